@@ -1,0 +1,3 @@
+module github.com/varve-db/varve
+
+go 1.26

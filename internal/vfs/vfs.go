@@ -1,0 +1,122 @@
+// Package vfs is the few file calls that varve makes, as an interface, and
+// their implementation over the operating system.
+//
+// An [FS] is one folder, the store's. Names are slash-separated and relative
+// to it, so that nothing above the folder can be named. Whatever varve writes
+// goes through these calls and no others; package crashfs implements them
+// again, in memory, with the power cuts and the failing calls that a disk can
+// produce, and the tests of the store stand on it.
+//
+// The calls promise what POSIX promises and no more: bytes written are on the
+// disk after [File.Sync], names after [FS.SyncDir], and neither before.
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+)
+
+var (
+	// ErrUnsupported is returned by Reserve and Map where the file system or
+	// the platform has no such thing. The caller goes on without.
+	ErrUnsupported = errors.ErrUnsupported
+
+	// ErrLocked is returned by Lock where another process, or another holder
+	// in this one, has the lock.
+	ErrLocked = errors.New("locked")
+)
+
+// FS is the folder of a store. Its methods may be called from several
+// goroutines. Errors are *fs.PathError or *os.LinkError, and name the file by
+// its full path.
+type FS interface {
+	// Path returns name as a person would write it, for messages.
+	Path(name string) string
+
+	// Open opens a file for reading.
+	Open(name string) (File, error)
+
+	// OpenWrite opens a file that exists for reading and writing.
+	OpenWrite(name string) (File, error)
+
+	// Create makes a file that must not exist, mode 0600, for reading and writing.
+	Create(name string) (File, error)
+
+	// Rename replaces newname by oldname, atomically.
+	Rename(oldname, newname string) error
+
+	// Remove unlinks a file or removes an empty folder.
+	Remove(name string) error
+
+	// Mkdir makes a folder, mode 0700. One that is there already is no error.
+	Mkdir(name string) error
+
+	// ReadDir lists a folder ("." is the store's own) by name.
+	ReadDir(name string) ([]fs.DirEntry, error)
+
+	// Stat describes a file. It does not follow a symbolic link.
+	Stat(name string) (fs.FileInfo, error)
+
+	// SyncDir makes durable every name made, renamed or removed in a folder
+	// before the call.
+	SyncDir(name string) error
+
+	// Lock takes the exclusive lock of the file name, which it makes where it is
+	// absent, writes holder into it, and keeps it until the returned Closer is closed. It
+	// does not wait: where the lock is held, the error is ErrLocked and the
+	// string is what the present holder wrote.
+	Lock(name, holder string) (io.Closer, string, error)
+
+	// Locked reports whether somebody holds the lock of the file name. It
+	// never makes the file, and a file that is absent is not locked.
+	Locked(name string) (bool, error)
+
+	// Free returns the bytes that can still be written to the file system.
+	Free() (int64, error)
+}
+
+// File is an open file. ReadAt and WriteAt may be called from several
+// goroutines.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+
+	// Size returns the length in bytes.
+	Size() (int64, error)
+
+	// Sync makes the bytes written before the call durable, with the length
+	// that they gave the file (fdatasync). After an error what was written
+	// since the last good Sync may be lost, whatever a later Sync says.
+	Sync() error
+
+	// Reserve sets room aside for the first n bytes without changing the length.
+	Reserve(n int64) error
+
+	// Release gives back what was reserved beyond the length.
+	Release() error
+
+	// Chmod sets the permission bits.
+	Chmod(mode fs.FileMode) error
+
+	// Identity tells this very file from a copy of it.
+	Identity() (Identity, error)
+
+	// Map maps the first n bytes, read-only and shared; the length of the file
+	// may be smaller, and grow into the map. Touching a byte beyond the length,
+	// or one that the disk cannot read, is a memory fault. Unmap takes the map
+	// away; the map outlives Close.
+	Map(n int64) (data []byte, unmap func() error, err error)
+
+	// WriteBack asks that the given bytes be on their way to the disk, so that
+	// a later Sync has less to do. It promises nothing and does not wait.
+	WriteBack(off, n int64)
+}
+
+// Identity is a file's inode number and birth time. A file system without
+// birth times leaves the time zero.
+type Identity struct {
+	Inode uint64
+	Birth int64 // nanoseconds since 1970, UTC
+}
