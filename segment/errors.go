@@ -1,0 +1,71 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrVersion is wrapped by the error for a file of a newer format. Such a file
+// is sound as far as this program can tell; it needs a newer varve.
+var ErrVersion = errors.New("format is newer than this program")
+
+// ErrTooLarge is wrapped by the error for an object or a batch beyond the limits.
+var ErrTooLarge = errors.New("too large")
+
+// A CorruptError says that bytes which must be there, and sound, are not.
+type CorruptError struct {
+	File     string   // the file's name, where it is known
+	Segment  Ref      // the segment, where it is known
+	Offset   int64    // of the first bad byte's record, block or header in the file
+	Reason   string   // what does not check
+	Keys     [][]byte // keys at stake, as far as they could be read
+	FirstSeq uint64   // the sequence numbers at stake, from FirstSeq
+	LastSeq  uint64   // to LastSeq; both zero where unknown
+	Next     string   // what to do next
+}
+
+// Error names file, offset, reason, keys and sequence numbers.
+func (e *CorruptError) Error() string {
+	var b strings.Builder
+	b.WriteString("corrupt")
+	if e.File != "" {
+		fmt.Fprintf(&b, ": %s", e.File)
+	} else if e.Segment != (Ref{}) {
+		fmt.Fprintf(&b, ": segment %s", e.Segment)
+	}
+	fmt.Fprintf(&b, ": offset %d: %s", e.Offset, e.Reason)
+	if e.FirstSeq != 0 {
+		fmt.Fprintf(&b, "; sequence numbers %d to %d at stake", e.FirstSeq, e.LastSeq)
+	}
+	const most = 3
+	for i, k := range e.Keys {
+		if i == most {
+			fmt.Fprintf(&b, " and %d more", len(e.Keys)-most)
+			break
+		}
+		sep := ", "
+		if i == 0 {
+			sep = "; keys "
+		}
+		fmt.Fprintf(&b, "%s%q", sep, shorten(k))
+	}
+	if e.Next != "" {
+		fmt.Fprintf(&b, "; %s", e.Next)
+	}
+	return b.String()
+}
+
+// shorten keeps a key fit for a message.
+func shorten(k []byte) []byte {
+	const most = 80
+	if len(k) <= most {
+		return k
+	}
+	return append(append([]byte{}, k[:most]...), "…"...)
+}
+
+// corrupt is the failure of a check at an offset, before the file is known.
+func corrupt(off int64, format string, args ...any) *CorruptError {
+	return &CorruptError{Offset: off, Reason: fmt.Sprintf(format, args...)}
+}

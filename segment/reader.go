@@ -1,0 +1,291 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"iter"
+)
+
+// A Reader reads one segment file. It holds no state but the header, so its
+// methods may be called from several goroutines if the source allows it.
+type Reader struct {
+	Header     *Header
+	HeaderSize int64 // where the records begin
+	Size       int64 // of the file, when the Reader was made
+
+	src   io.ReaderAt
+	place Place
+}
+
+// NewReader reads the header of the segment in the first size bytes of src.
+// The error is a *CorruptError, wraps ErrVersion, or is the source's.
+func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
+	first := min(size, 4096)
+	b := make([]byte, first)
+	if err := readFull(src, b, 0); err != nil {
+		return nil, err
+	}
+	n, err := HeaderSize(b)
+	if err != nil {
+		return nil, err
+	}
+	if int64(n) > size {
+		return nil, corrupt(12, "header of %d bytes in a file of %d", n, size)
+	}
+	if n > len(b) {
+		b = make([]byte, n)
+		if err := readFull(src, b, 0); err != nil {
+			return nil, err
+		}
+	}
+	h, n, err := ParseHeader(b)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{Header: h, HeaderSize: int64(n), Size: size, src: src, place: h.Place()}, nil
+}
+
+// ReaderFor returns a Reader of a log whose header is not there, but known
+// from the record that names it as successor: h needs Kind, UUID, Ref and
+// FirstSeq. It is for looking for records, which begin after no header.
+func ReaderFor(h *Header, src io.ReaderAt, size int64) *Reader {
+	return &Reader{Header: h, Size: size, src: src, place: h.Place()}
+}
+
+// Place returns what ties the segment's records to it.
+func (r *Reader) Place() Place { return r.place }
+
+// readFull reads len(b) bytes; fewer are an error that names the offset.
+func readFull(src io.ReaderAt, b []byte, off int64) error {
+	n, err := src.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == io.EOF || err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("read %d bytes at offset %d: %w", len(b), off, err)
+}
+
+// Depth says what a walk over records reads of their values.
+type Depth int
+
+// Heads skips values, CheckValues reads them and checks their CRC, WithValues
+// hands them out as well.
+const (
+	Heads Depth = iota
+	CheckValues
+	WithValues
+)
+
+// Span is a part of a segment to walk.
+type Span struct {
+	From int64 // offset of the first record; zero: the first of the segment
+	To   int64 // where the records end; zero: the end of the file
+	// Next is the sequence number that is due at From; zero: the header's first.
+	Next  uint64
+	Depth Depth
+}
+
+// Records walks the records of a span in order of offset, up to its end or to an
+// End record, after which no record stands. The Record and its bytes are the
+// walk's and good for one step. In a log, sequence numbers are proven to be
+// contiguous and commit times to grow.
+//
+// The first error ends the walk: a *CorruptError for bytes that do not check,
+// a cut-off record included; otherwise what the source said, with the offset.
+func (r *Reader) Records(s Span) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		w := r.newWalk(s)
+		for w.off < w.end {
+			if err := w.step(); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(&w.rec, nil) || w.rec.Kind == End {
+				return
+			}
+		}
+	}
+}
+
+// windowSize holds the head of any record: 20 + 24 + 3 × 65,535 bytes.
+const windowSize = 256 << 10
+
+// walk is the state of one walk. The window holds the file from base on.
+type walk struct {
+	src    io.ReaderAt
+	place  Place
+	log    bool
+	depth  Depth
+	off    int64 // of the next record
+	end    int64
+	next   uint64 // sequence number that is due, in a log
+	time   int64  // newest commit time
+	base   int64
+	window []byte
+	value  []byte // of a record larger than the window
+	rec    Record
+}
+
+func (r *Reader) newWalk(s Span) *walk {
+	w := &walk{
+		src: r.src, place: r.place, log: r.Header.Kind == Log, depth: s.Depth,
+		off: s.From, end: s.To, next: s.Next,
+	}
+	if w.off == 0 {
+		w.off = r.HeaderSize
+	}
+	if w.end == 0 {
+		w.end = r.Size
+	}
+	if w.next == 0 {
+		w.next = r.Header.FirstSeq
+	}
+	w.window = make([]byte, 0, max(0, min(windowSize, w.end-w.off)))
+	w.base = w.off
+	return w
+}
+
+// step reads the record at w.off and moves on.
+func (w *walk) step() error {
+	b, err := w.bytes(recordFixed)
+	if err != nil {
+		return err
+	}
+	err = w.place.ParseHead(b, w.off, &w.rec)
+	if errors.Is(err, ErrShort) {
+		if b, err = w.head(b); err == nil {
+			err = w.place.ParseHead(b, w.off, &w.rec)
+		}
+	}
+	if err == nil && w.off+w.rec.Size > w.end {
+		err = corrupt(w.off, "record of %d bytes in %d", w.rec.Size, w.end-w.off)
+	}
+	if err == nil {
+		err = w.order()
+	}
+	if err == nil && w.depth != Heads || err == nil && !w.rec.Kind.Data() {
+		err = w.readValue()
+	}
+	if errors.Is(err, ErrShort) {
+		err = corrupt(w.off, "record cut off")
+	}
+	w.off += w.rec.Size
+	return err
+}
+
+// head makes the window hold the whole head of the record at w.off, of which b
+// is the beginning.
+func (w *walk) head(b []byte) ([]byte, error) {
+	for {
+		n, _, err := HeadSize(b)
+		if err == nil && int64(len(b)) >= n {
+			return b, nil
+		}
+		if w.off+n > w.end {
+			return nil, corrupt(w.off, "record head of %d bytes in %d", n, w.end-w.off)
+		}
+		if b, err = w.bytes(int(n)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// order proves that the record follows the one before it.
+func (w *walk) order() error {
+	if !w.log {
+		return nil
+	}
+	if w.rec.Seq != w.next {
+		return corrupt(w.off, "sequence number %d where %d is due", w.rec.Seq, w.next)
+	}
+	if w.rec.Kind.Data() {
+		w.next++
+	}
+	if w.rec.Commit() {
+		if w.rec.Time <= w.time {
+			return corrupt(w.off, "commit time runs back")
+		}
+		w.time = w.rec.Time
+	}
+	return nil
+}
+
+// readValue checks the value of w.rec, and hands it out if it is asked for or
+// if it is that of a control record.
+func (w *walk) readValue() error {
+	if w.rec.Size <= windowSize {
+		b, err := w.bytes(int(w.rec.Size))
+		if err != nil {
+			return err
+		}
+		return w.place.ParseRecord(b, w.off, &w.rec)
+	}
+	// The window keeps the head; the value goes through a buffer of its own.
+	if w.depth == WithValues || !w.rec.Kind.Data() {
+		if int64(cap(w.value)) < w.rec.ValueSize {
+			w.value = make([]byte, w.rec.ValueSize)
+		}
+		w.rec.Value = w.value[:w.rec.ValueSize]
+		if err := readFull(w.src, w.rec.Value, w.rec.ValueOffset()); err != nil {
+			return err
+		}
+		if !w.rec.CheckValue() {
+			return w.badValue()
+		}
+		return nil
+	}
+	sum := w.rec.start
+	if cap(w.value) == 0 {
+		w.value = make([]byte, windowSize)
+	}
+	for at, left := w.rec.ValueOffset(), w.rec.ValueSize; left > 0; {
+		b := w.value[:min(left, windowSize)]
+		if err := readFull(w.src, b, at); err != nil {
+			return err
+		}
+		sum = crc32.Update(sum, castagnoli, b)
+		at, left = at+int64(len(b)), left-int64(len(b))
+	}
+	if sum != w.rec.valueCRC {
+		return w.badValue()
+	}
+	return nil
+}
+
+func (w *walk) badValue() error {
+	e := corrupt(w.off, "value checksum")
+	e.Keys, e.FirstSeq, e.LastSeq = [][]byte{append([]byte(nil), w.rec.Key...)}, w.rec.Seq, w.rec.Seq
+	return e
+}
+
+// bytes returns at least n bytes from w.off on, n at most windowSize. It says
+// ErrShort where the span ends before.
+func (w *walk) bytes(n int) ([]byte, error) {
+	if w.off+int64(n) > w.end {
+		return nil, ErrShort
+	}
+	at := w.off - w.base
+	if at+int64(n) <= int64(len(w.window)) {
+		return w.window[at:], nil
+	}
+	kept := 0
+	if at < int64(len(w.window)) {
+		kept = copy(w.window[:cap(w.window)], w.window[at:])
+	}
+	w.base = w.off
+	most := min(windowSize, w.end-w.off)
+	if int64(cap(w.window)) < most {
+		w.window = append(make([]byte, 0, windowSize), w.window[:kept]...)
+	}
+	// The rest of the window is filled as far as the file goes.
+	w.window = w.window[:most]
+	if err := readFull(w.src, w.window[kept:], w.base+int64(kept)); err != nil {
+		w.window = w.window[:0]
+		return nil, err
+	}
+	return w.window, nil
+}
