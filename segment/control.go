@@ -27,8 +27,12 @@ type EditSet struct {
 	Adopt  []Ref // join it, likewise
 }
 
-// SetEdit makes r an edit. The batch that it ends is its own.
+// SetEdit makes r an edit. The batch that it ends is its own. It panics if the
+// sets are out of order, which is a bug of the caller.
 func (r *Record) SetEdit(e EditSet) {
+	if !isSet(e.Retire) || !isSet(e.Adopt) {
+		panic("segment: edit with an unsorted set")
+	}
 	b := le.AppendUint32(nil, uint32(len(e.Retire)))
 	b = le.AppendUint32(b, uint32(len(e.Adopt)))
 	for _, s := range [][]Ref{e.Retire, e.Adopt} {
@@ -59,8 +63,8 @@ func (r *Record) ParseEdit() (EditSet, error) {
 			e.Adopt = append(e.Adopt, ref)
 		}
 	}
-	if !sorted(e.Retire) || !sorted(e.Adopt) {
-		return EditSet{}, corrupt(r.Offset, "unsorted edit")
+	if !isSet(e.Retire) || !isSet(e.Adopt) {
+		return EditSet{}, corrupt(r.Offset, "edit with an unsorted set")
 	}
 	return e, nil
 }
@@ -86,22 +90,35 @@ func AppendSlots(dst []byte, slots []Slot) []byte {
 // ParseSlots returns the slots that b holds; their values lie in b. It reports
 // false if b is not what AppendSlots writes.
 func ParseSlots(b []byte) ([]Slot, bool) {
+	if !validSlots(b) {
+		return nil, false
+	}
 	var out []Slot
 	for len(b) > 0 {
-		if len(b) < 3 {
-			return nil, false
-		}
-		n := 3 + int(le.Uint16(b[1:]))
-		if n > len(b) {
-			return nil, false
-		}
-		s := Slot{b[0], b[3:n:n]}
-		if k := len(out); k > 0 && !slotLess(out[k-1], s) {
-			return nil, false
-		}
-		out, b = append(out, s), b[n:]
+		n := slotFixed + int(le.Uint16(b[1:]))
+		out, b = append(out, Slot{b[0], b[slotFixed:n:n]}), b[n:]
 	}
 	return out, true
+}
+
+// validSlots is ParseSlots without its result.
+func validSlots(b []byte) bool {
+	var last Slot
+	for first := true; len(b) > 0; first = false {
+		if len(b) < slotFixed {
+			return false
+		}
+		n := slotFixed + int(le.Uint16(b[1:]))
+		if n > len(b) {
+			return false
+		}
+		s := Slot{b[0], b[slotFixed:n]}
+		if !first && !slotLess(last, s) {
+			return false
+		}
+		last, b = s, b[n:]
+	}
+	return true
 }
 
 func slotLess(a, b Slot) bool {

@@ -66,6 +66,7 @@ const (
 	closeValueSize = 16 // inode 8, birth time 8
 	editFixed      = 8  // number retired 4, number adopted 4
 	refSize        = 16 // timeline 8, id 8
+	slotFixed      = 3  // number 1, length 2
 )
 
 // Limits of the format.

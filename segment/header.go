@@ -2,16 +2,19 @@ package segment
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
-	"slices"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var le = binary.LittleEndian
+var (
+	le = binary.LittleEndian
+	be = binary.BigEndian // for comparing, not for writing
+)
 
 // UUID names a store. Every segment of the store, and of its copies, bears it.
 type UUID [16]byte
@@ -51,22 +54,7 @@ func (r Ref) String() string { return r.Timeline.String() + "/" + r.ID.String() 
 
 // Compare orders by id, then by timeline.
 func (r Ref) Compare(o Ref) int {
-	switch {
-	case r.ID != o.ID:
-		return cmp(r.ID, o.ID)
-	default:
-		return cmp(r.Timeline, o.Timeline)
-	}
-}
-
-func cmp[T ~uint64](a, b T) int {
-	if a < b {
-		return -1
-	}
-	if a > b {
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(r.ID, o.ID), cmp.Compare(r.Timeline, o.Timeline))
 }
 
 // Kind says how a segment came to be.
@@ -131,11 +119,28 @@ func runs(refs []Ref) []run {
 	return out
 }
 
+// Check returns an error if no reader would accept the header.
+func (h *Header) Check() error {
+	switch {
+	case h.Kind != Log && h.Kind != Output || h.Ref.ID == 0 || h.Ref.Timeline == 0 || h.FirstSeq == 0:
+		return fmt.Errorf("header of %v %v from sequence number %d: a field out of range", h.Kind, h.Ref, h.FirstSeq)
+	case !isSet(h.Live) || !isSet(h.Retired):
+		return fmt.Errorf("header of %v: a set out of order", h.Ref)
+	case len(h.Live) > maxRefs || len(h.Retired) > maxRefs || h.size() > MaxHeader:
+		return fmt.Errorf("header of %v: %d and %d segments: %w", h.Ref, len(h.Live), len(h.Retired), ErrTooLarge)
+	}
+	return nil
+}
+
+func (h *Header) size() int {
+	return headerFixed + runSize*(len(runs(h.Live))+len(runs(h.Retired))) + crcSize
+}
+
 // Append appends the header's bytes to dst. It panics if Live or Retired are
-// out of order, which is a bug of the caller.
+// out of order, which is a bug of the caller; Check finds that and more.
 func (h *Header) Append(dst []byte) []byte {
 	live, retired := runs(h.Live), runs(h.Retired)
-	if !sorted(h.Live) || !sorted(h.Retired) {
+	if !isSet(h.Live) || !isSet(h.Retired) {
 		panic("segment: header with an unsorted set")
 	}
 	start := len(dst)
@@ -171,8 +176,14 @@ func parseRef(b []byte) Ref {
 	return Ref{Timeline(le.Uint64(b)), ID(le.Uint64(b[8:]))}
 }
 
-func sorted(refs []Ref) bool {
-	return slices.IsSortedFunc(refs, Ref.Compare)
+// isSet reports whether refs are in order, none of them zero or there twice.
+func isSet(refs []Ref) bool {
+	for i, r := range refs {
+		if r.ID == 0 || r.Timeline == 0 || i > 0 && refs[i-1].Compare(r) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // HeaderSize returns the length that the first bytes of a file give for its
@@ -183,16 +194,25 @@ func HeaderSize(b []byte) (int, error) {
 	if len(b) < 16 || string(b[:8]) != headerMagic {
 		return 0, corrupt(0, "no segment header")
 	}
-	if v := le.Uint16(b[8:]); v > Version {
-		return 0, fmt.Errorf("format version %d: %w", v, ErrVersion)
-	} else if v != Version {
-		return 0, corrupt(8, "format version %d", v)
+	if err := checkVersion(le.Uint16(b[8:]), 8); err != nil {
+		return 0, err
 	}
 	n := int(le.Uint32(b[12:]))
 	if n < headerFixed+crcSize || n > MaxHeader || (n-headerFixed-crcSize)%runSize != 0 {
 		return 0, corrupt(12, "header length %d", n)
 	}
 	return n, nil
+}
+
+// checkVersion tells a newer format from one that never was.
+func checkVersion(v uint16, off int64) error {
+	switch {
+	case v > Version:
+		return fmt.Errorf("format version %d: %w", v, ErrVersion)
+	case v < Version:
+		return corrupt(off, "format version %d", v)
+	}
+	return nil
 }
 
 // ParseHeader reads the header at the beginning of b and returns its length.
@@ -234,8 +254,8 @@ func ParseHeader(b []byte) (*Header, int, error) {
 
 // check refuses what no writer writes, and what Append would write otherwise.
 func (h *Header) check(b []byte) error {
-	if h.Kind != Log && h.Kind != Output || h.Ref.ID == 0 || h.Ref.Timeline == 0 || h.FirstSeq == 0 {
-		return corrupt(10, "header fields out of range")
+	if err := h.Check(); err != nil {
+		return corrupt(0, "%v", err)
 	}
 	if !bytes.Equal(h.Append(nil), b) {
 		return corrupt(headerFixed, "header is not canonical")
@@ -243,23 +263,27 @@ func (h *Header) check(b []byte) error {
 	return nil
 }
 
-// maxRefs bounds what a header's runs may stand for, so that one run cannot
-// make a reader allocate without end: ten million segments.
-const maxRefs = 10_000_000
+// maxRefs bounds what a list of runs may stand for, so that one run cannot make
+// a reader allocate without end: four million segments, 256 TiB of the default cap.
+const maxRefs = 1 << 22
 
 func parseRuns(b []byte) ([]Ref, error) {
-	var refs []Ref
-	for ; len(b) > 0; b = b[runSize:] {
-		first, count := parseRef(b), le.Uint32(b[16:])
-		if count == 0 || len(refs)+int(count) > maxRefs || uint64(first.ID)+uint64(count) < uint64(first.ID) {
+	total := 0
+	for i := 0; i < len(b); i += runSize {
+		first, count := le.Uint64(b[i+8:]), le.Uint32(b[i+16:])
+		if total += int(count); count == 0 || total > maxRefs || first+uint64(count) < first {
 			return nil, corrupt(headerFixed, "a run of %d segments", count)
 		}
-		for i := range ID(count) {
+	}
+	if total == 0 {
+		return nil, nil
+	}
+	refs := make([]Ref, 0, total)
+	for ; len(b) > 0; b = b[runSize:] {
+		first := parseRef(b)
+		for i := range ID(le.Uint32(b[16:])) {
 			refs = append(refs, Ref{first.Timeline, first.ID + i})
 		}
-	}
-	if !sorted(refs) {
-		return nil, corrupt(headerFixed, "unsorted set")
 	}
 	return refs, nil
 }

@@ -22,7 +22,7 @@ type Reader struct {
 // NewReader reads the header of the segment in the first size bytes of src.
 // The error is a *CorruptError, wraps ErrVersion, or is the source's.
 func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
-	first := min(size, 4096)
+	first := max(0, min(size, 4096))
 	b := make([]byte, first)
 	if err := readFull(src, b, 0); err != nil {
 		return nil, err
@@ -54,6 +54,14 @@ func ReaderFor(h *Header, src io.ReaderAt, size int64) *Reader {
 	return &Reader{Header: h, Size: size, src: src, place: h.Place()}
 }
 
+// named gives an error about the segment's bytes the segment's name.
+func (r *Reader) named(err error) error {
+	if c := (*CorruptError)(nil); errors.As(err, &c) && c.Segment == (Ref{}) {
+		c.Segment = r.Header.Ref
+	}
+	return err
+}
+
 // Place returns what ties the segment's records to it.
 func (r *Reader) Place() Place { return r.place }
 
@@ -83,7 +91,7 @@ const (
 // Span is a part of a segment to walk.
 type Span struct {
 	From int64 // offset of the first record; zero: the first of the segment
-	To   int64 // where the records end; zero: the end of the file
+	To   int64 // where the records end; zero: the end of the file. Those of a sealed output end at its footer's RecordsEnd
 	// Next is the sequence number that is due at From; zero: the header's first.
 	Next  uint64
 	Depth Depth
@@ -101,7 +109,7 @@ func (r *Reader) Records(s Span) iter.Seq2[*Record, error] {
 		w := r.newWalk(s)
 		for w.off < w.end {
 			if err := w.step(); err != nil {
-				yield(nil, err)
+				yield(nil, r.named(err))
 				return
 			}
 			if !yield(&w.rec, nil) || w.rec.Kind == End {
@@ -124,6 +132,7 @@ type walk struct {
 	end    int64
 	next   uint64 // sequence number that is due, in a log
 	time   int64  // newest commit time
+	open   bool   // the batch of the record before goes on
 	base   int64
 	window []byte
 	value  []byte // of a record larger than the window
@@ -152,11 +161,10 @@ func (r *Reader) newWalk(s Span) *walk {
 // step reads the record at w.off and moves on.
 func (w *walk) step() error {
 	b, err := w.bytes(recordFixed)
-	if err != nil {
-		return err
+	if err == nil {
+		err = w.place.ParseHead(b, w.off, &w.rec)
 	}
-	err = w.place.ParseHead(b, w.off, &w.rec)
-	if errors.Is(err, ErrShort) {
+	if b != nil && errors.Is(err, ErrShort) {
 		if b, err = w.head(b); err == nil {
 			err = w.place.ParseHead(b, w.off, &w.rec)
 		}
@@ -167,13 +175,15 @@ func (w *walk) step() error {
 	if err == nil {
 		err = w.order()
 	}
-	if err == nil && w.depth != Heads || err == nil && !w.rec.Kind.Data() {
+	if err == nil && (w.depth != Heads || !w.rec.Kind.Data()) {
 		err = w.readValue()
 	}
 	if errors.Is(err, ErrShort) {
-		err = corrupt(w.off, "record cut off")
+		err = corrupt(w.off, "record cut off: %d bytes", w.end-w.off)
 	}
-	w.off += w.rec.Size
+	if err == nil {
+		w.off += w.rec.Size
+	}
 	return err
 }
 
@@ -186,7 +196,7 @@ func (w *walk) head(b []byte) ([]byte, error) {
 			return b, nil
 		}
 		if w.off+n > w.end {
-			return nil, corrupt(w.off, "record head of %d bytes in %d", n, w.end-w.off)
+			return nil, ErrShort
 		}
 		if b, err = w.bytes(int(n)); err != nil {
 			return nil, err
@@ -205,7 +215,11 @@ func (w *walk) order() error {
 	if w.rec.Kind.Data() {
 		w.next++
 	}
-	if w.rec.Commit() {
+	if w.open && !w.rec.Kind.Data() {
+		return corrupt(w.off, "%v within a batch", w.rec.Kind)
+	}
+	w.open = !w.rec.Commit()
+	if !w.open {
 		if w.rec.Time <= w.time {
 			return corrupt(w.off, "commit time runs back")
 		}
@@ -218,11 +232,19 @@ func (w *walk) order() error {
 // if it is that of a control record.
 func (w *walk) readValue() error {
 	if w.rec.Size <= windowSize {
+		base := w.base
 		b, err := w.bytes(int(w.rec.Size))
 		if err != nil {
 			return err
 		}
-		return w.place.ParseRecord(b, w.off, &w.rec)
+		if w.base != base { // the window has moved away under the head's slices
+			return w.place.ParseRecord(b, w.off, &w.rec)
+		}
+		w.rec.Value = b[w.rec.HeadSize():w.rec.Size:w.rec.Size]
+		if !w.rec.CheckValue() {
+			return w.rec.badValue()
+		}
+		return nil
 	}
 	// The window keeps the head; the value goes through a buffer of its own.
 	if w.depth == WithValues || !w.rec.Kind.Data() {
@@ -234,7 +256,7 @@ func (w *walk) readValue() error {
 			return err
 		}
 		if !w.rec.CheckValue() {
-			return w.badValue()
+			return w.rec.badValue()
 		}
 		return nil
 	}
@@ -251,15 +273,9 @@ func (w *walk) readValue() error {
 		at, left = at+int64(len(b)), left-int64(len(b))
 	}
 	if sum != w.rec.valueCRC {
-		return w.badValue()
+		return w.rec.badValue()
 	}
 	return nil
-}
-
-func (w *walk) badValue() error {
-	e := corrupt(w.off, "value checksum")
-	e.Keys, e.FirstSeq, e.LastSeq = [][]byte{append([]byte(nil), w.rec.Key...)}, w.rec.Seq, w.rec.Seq
-	return e
 }
 
 // bytes returns at least n bytes from w.off on, n at most windowSize. It says
@@ -288,4 +304,15 @@ func (w *walk) bytes(n int) ([]byte, error) {
 		return nil, err
 	}
 	return w.window, nil
+}
+
+// RecordAt reads the one record that begins at off and lies before end, with
+// its value. Errors are those of Records; the order of records is not checked.
+func (r *Reader) RecordAt(off, end int64) (*Record, error) {
+	w := r.newWalk(Span{From: off, To: end, Depth: WithValues})
+	w.log = false
+	if err := w.step(); err != nil {
+		return nil, err
+	}
+	return &w.rec, nil
 }

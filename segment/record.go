@@ -102,7 +102,8 @@ func (p Place) RecordSize(r *Record) int64 {
 }
 
 // Check returns an error that wraps ErrTooLarge, or another one for an empty
-// key, if the format cannot hold r.
+// key, slots out of order or a delete that holds something, if the format cannot
+// hold r.
 func (r *Record) Check() error {
 	switch {
 	case len(r.Key) == 0 && r.Kind.Data():
@@ -115,6 +116,11 @@ func (r *Record) Check() error {
 		return fmt.Errorf("key %q: meta of %d bytes: %w: the most is %d", shorten(r.Key), len(r.Meta), ErrTooLarge, MaxMeta)
 	case len(r.Slots) > MaxSlots:
 		return fmt.Errorf("key %q: slots of %d bytes: %w: the most is %d", shorten(r.Key), len(r.Slots), ErrTooLarge, MaxSlots)
+	case !validSlots(r.Slots):
+		return fmt.Errorf("key %q: slots that AppendSlots did not write", shorten(r.Key))
+	case r.Kind == Delete && len(r.Value)+len(r.Meta)+len(r.Slots) > 0,
+		r.Kind == Delete && (r.Expiry != 0 || r.Flags&FlagMsgpack != 0):
+		return fmt.Errorf("key %q: a delete holds nothing but its key", shorten(r.Key))
 	}
 	return nil
 }
@@ -229,7 +235,9 @@ func (p Place) ParseHead(b []byte, off int64, r *Record) error {
 		}
 		r.Seq |= uint64(high) << 32
 	}
-	r.Seq += p.First
+	if r.Seq += p.First; r.Seq < p.First {
+		return corrupt(off, "sequence number out of range")
+	}
 	if flags&FlagCommit != 0 {
 		r.Time = int64(le.Uint64(b[n:]))
 		n += timeSize
@@ -256,13 +264,15 @@ func (p Place) ParseHead(b []byte, off int64, r *Record) error {
 	return r.checkForm(meta, slots)
 }
 
+// ofPut are the flags that only a put has.
+const ofPut = FlagMeta | FlagSlots | FlagExpiry | FlagMsgpack
+
 // checkForm refuses a head that no writer writes.
 func (r *Record) checkForm(meta, slots int) error {
 	f := r.Flags
 	bad := f&flagReserved != 0 || r.Vouch < 0 || r.ValueSize > MaxValue ||
 		(f&FlagMeta != 0) != (meta > 0) || (f&FlagSlots != 0) != (slots > 0) ||
-		(f&FlagExpiry != 0) != (r.Expiry != 0) || r.Seq == 0
-	const ofPut = FlagMeta | FlagSlots | FlagExpiry | FlagMsgpack
+		(f&FlagExpiry != 0) != (r.Expiry != 0) || !validSlots(r.Slots)
 	switch r.Kind {
 	case Put:
 		bad = bad || len(r.Key) == 0
@@ -301,11 +311,18 @@ func (p Place) ParseRecord(b []byte, off int64, r *Record) error {
 	}
 	r.Value = b[r.Size-r.ValueSize : r.Size : r.Size]
 	if !r.CheckValue() {
-		e := corrupt(off, "value checksum")
-		e.Keys, e.FirstSeq, e.LastSeq = [][]byte{append([]byte(nil), r.Key...)}, r.Seq, r.Seq
-		return e
+		return r.badValue()
 	}
 	return nil
+}
+
+// badValue is the failure of CheckValue: it names what is at stake.
+func (r *Record) badValue() error {
+	e := corrupt(r.Offset, "value checksum")
+	if r.Kind.Data() {
+		e.Keys, e.FirstSeq, e.LastSeq = [][]byte{append([]byte(nil), r.Key...)}, r.Seq, r.Seq
+	}
+	return e
 }
 
 // SetVouch writes another mark into the encoded record at the beginning of b,

@@ -1,0 +1,15 @@
+// Package integrity decides how far the disk is to be trusted.
+//
+// Its heart is [Judge], which reads a log that may have been cut off by a crash
+// and says which of two things the first bytes that do not check are: the torn
+// end of a write that was never acknowledged, or damage to bytes that were. It
+// does not guess. The writer leaves marks in the log that say how far it was
+// known to be on the disk (segment.Record.Vouch); what lies below the newest
+// mark that is itself sound was durable, and must be sound.
+//
+// What nobody can decide is said in docs/integrity.md: damage in what was
+// written after the newest mark looks like a torn write. An idle store writes a
+// mark within 50 ms of its last sync, so that this window is short.
+//
+// The package changes nothing on disk.
+package integrity

@@ -1,0 +1,229 @@
+//go:build unix
+
+package vfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write makes a file that holds b.
+func write(t *testing.T, fsys FS, name string, b []byte) {
+	t.Helper()
+	f, err := fsys.Create(name)
+	must(t, err)
+	_, err = f.WriteAt(b, 0)
+	must(t, err)
+	must(t, f.Sync())
+	must(t, f.Close())
+}
+
+func TestNamesAreChecked(t *testing.T) {
+	fsys := Dir(t.TempDir())
+	for _, name := range []string{"", "..", "../x", "/x", "a/../b", "a//b", "./a"} {
+		for op, err := range map[string]error{
+			"open":      second(fsys.Open(name)),
+			"openwrite": second(fsys.OpenWrite(name)),
+			"create":    second(fsys.Create(name)),
+			"readdir":   second(fsys.ReadDir(name)),
+			"stat":      second(fsys.Stat(name)),
+			"locked":    second(fsys.Locked(name)),
+			"rename":    fsys.Rename(name, "ok"),
+			"rename to": fsys.Rename("ok", name),
+			"remove":    fsys.Remove(name),
+			"mkdir":     fsys.Mkdir(name),
+			"syncdir":   fsys.SyncDir(name),
+		} {
+			if !errors.Is(err, fs.ErrInvalid) {
+				t.Errorf("%s %q: %v", op, name, err)
+			}
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestOpensRegularFilesOnly(t *testing.T) {
+	dir := t.TempDir()
+	fsys := Dir(dir)
+	write(t, fsys, "file", []byte("x"))
+	must(t, fsys.Mkdir("folder"))
+	must(t, os.Symlink("file", filepath.Join(dir, "link")))
+	must(t, os.Symlink("nowhere", filepath.Join(dir, "dangling")))
+	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	for _, name := range []string{"folder", "link", "dangling", "pipe"} {
+		for _, err := range []error{second(fsys.Open(name)), second(fsys.OpenWrite(name))} {
+			if !errors.Is(err, ErrNotRegular) || !strings.Contains(err.Error(), filepath.Join(dir, name)) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := second(fsys.Create(name)); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("create %s: %v", name, err)
+		}
+	}
+	if _, err := fsys.Open("absent"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent: %v", err)
+	}
+}
+
+func TestModes(t *testing.T) {
+	fsys := Dir(filepath.Join(t.TempDir(), "store"))
+	must(t, fsys.Mkdir("."))
+	must(t, fsys.Mkdir("."))
+	write(t, fsys, "a", nil)
+	if err := fsys.Mkdir("a"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("mkdir over a file: %v", err)
+	}
+	f, err := fsys.OpenWrite("a")
+	must(t, err)
+	for name, want := range map[string]fs.FileMode{".": 0o700, "a": 0o600} {
+		if info, err := fsys.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	must(t, f.Chmod(0o400))
+	if info, err := fsys.Stat("a"); err != nil || info.Mode().Perm() != 0o400 {
+		t.Errorf("after Chmod: %v, %v", info.Mode(), err)
+	}
+	must(t, f.Close())
+}
+
+func TestMapOutlivesCloseAndSeesGrowth(t *testing.T) {
+	fsys := Dir(t.TempDir())
+	f, err := fsys.Create("a")
+	must(t, err)
+	_, err = f.WriteAt([]byte("one"), 0)
+	must(t, err)
+	data, unmap, err := f.Map(1 << 20)
+	must(t, err)
+	_, err = f.WriteAt([]byte("two"), 3)
+	must(t, err)
+	f.WriteBack(0, 6)
+	must(t, f.Close())
+	if !bytes.Equal(data[:6], []byte("onetwo")) {
+		t.Errorf("map holds %q", data[:6])
+	}
+	must(t, unmap())
+	if err := f.Sync(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("sync after close: %v", err)
+	}
+}
+
+func TestIdentityStaysWithRenameAndTellsCopies(t *testing.T) {
+	fsys := Dir(t.TempDir())
+	before := time.Now().Add(-time.Minute).UnixNano()
+	identity := func(name string) Identity {
+		f, err := fsys.Open(name)
+		must(t, err)
+		defer f.Close()
+		id, err := f.Identity()
+		must(t, err)
+		return id
+	}
+	write(t, fsys, "a", []byte("x"))
+	write(t, fsys, "copy", []byte("x"))
+	a := identity("a")
+	if a.Inode == 0 || a.Birth != 0 && a.Birth < before {
+		t.Errorf("identity %+v", a)
+	}
+	if a == identity("copy") {
+		t.Error("a copy has the same identity")
+	}
+	must(t, fsys.Rename("a", "b"))
+	if b := identity("b"); a != b {
+		t.Errorf("renamed: %+v, was %+v", b, a)
+	}
+}
+
+func TestFreeIsPositive(t *testing.T) {
+	if n, err := Dir(t.TempDir()).Free(); err != nil || n <= 0 {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := Dir(filepath.Join(t.TempDir(), "absent")).Free(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent: %v", err)
+	}
+}
+
+func TestAsFS(t *testing.T) {
+	fsys := Dir(t.TempDir())
+	must(t, fsys.Mkdir("receipts"))
+	write(t, fsys, "41.seg", bytes.Repeat([]byte("segment"), 1000))
+	write(t, fsys, "receipts/41", []byte("sent"))
+	must(t, fstest.TestFS(AsFS(fsys), "41.seg", "receipts/41"))
+}
+
+func TestTrace(t *testing.T) {
+	var got []string
+	fsys := Trace(Dir(t.TempDir()), func(line string) { got = append(got, line) })
+	c, _, err := fsys.Lock("LOCK", "me")
+	must(t, err)
+	must(t, fsys.Mkdir("receipts"))
+	f, err := fsys.Create("43.open")
+	must(t, err)
+	_, err = f.WriteAt(make([]byte, 4096), 512)
+	must(t, err)
+	must(t, f.Sync())
+	must(t, f.Release())
+	must(t, f.Chmod(0o400))
+	must(t, fsys.Rename("43.open", "43.seg"))
+	must(t, fsys.SyncDir("."))
+	must(t, f.Close())
+	_, err = fsys.Create("43.seg")
+	if !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	must(t, fsys.Remove("43.seg"))
+	must(t, c.Close())
+	want := []string{"lock LOCK", "mkdir receipts", "create 43.open", "write 43.open 512+4096", "sync 43.open",
+		"release 43.open", "chmod 43.open 0400", "rename 43.open 43.seg", "syncdir .",
+		"create 43.seg: file exists", "remove 43.seg", "unlock LOCK"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestClassification(t *testing.T) {
+	wrap := func(e syscall.Errno) error {
+		return fmt.Errorf("put: %w", &fs.PathError{Op: "write", Path: "x", Err: e})
+	}
+	for _, c := range []struct {
+		errno         syscall.Errno
+		full, tooMany bool
+	}{
+		{syscall.ENOSPC, true, false},
+		{syscall.EDQUOT, true, false},
+		{syscall.EFBIG, false, false},
+		{syscall.EIO, false, false},
+		{syscall.EMFILE, false, true},
+		{syscall.ENFILE, false, true},
+	} {
+		err := wrap(c.errno)
+		if IsDiskFull(err) != c.full || IsTooManyFiles(err) != c.tooMany {
+			t.Errorf("%v: full %v, too many %v", err, IsDiskFull(err), IsTooManyFiles(err))
+		}
+	}
+	if IsDiskFull(nil) || IsTooManyFiles(nil) {
+		t.Error("no error is one")
+	}
+	big := &fs.PathError{Op: "write", Path: "x", Err: syscall.EFBIG}
+	if err := explain(big); !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "ulimit -f") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,19 @@
+package segment
+
+import "hash/crc32"
+
+// crcAt is the CRC of b as it stands at an offset.
+func crcAt(p Place, off int64, b []byte) uint32 { return crc32.Update(p.at(off), castagnoli, b) }
+
+// fixRecord gives the record at the beginning of b, which stands at offset off,
+// both of its CRCs, as far as it lies in b.
+func fixRecord(b []byte, p Place, off int64) {
+	head, value, err := HeadSize(b)
+	if err != nil || head > int64(len(b)) {
+		return
+	}
+	if head+value <= int64(len(b)) {
+		le.PutUint32(b[4:], crcAt(p, off, b[head:head+value]))
+	}
+	le.PutUint32(b, crcAt(p, off, b[4:head]))
+}

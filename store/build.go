@@ -1,0 +1,110 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/segment"
+)
+
+// buildIndex builds the index from the tables of the parts. Their slots are set
+// by the view that they are added to.
+func (st *standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
+	start := time.Now()
+	var entries, tables int64
+	sources := make([]index.Source, len(st.parts))
+	for i, p := range st.parts {
+		v.add(p.sf)
+		sources[i] = &tableSource{c: p.footer.Cursor(), slot: p.sf.slot}
+		entries += p.footer.Entries()
+		tables += p.footer.FileSize - p.footer.RecordsEnd
+	}
+	need := index.Estimate(entries, tables)
+	o.Logger.Info("building the index", "path", rep.Path, "segments", len(st.parts), "entries", entries, "bytes_at_most", need)
+	b := index.NewBuilder()
+	if o.MaxIndexBytes > 0 && len(sources) > 0 {
+		sources[0] = &bounded{Source: sources[0], b: b, most: o.MaxIndexBytes}
+	}
+	if err := index.Merge(b, sources...); err != nil {
+		return st.inPart(err)
+	}
+	v.idx = b.Finish()
+	rep.phase("tables", start, entries, tables)
+	return tooLarge(v.idx.Memory().Heap, o.MaxIndexBytes)
+}
+
+func tooLarge(heap, most int64) error {
+	if most > 0 && heap > most {
+		return fmt.Errorf("%w: it needs more than %d bytes, %d are allowed", ErrIndexTooLarge, heap, most)
+	}
+	return nil
+}
+
+// inPart puts the file's name into an error of a table.
+func (st *standing) inPart(err error) error {
+	for _, p := range st.parts {
+		if c, ok := asCorrupt(err); ok && c.Segment == p.hdr.Ref {
+			return inFile(p.sf.path, err)
+		}
+	}
+	return err
+}
+
+// tableSource is a segment's table as a source of the merge.
+type tableSource struct {
+	c    *segment.Cursor
+	slot uint32
+}
+
+// Next returns the next entry of the table.
+func (t *tableSource) Next(e *index.Entry) (bool, error) {
+	if !t.c.Next() {
+		return false, t.c.Err()
+	}
+	c := &t.c.Entry
+	e.Key, e.Seq, e.Delete = c.Key, c.Seq, c.Kind == segment.Delete
+	e.Loc = index.Loc{Slot: t.slot, Offset: c.Offset, Size: c.Size}
+	return true, nil
+}
+
+// bounded stops a merge whose index grows too large.
+type bounded struct {
+	index.Source
+	b    *index.Builder
+	most int64
+	n    int
+}
+
+// Next looks at the index from time to time.
+func (s *bounded) Next(e *index.Entry) (bool, error) {
+	if s.n++; s.n%1024 == 0 {
+		if err := tooLarge(s.b.Memory().Heap, s.most); err != nil {
+			return false, err
+		}
+	}
+	return s.Source.Next(e)
+}
+
+// replay puts the records of the newest log, up to its last whole batch, into
+// the index.
+func (st *standing) replay(v *view, rep *OpenReport) error {
+	start := time.Now()
+	n := int64(0)
+	slot := st.sf.slot
+	if st.v.End > st.r.HeaderSize {
+		for rec, err := range st.r.Records(segment.Span{To: st.v.End}) {
+			if err != nil {
+				return inFile(st.sf.path, err)
+			}
+			if rec.Kind.Data() {
+				c := change{key: rec.Key, loc: index.Loc{Slot: slot, Offset: rec.Offset, Size: rec.Size}, kind: rec.Kind}
+				v.apply(&c)
+				st.sf.last.Store(rec.Seq)
+				n++
+			}
+		}
+	}
+	rep.phase("newest log", start, n, st.v.End)
+	return nil
+}

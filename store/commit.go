@@ -1,0 +1,264 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Put stores value under key, replacing what is there. Both are copied before
+// it returns. When it returns without error, the object is as safe as
+// Options.Durability says.
+//
+// An error that wraps ErrTooLarge, ErrClosed or ErrPoisoned, or a
+// DiskFullError that is not Kept, means that nothing was written. After any other
+// error the object may or may not be there when the store is opened again.
+func (db *DB) Put(key, value []byte) error {
+	recs := [1]segment.Record{{Kind: segment.Put, Key: key, Value: value}}
+	return db.commit(recs[:])
+}
+
+// PutObject is Put with meta and content kind; Seq is ignored.
+func (db *DB) PutObject(o Object) error {
+	recs := [1]segment.Record{o.record()}
+	return db.commit(recs[:])
+}
+
+// Delete removes key. A key that is not there is no error, and nothing is
+// written for it. Errors are those of Put.
+func (db *DB) Delete(key []byte) error {
+	if there, err := db.Has(key); err != nil || !there {
+		return errors.Join(err, db.failed())
+	}
+	recs := [1]segment.Record{{Kind: segment.Delete, Key: key}}
+	return db.commit(recs[:])
+}
+
+// Apply makes the changes of b, in order and as one. b may be used again
+// afterwards. An empty batch does nothing. Errors are those of Put.
+func (db *DB) Apply(b *Batch) error {
+	if len(b.recs) == 0 {
+		return db.failed()
+	}
+	for i := range b.recs { // from an earlier Apply
+		b.recs[i].Flags &^= segment.FlagCommit | segment.FlagVouch
+	}
+	return db.commit(b.recs)
+}
+
+// commit writes recs as one batch and waits until they are as safe as promised.
+func (db *DB) commit(recs []segment.Record) error {
+	full := false // a put needs room
+	for i := range recs {
+		if err := recs[i].Check(); err != nil {
+			return err
+		}
+		full = full || recs[i].Kind == segment.Put
+	}
+	db.mu.Lock()
+	now := time.Now()
+	if err := db.admit(full, &now); err != nil {
+		db.mu.Unlock()
+		return err
+	}
+	g, leads := db.join(recs, now)
+	if db.buffered() {
+		db.publish(g)
+		db.keepGroup(g, now)
+		db.mu.Unlock()
+		return nil
+	}
+	if leads {
+		g.done = make(chan struct{})
+	}
+	db.mu.Unlock()
+	if !leads {
+		<-g.done
+		return g.err
+	}
+	db.ioMu.Lock()
+	db.drain(true)
+	db.ioMu.Unlock()
+	db.wakeKeeper()
+	<-g.done
+	return g.err
+}
+
+// admit waits until a commit may join, or says why it may not. The caller
+// holds db.mu; now is the time, and is set anew after waiting.
+func (db *DB) admit(put bool, now *time.Time) error {
+	for {
+		switch {
+		case db.err != nil:
+			return db.err
+		case db.stuck != nil:
+			return &DiskFullError{Err: db.stuck}
+		case put && db.full:
+			if !db.roomAgain() {
+				return &DiskFullError{}
+			}
+		case db.buffered() && db.mustWait(*now):
+			db.flusher.wake()
+			db.room.Wait()
+			*now = time.Now()
+		default:
+			return nil
+		}
+	}
+}
+
+// failed returns the error that every commit gets, if there is one.
+func (db *DB) failed() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.err
+}
+
+// publish shows the changes of a group to readers. A batch is shown whole. The caller
+// holds db.mu or db.ioMu, so that groups are published in the order of the log.
+func (db *DB) publish(g *group) {
+	if len(g.pending) == 0 {
+		return
+	}
+	v := &db.view
+	v.rw.Lock()
+	for i := range g.pending {
+		v.apply(&g.pending[i])
+	}
+	v.rw.Unlock()
+	g.log.sf.last.Store(g.pending[len(g.pending)-1].seq)
+	clear(g.pending) // keys of callers
+	g.pending = g.pending[:0]
+}
+
+// drain writes the groups that wait, in order, and with sync has all that was
+// ever committed on the disk; without, it leaves the group that is still being
+// filled. Who waits is told. The caller holds db.ioMu.
+func (db *DB) drain(sync bool) error {
+	gs := db.take(sync)
+	n, err := 0, error(nil)
+	for n < len(gs) {
+		if err = db.writeGroup(gs[n]); err != nil {
+			break
+		}
+		n++
+	}
+	if sync && !errors.Is(err, ErrPoisoned) {
+		err = errors.Join(err, db.syncWritten(gs[:n]))
+	}
+	full := errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrPoisoned)
+	if err != nil && !full {
+		err = db.poison(err)
+	}
+	db.finish(gs, n, full, err)
+	return err
+}
+
+// syncWritten syncs the newest log that has a byte. Those before it were synced
+// when they were ended.
+func (db *DB) syncWritten(gs []*group) error {
+	if n := len(gs); n > 0 {
+		db.newest = gs[n-1].log
+	}
+	return db.syncLog(db.newest)
+}
+
+// take closes waiting groups to further commits and returns them: all, or those
+// that are full.
+func (db *DB) take(all bool) []*group {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	n := 0
+	for n < len(db.queue) && (all || db.queue[n].taken) {
+		db.queue[n].taken = true
+		n++
+	}
+	if all {
+		db.syncing, db.unsynced = earlier(db.syncing, db.unsynced), time.Time{}
+	}
+	return slices.Clone(db.queue[:n])
+}
+
+// maxUnsynced bounds what a log holds beyond its newest mark, so that the
+// distance fits its field.
+const maxUnsynced = 1 << 30
+
+// writeGroup writes one group to its log, which it may begin. Its first record
+// says how far the log is synced.
+func (db *DB) writeGroup(g *group) error {
+	if g.starts && g.log.sf.src.Load() == nil {
+		if err := db.startLog(g.log); err != nil {
+			return err
+		}
+	}
+	if g.off-g.log.synced > maxUnsynced {
+		if err := db.syncLog(g.log); err != nil {
+			return err
+		}
+	}
+	if len(g.buf) > g.records {
+		db.mu.Lock() // readers of what is not written yet look into buf
+		g.log.place.SetVouch(g.buf[g.records:], g.off+int64(g.records), g.log.synced)
+		db.mu.Unlock()
+	}
+	return db.write(g.log, g.buf, g.off)
+}
+
+// finish publishes the first n groups and takes them from the queue. On a full
+// disk the others stay there to be written again; after any other error
+// all of them have failed.
+func (db *DB) finish(gs []*group, n int, full bool, err error) {
+	failed := err != nil && !full
+	if !failed {
+		for _, g := range gs[:n] {
+			db.publish(g)
+		}
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.stuck = nil
+	if full {
+		db.stuck, db.full = err, true
+	}
+	for i, g := range gs {
+		if i < n && !failed {
+			g.tell(nil)
+		} else {
+			g.tell(err)
+		}
+	}
+	if failed {
+		db.room.Broadcast()
+		return // the groups stay for readers of what was never written
+	}
+	for _, g := range gs[:n] {
+		db.queued -= int64(len(g.buf) - g.records)
+		db.recycle(g)
+	}
+	db.queue = append(db.queue[:0], db.queue[n:]...)
+	db.room.Broadcast()
+}
+
+// tell wakes those who wait for the group, once: after a full disk they have
+// gone when the group is written at last.
+func (g *group) tell(err error) {
+	if g.done == nil || g.told {
+		return
+	}
+	g.err, g.told = err, true
+	close(g.done)
+}
+
+// poison makes err the answer to every commit from now on, and returns it.
+func (db *DB) poison(err error) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.err == nil {
+		db.err = fmt.Errorf("%w: %w", ErrPoisoned, err)
+		db.opt.Logger.Error("log failed; nothing is acknowledged any more", "err", err)
+	}
+	return db.err
+}

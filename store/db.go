@@ -1,0 +1,182 @@
+package store
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// DB is a store that is open for writing. Its methods may be called from any
+// number of goroutines.
+//
+// Locks are taken in this order: ioMu, mu, spare.mu or view.rw. The sealer's
+// own lock is taken last and holds nothing else.
+type DB struct {
+	view // what readers see; changed when a commit is published
+
+	fs     vfs.FS
+	opt    Options
+	lock   io.Closer
+	report OpenReport
+
+	// ioMu serializes what happens to the newest log's file: writes, syncs,
+	// rolls.
+	ioMu   sync.Mutex
+	newest *log // the newest log that has a byte in its file
+
+	// mu guards the order of commits, and what they share.
+	commits
+	spare spare
+
+	sealer  *sealer
+	keeper  waker
+	flusher waker
+	stop    chan struct{}
+	workers sync.WaitGroup // keeper and flusher
+	sealed  sync.WaitGroup // sealer
+	awake   atomic.Bool    // the keeper looks again by itself
+
+	written  atomic.Int64 // bytes to logs since the open
+	syncs    atomic.Int64
+	lastSync atomic.Int64 // ns since 1970; zero: none
+}
+
+// commits is the state that commits share.
+type commits struct {
+	mu       sync.Mutex
+	room     *sync.Cond // commits may be admitted that were not
+	log      *log       // where commits go
+	queue    []*group   // not in the file yet, in order; only the last takes commits
+	queued   int64      // bytes in it
+	free     [][]byte   // buffers for groups
+	nextSeq  uint64
+	lastTime int64
+	nextID   segment.ID
+	live     []segment.Ref // the set without the log
+	err      error         // every commit's answer, once the log failed
+	full     bool          // puts are refused: there is no room to reserve
+	stuck    error         // the disk is so full that queue cannot be written
+
+	// Of a buffered store: when the oldest commit was made that no sync has
+	// begun for, and that of the sync at work.
+	unsynced time.Time
+	syncing  time.Time
+}
+
+// OpenReport returns what Open found and did.
+func (db *DB) OpenReport() OpenReport { return db.report }
+
+// Sync has everything on the disk that was committed before the call. With
+// SyncAlways there is nothing to do.
+func (db *DB) Sync() error {
+	if db.isClosed() {
+		return ErrClosed
+	}
+	if err := db.failed(); err != nil {
+		return err
+	}
+	db.ioMu.Lock()
+	defer db.ioMu.Unlock()
+	err := db.drain(true)
+	db.wakeKeeper()
+	return err
+}
+
+// Seal ends the newest log, if it holds objects or deletions, and returns when it
+// is sealed. It reports whether there was anything to seal.
+func (db *DB) Seal() (bool, error) {
+	if db.isClosed() {
+		return false, ErrClosed
+	}
+	db.ioMu.Lock()
+	db.mu.Lock()
+	l := db.log
+	if db.err != nil || l.data == 0 {
+		err := db.err
+		db.mu.Unlock()
+		db.ioMu.Unlock()
+		return false, err
+	}
+	db.roll()
+	db.mu.Unlock()
+	err := db.drain(true)
+	db.ioMu.Unlock()
+	db.wakeKeeper()
+	if err != nil {
+		return false, err
+	}
+	return true, db.sealer.wait(l)
+}
+
+func (v *view) isClosed() bool {
+	v.rw.RLock()
+	defer v.rw.RUnlock()
+	return v.closed
+}
+
+// Close has everything on the disk, seals what can be sealed and lets go of the
+// store. Every call after it says ErrClosed, but for those that run already.
+// Snapshots stay good until they are closed themselves. The error says what could
+// not be done; the store is closed all the same.
+func (db *DB) Close() error {
+	if !db.view.close() {
+		return ErrClosed
+	}
+	close(db.stop)
+	db.workers.Wait()
+	db.ioMu.Lock()
+	defer db.ioMu.Unlock()
+	err := db.shut()
+	err = errors.Join(err, db.dropSpare(), db.sealer.finish())
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.err == nil {
+		db.err = ErrClosed
+	}
+	db.room.Broadcast()
+	for _, l := range append(db.sealer.late, db.newest) {
+		err = errors.Join(err, l.f.Close())
+	}
+	return errors.Join(err, db.lock.Close())
+}
+
+// shut ends the newest log in order: a large one is rolled and sealed, so that
+// little is left to read at the next open, and the last records say that the
+// store was closed. A store that was not written to is left as it is.
+func (db *DB) shut() error {
+	if err := db.failed(); err != nil {
+		return err
+	}
+	db.mu.Lock()
+	if l := db.log; l.data > 0 && l.end-l.head > db.opt.SegmentSize/8 && l.touched {
+		db.roll()
+	}
+	db.mu.Unlock()
+	if err := db.drain(true); err != nil {
+		return err
+	}
+	l := db.newest
+	if !l.touched {
+		return nil
+	}
+	id, err := l.f.Identity()
+	if err != nil {
+		return err
+	}
+	off := l.end
+	var b []byte
+	for range 2 { // twice, so that one damaged byte does not make the close unclean
+		r := segment.Record{Seq: db.nextSeq, Time: db.tick(time.Now()), Vouch: off}
+		r.SetClose(id.Inode, id.Birth)
+		b = l.place.AppendRecord(b, off+int64(len(b)), &r)
+	}
+	if err := db.write(l, b, off); err != nil {
+		return err
+	}
+	return errors.Join(db.syncLog(l), l.f.Release())
+}

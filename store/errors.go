@@ -1,0 +1,98 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// A CorruptError says that bytes of the store which must be sound are not:
+// which file, which offset, and which keys and sequence numbers are at stake.
+type CorruptError = segment.CorruptError
+
+var (
+	// ErrNotFound is returned for a key that is not there.
+	ErrNotFound = errors.New("not found")
+
+	// ErrClosed is returned after Close.
+	ErrClosed = errors.New("store is closed")
+
+	// ErrLocked is wrapped by the error of Open where another process has the
+	// store open for writing; the message says who.
+	ErrLocked = vfs.ErrLocked
+
+	// ErrNotStore is wrapped by the error of Open for a folder that holds
+	// something else, and by that of OpenReadOnly for one that holds no store.
+	ErrNotStore = errors.New("not a varve store")
+
+	// ErrMissing is wrapped by the error of Open where segments of the store
+	// are not there; the message names them.
+	ErrMissing = errors.New("segments are missing")
+
+	// ErrLostLog is wrapped by the error of Open where the newest log, which the
+	// one before it names, is not there. Options.AcceptLostLog opens what is left.
+	ErrLostLog = errors.New("the newest log is lost")
+
+	// ErrVersion is wrapped by the error for files of a newer format.
+	ErrVersion = segment.ErrVersion
+
+	// ErrTooLarge is wrapped by the error for an object or a batch beyond the
+	// limits. Nothing was written.
+	ErrTooLarge = segment.ErrTooLarge
+
+	// ErrDiskFull is wrapped by the error of a commit that had to be refused
+	// because the file system is full, and by that of Open where it needs room. Reads
+	// and deletes go on; puts go on by themselves once there is room again. See
+	// [DiskFullError].
+	ErrDiskFull = errors.New("disk is full")
+
+	// ErrIndexTooLarge is wrapped by the error of Open where the index would
+	// need more memory than Options.MaxIndexBytes.
+	ErrIndexTooLarge = errors.New("index would be larger than MaxIndexBytes")
+
+	// ErrPoisoned is wrapped by every commit's error after a write or a sync of
+	// the log failed: what was written since the last good sync may be lost. Reads go
+	// on. To write again, close the store and open it, which recovers.
+	ErrPoisoned = errors.New("log failed; close the store and open it again to recover")
+)
+
+// A DiskFullError is the error of a commit on a full disk.
+type DiskFullError struct {
+	// Kept reports that the commit's bytes are kept in memory and will be
+	// written once there is room, unless the process ends before: it may come to
+	// pass or not. Otherwise the commit was refused, and nothing was written.
+	Kept bool
+	Err  error // what the system said; may be nil
+}
+
+// Error says whether the commit was refused or kept.
+func (e *DiskFullError) Error() string {
+	what := "disk is full: refused, and nothing was written; free some room, deletes are still taken"
+	if e.Kept {
+		what = "disk is full: not on the disk yet, kept and tried again until there is room"
+	}
+	if e.Err != nil {
+		return fmt.Sprintf("%s (%v)", what, e.Err)
+	}
+	return what
+}
+
+// Is makes errors.Is(err, ErrDiskFull) hold.
+func (e *DiskFullError) Is(target error) bool { return target == ErrDiskFull }
+
+// Unwrap returns what the system said.
+func (e *DiskFullError) Unwrap() error { return e.Err }
+
+// inFile puts the file's name into the errors that a segment's reader makes.
+func inFile(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if c := (*segment.CorruptError)(nil); errors.As(err, &c) {
+		c.File = path
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}

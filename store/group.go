@@ -1,0 +1,138 @@
+package store
+
+import (
+	"time"
+
+	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/segment"
+)
+
+// A group is a stretch of the log that goes to the file in one write: the
+// commits that came while the one before was being written.
+type group struct {
+	log *log
+	off int64  // where buf begins in the file
+	buf []byte // the header of a new log, then records
+
+	// starts says that the log begins with this group: the log before it has
+	// to be ended first, and records begin after a header of this many bytes.
+	starts  bool
+	records int // where in buf the first record begins
+
+	taken   bool // being written, or kept to be written again: nobody joins any more
+	told    bool // those who waited have been told of an error
+	pending []change
+	done    chan struct{} // closed when the group is on the disk, or will not be
+	err     error         // why it is not; set before done is closed
+}
+
+// A change is what a record of a group does to the index, once it is published.
+type change struct {
+	key  []byte // in the group's buf, since the caller may have gone with an error
+	loc  index.Loc
+	seq  uint64
+	kind segment.RecordKind
+}
+
+// apply makes a change in the index and tells the segment's newest sequence
+// number. The caller holds v.rw.
+func (v *view) apply(c *change) {
+	if c.kind == segment.Put {
+		v.idx.Put(c.key, c.loc)
+	} else {
+		v.idx.Delete(c.key)
+	}
+}
+
+// groupSize is how much a group of buffered commits holds before it is written.
+// Below 64 KiB the calls begin to show, above 1 MiB the caches do.
+const groupSize = 256 << 10
+
+// join encodes recs as one batch at the end of the log, in the open group or in
+// a new one, and returns that. leads says that the group is new. The caller
+// holds db.mu and has been admitted.
+func (db *DB) join(recs []segment.Record, now time.Time) (g *group, leads bool) {
+	need := sizeOf(recs)
+	if !db.log.fits(need) {
+		db.roll()
+	}
+	g, leads = db.openGroup(need)
+	l := g.log
+	if len(g.buf) == g.records {
+		recs[0].Flags |= segment.FlagVouch // the value is set when it is written
+	}
+	last := &recs[len(recs)-1]
+	last.Flags |= segment.FlagCommit
+	last.Time = db.tick(now)
+	for i := range recs {
+		r := &recs[i]
+		r.Seq = db.nextSeq
+		db.nextSeq++
+		r.Vouch = l.end // overwritten by SetVouch
+		start := len(g.buf)
+		g.buf = l.place.AppendRecord(g.buf, l.end, r)
+		size := int64(len(g.buf) - start)
+		loc := index.Loc{Slot: l.sf.slot, Offset: l.end, Size: size}
+		at := len(g.buf) - len(r.Value) - len(r.Slots) - len(r.Meta) - len(r.Key)
+		g.pending = append(g.pending, change{key: g.buf[at : at+len(r.Key)], loc: loc, seq: r.Seq, kind: r.Kind})
+		l.end += size
+		l.data++
+		db.queued += size
+	}
+	return g, leads
+}
+
+// sizeOf is what recs take in the log at most, all but unheard-of sequence
+// numbers.
+func sizeOf(recs []segment.Record) int64 {
+	const most = segment.MaxRecordOverhead
+	n := int64(most)
+	for i := range recs {
+		r := &recs[i]
+		n += int64(segment.MinRecord + len(r.Key) + len(r.Meta) + len(r.Slots) + len(r.Value))
+		if len(r.Meta)+len(r.Slots) > 0 || r.Expiry != 0 {
+			n += most - segment.MinRecord
+		}
+	}
+	return n
+}
+
+// openGroup returns the group that takes the next records of the log.
+func (db *DB) openGroup(need int64) (g *group, leads bool) {
+	if n := len(db.queue); n > 0 {
+		if g := db.queue[n-1]; !g.taken && g.log == db.log {
+			return g, g.done == nil
+		}
+	}
+	g = &group{log: db.log, off: db.log.end, buf: db.buffer(need)}
+	db.queue = append(db.queue, g)
+	return g, true
+}
+
+// buffer returns an empty buffer for a group.
+func (db *DB) buffer(need int64) []byte {
+	if n := len(db.free); n > 0 {
+		b := db.free[n-1]
+		db.free = db.free[:n-1]
+		return b[:0]
+	}
+	if db.buffered() {
+		need = max(need, groupSize+groupSize/4)
+	}
+	return make([]byte, 0, max(need, 4096))
+}
+
+// recycle keeps a written group's buffer for another.
+func (db *DB) recycle(g *group) {
+	if cap(g.buf) <= 1<<20 && len(db.free) < 8 {
+		db.free = append(db.free, g.buf)
+	}
+	g.buf = nil
+}
+
+// tick returns the time of the next commit: the clock's, but never the same
+// twice and never earlier than the last.
+func (db *DB) tick(now time.Time) int64 {
+	db.lastTime = max(now.UnixNano(), db.lastTime+1)
+	return db.lastTime
+}

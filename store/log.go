@@ -1,0 +1,169 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// log is the log that commits are appended to, or one that was rolled and is
+// not sealed yet.
+type log struct {
+	sf    *segFile
+	hdr   *segment.Header
+	place segment.Place
+	name  string
+	begun time.Time
+
+	// Guarded by DB.mu.
+	head  int64 // size of the header; never changes
+	end   int64 // where the next record goes
+	limit int64 // the end of the records, when it is full
+	data  int64 // puts and deletes in it
+	last  *segment.Record
+
+	// Guarded by DB.ioMu. What has been written is sf.size.
+	f       vfs.File
+	synced  int64 // known to be on the disk
+	marked  bool  // nothing was written since a mark or a close vouched for all
+	ended   bool  // the End record is on the disk
+	touched bool  // written to by this process
+	prev    *log  // to be ended before the first byte goes to this one
+}
+
+// tailRoom is kept free in every log: for a mark, and for the End record.
+const tailRoom = segment.MarkSize + segment.EndSize
+
+// fits reports whether a batch of that size may go into the log. One that is
+// larger than any segment goes into a log without objects, alone.
+func (l *log) fits(size int64) bool {
+	return l.end+size+tailRoom <= l.limit || l.data == 0
+}
+
+// logName is what a log is called until it is sealed, sealName afterwards.
+func logName(id segment.ID) string  { return id.String() + ".open" }
+func sealName(id segment.ID) string { return id.String() + ".seg" }
+
+// newLog is a log that does not exist yet; its header goes to the file with
+// the first group.
+func (db *DB) newLog(h *segment.Header, headerSize int64) *log {
+	sf := &segFile{ref: h.Ref, place: h.Place(), path: db.fs.Path(logName(h.Ref.ID)), first: h.FirstSeq, unwritten: db.unwritten}
+	sf.last.Store(h.FirstSeq - 1)
+	return &log{
+		sf: sf, hdr: h, place: sf.place, name: logName(h.Ref.ID), begun: time.Now(),
+		head: headerSize, end: headerSize, limit: headerSize + db.opt.SegmentSize,
+	}
+}
+
+// roll makes a new log the one that commits go to. The old one gets its End
+// record, and the new one its first byte, when the group that begins here is
+// written; see startLog. The caller holds db.mu.
+func (db *DB) roll() *group {
+	old := db.log
+	old.last = &segment.Record{Seq: db.nextSeq, Time: db.tick(time.Now()), Vouch: old.end}
+	ref := segment.Ref{Timeline: old.hdr.Ref.Timeline, ID: db.nextID}
+	db.nextID++
+	old.last.SetEnd(ref)
+	db.live = append(db.live, old.hdr.Ref)
+	slices.SortFunc(db.live, segment.Ref.Compare)
+	h := &segment.Header{
+		Kind: segment.Log, UUID: old.hdr.UUID, Ref: ref, FirstSeq: db.nextSeq, Time: db.lastTime,
+		Parent: old.hdr.Parent, ParentSeq: old.hdr.ParentSeq, NextID: db.nextID,
+		Live: slices.Clone(db.live), Retired: old.hdr.Retired,
+	}
+	header := h.Append(nil)
+	l := db.newLog(h, int64(len(header)))
+	l.prev = old
+	db.log = l
+	g := &group{log: l, starts: true, records: len(header), buf: append(db.buffer(groupSize), header...)}
+	if n := len(db.queue); n > 0 {
+		db.queue[n-1].taken = true
+	}
+	db.queue = append(db.queue, g)
+	db.view.rw.Lock()
+	db.view.add(l.sf)
+	db.view.rw.Unlock()
+	return g
+}
+
+// startLog ends the log before l and makes l's file ready: the name first, then
+// the End record that names it, and only after that is on the disk may a byte go
+// to l. So a log that is not the newest never has a tail that could be torn.
+// It can be called again after an error. The caller holds db.ioMu.
+func (db *DB) startLog(l *log) error {
+	if l.f == nil {
+		f, err := db.takeSpare(l.hdr.Ref.ID)
+		if err != nil {
+			return err
+		}
+		l.f = f
+	}
+	if old := l.prev; old != nil && !old.ended {
+		if err := db.endLog(old); err != nil {
+			return err
+		}
+	}
+	l.prev = nil
+	l.sf.src.Store(newSource(l.f, l.limit, false))
+	return nil
+}
+
+// endLog writes the last record of a log, which vouches for all before it.
+func (db *DB) endLog(l *log) error {
+	if err := db.syncLog(l); err != nil {
+		return err
+	}
+	b := l.place.AppendRecord(nil, l.last.Vouch, l.last)
+	if err := db.write(l, b, l.last.Vouch); err != nil {
+		return err
+	}
+	if err := db.syncLog(l); err != nil { // the End, before the successor's first byte
+		return err
+	}
+	l.ended = true
+	db.sealer.add(l)
+	return nil
+}
+
+// write puts b at an offset of the log's file. On a full disk it spends the room
+// that is set aside for the next log; an error that wraps ErrDiskFull leaves all
+// as it was, to be written again; any other poisons the store.
+func (db *DB) write(l *log, b []byte, off int64) error {
+	_, err := l.f.WriteAt(b, off)
+	if vfs.IsDiskFull(err) && db.spendSpare() {
+		_, err = l.f.WriteAt(b, off)
+	}
+	if vfs.IsDiskFull(err) {
+		return &DiskFullError{Kept: true, Err: err}
+	}
+	if err != nil {
+		return db.poison(fmt.Errorf("write to the log: %w", err))
+	}
+	l.sf.size.Store(off + int64(len(b)))
+	l.marked, l.touched = false, true
+	if db.buffered() {
+		l.f.WriteBack(off, int64(len(b)))
+	}
+	db.written.Add(int64(len(b)))
+	return nil
+}
+
+// syncLog has on the disk what was written to the log. A failed sync is never
+// tried again: the system may have dropped the pages and marked them clean.
+func (db *DB) syncLog(l *log) error {
+	size := l.sf.size.Load()
+	if l.synced == size {
+		return nil
+	}
+	start := time.Now()
+	if err := l.f.Sync(); err != nil {
+		return db.poison(fmt.Errorf("sync of the log: %w", err))
+	}
+	l.synced = size
+	db.syncs.Add(1)
+	db.lastSync.Store(start.UnixNano())
+	return nil
+}

@@ -1,0 +1,332 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Open opens the store in the folder dir for writing, and creates it where the
+// folder is absent or empty, unless Options.MustExist. The parent must be
+// there. Options may be nil.
+//
+// After a crash, or on a copy, it recovers: see [DB.OpenReport] for what it
+// found and did. Errors that a caller can act on wrap ErrLocked, ErrNotStore,
+// ErrMissing, ErrLostLog, ErrVersion, ErrDiskFull or ErrIndexTooLarge, or are a
+// *CorruptError; after the latter nothing has been touched.
+func Open(dir string, o *Options) (*DB, error) {
+	opt, err := o.resolved()
+	if err != nil {
+		return nil, err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	fsys := vfs.Dir(dir)
+	if err := folder(dir, fsys, opt.MustExist); err != nil {
+		return nil, err
+	}
+	return openFS(fsys, opt)
+}
+
+// folder makes sure that the store's folder is there.
+func folder(dir string, fsys vfs.FS, mustExist bool) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s: is a file; a store is a folder: %w", dir, ErrNotStore)
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case mustExist:
+		return fmt.Errorf("%s: no store there: %w", dir, fs.ErrNotExist)
+	}
+	return fsys.Mkdir(".")
+}
+
+// openFS is Open on a folder that is there.
+func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
+	start := time.Now()
+	s, err := look(fsys) // a first look, so that a folder of something else gets no LOCK
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mayCreate(opt.MustExist); err != nil {
+		return nil, err
+	}
+	db := newDB(fsys, opt)
+	if err := db.takeLock(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.abandon())
+		}
+	}()
+	rep := &db.report
+	rep.Path, rep.Asked, rep.Level = fsys.Path("."), opt.Integrity, opt.Integrity
+	if s, err = look(fsys); err != nil {
+		return nil, err
+	}
+	rep.phase("headers", start, int64(len(s.files)), 0)
+	l, err := db.openLog(s)
+	if err != nil {
+		return nil, err
+	}
+	db.begin(l)
+	rep.UUID, rep.Timeline = l.hdr.UUID, l.hdr.Ref.Timeline
+	rep.Objects, rep.Segments, rep.LastSeq = int64(db.idx.Len()), len(db.segs), db.nextSeq-1
+	rep.Took = time.Since(start)
+	rep.log(opt.Logger)
+	return db, nil
+}
+
+func newDB(fsys vfs.FS, opt Options) *DB {
+	db := &DB{fs: fsys, opt: opt, keeper: newWaker(), flusher: newWaker(), stop: make(chan struct{})}
+	db.room = sync.NewCond(&db.mu)
+	db.sealer = &sealer{db: db}
+	db.sealer.cond = sync.NewCond(&db.sealer.mu)
+	return db
+}
+
+// mayCreate refuses a folder in which no store can be and none should be made.
+func (s *survey) mayCreate(mustExist bool) error {
+	if !s.none() {
+		return nil
+	}
+	switch {
+	case len(s.others) > 0:
+		return fmt.Errorf("%s: holds %s and no segment: %w", s.fs.Path("."), shortList(s.others), ErrNotStore)
+	case s.spoor:
+		return fmt.Errorf("%s: holds traces of a store and no segment: %w", s.fs.Path("."), ErrMissing)
+	case mustExist:
+		return fmt.Errorf("%s: no store there: %w", s.fs.Path("."), fs.ErrNotExist)
+	}
+	return nil
+}
+
+// takeLock makes this process the writer.
+func (db *DB) takeLock() error {
+	holder := fmt.Sprintf("pid %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+	lock, other, err := db.fs.Lock(lockName, holder)
+	if errors.Is(err, vfs.ErrLocked) {
+		if other == "" {
+			other = "another process"
+		}
+		return fmt.Errorf("%s: %w by %s; close it there, or open read-only", db.fs.Path("."), ErrLocked, other)
+	}
+	db.lock = lock
+	return err
+}
+
+// abandon lets go of what a failed open holds.
+func (db *DB) abandon() error {
+	db.view.close()
+	return db.lock.Close()
+}
+
+// begin starts the work on the newest log.
+func (db *DB) begin(l *log) {
+	db.log, db.newest = l, l
+	db.nextSeq = l.sf.last.Load() + 1
+	db.workers.Add(1)
+	go db.keep()
+	if db.buffered() {
+		db.workers.Add(1)
+		go db.flush()
+	}
+	db.sealed.Add(1)
+	go db.sealer.run()
+	if !l.marked {
+		db.wakeKeeper()
+	}
+}
+
+// openLog builds the index and returns the log that commits will go to.
+func (db *DB) openLog(s *survey) (*log, error) {
+	rep := &db.report
+	if s.none() {
+		return db.createLogFrom(s)
+	}
+	st, err := s.stand(db.opt.Integrity, false)
+	if err != nil {
+		return nil, err
+	}
+	defer st.sf.unpin()
+	defer func() { // the parts are the view's
+		for _, p := range st.parts {
+			p.sf.unpin()
+		}
+	}()
+	if st.lost && !db.opt.AcceptLostLog {
+		return nil, fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (AcceptLostLog)",
+			rep.Path, ErrLostLog, st.v.Successor)
+	}
+	rep.Clean = st.clean
+	if !st.v.Closed {
+		rep.Level = integrity.Log // Judge took it by itself
+	}
+	if err := st.buildIndex(&db.view, &db.opt, rep); err != nil {
+		return nil, err
+	}
+	db.nextID = max(st.newest.hdr.NextID, s.maxID+1)
+	db.live = st.live
+	db.lastTime = max(st.v.LastTime, st.newest.hdr.Time)
+	if err := db.tidy(st); err != nil {
+		return nil, err
+	}
+	var l *log
+	if st.clean {
+		l, err = db.resume(st)
+	} else {
+		l, err = db.recover(st, rep)
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = tooLarge(db.idx.Memory().Heap, db.opt.MaxIndexBytes)
+	if err == nil {
+		err = db.clear(st)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.f.Close())
+	}
+	return l, nil
+}
+
+// createLogFrom makes the store in a folder that holds none.
+func (db *DB) createLogFrom(s *survey) (*log, error) {
+	if err := db.remove(s.tmps...); err != nil {
+		return nil, err
+	}
+	l, err := db.create()
+	if err != nil {
+		return nil, err
+	}
+	if err := db.view.empty(l.sf); err != nil {
+		return nil, err
+	}
+	db.nextID, db.lastTime = l.hdr.NextID, l.hdr.Time
+	db.report.Created = true
+	return l, nil
+}
+
+// resume opens the newest log, which was closed in order, to go on with it.
+func (db *DB) resume(st *standing) (*log, error) {
+	db.view.add(st.sf)
+	if err := st.replay(&db.view, &db.report); err != nil {
+		return nil, err
+	}
+	f, err := db.fs.OpenWrite(st.newest.name)
+	if err != nil {
+		return nil, err
+	}
+	l := db.newLog(st.newest.hdr, st.r.HeaderSize)
+	// Readers go on with the handle they have for what is there, and take the new
+	// one, whose map has room, for what comes.
+	next := newSource(f, max(l.limit, st.v.End), false)
+	next.older = st.sf.src.Load()
+	st.sf.src.Store(next)
+	st.sf.unwritten = db.unwritten
+	st.sf.last.Store(st.v.NextSeq - 1)
+	l.sf, l.name, l.f = st.sf, st.newest.name, f
+	l.begun = time.Unix(0, st.newest.hdr.Time)
+	l.end, l.data, l.synced, l.marked = st.v.End, st.v.Records, st.v.Durable, true
+	return l, nil
+}
+
+// tidy removes what has no use, and finishes the seals that a crash
+// interrupted. All of it is on the disk before recovery writes anything.
+func (db *DB) tidy(st *standing) error {
+	rep := &db.report
+	old := st.tmps
+	for _, e := range st.empty {
+		if e != st.next {
+			old = append(old, e.name)
+		}
+	}
+	for _, d := range st.dups {
+		old = append(old, d[1].name)
+	}
+	for _, e := range st.files {
+		switch {
+		case e == st.newest || slices.Contains(st.live, e.hdr.Ref):
+		case e.hdr.Ref == st.newest.hdr.Replaced:
+			old = append(old, e.name)
+		default:
+			rep.LeftAlone = append(rep.LeftAlone, e.name)
+		}
+	}
+	rep.LeftAlone = append(rep.LeftAlone, st.others...)
+	if err := db.remove(old...); err != nil {
+		return err
+	}
+	for _, p := range st.parts {
+		if p.bytes != nil {
+			if err := db.finishSeal(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remove unlinks files, durably.
+func (db *DB) remove(names ...string) error {
+	for _, n := range names {
+		if err := removeIfThere(db.fs, n); err != nil {
+			return err
+		}
+		db.report.Removed = append(db.report.Removed, n)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return db.fs.SyncDir(".")
+}
+
+// finishSeal seals a log that a crash left unsealed. A failure is no reason not
+// to open the store: the log can be read as it is.
+func (db *DB) finishSeal(p *part) error {
+	f, err := db.fs.OpenWrite(p.name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	id := p.hdr.Ref.ID
+	if err = sealFile(db.fs, f, id, p.footer.RecordsEnd, false); err != nil {
+		if err = sealFile(db.fs, f, id, p.footer.RecordsEnd, true); err != nil {
+			db.report.Notes = append(db.report.Notes, fmt.Sprintf("%s could not be sealed: %v", p.name, err))
+			return nil
+		}
+	}
+	p.sf.path = db.fs.Path(sealName(id))
+	db.report.Sealed = append(db.report.Sealed, sealName(id))
+	return nil
+}
+
+// clear removes the log that recovery wrote anew: the last step, which the
+// next open takes if this one does not come to it.
+func (db *DB) clear(st *standing) error {
+	if st.clean {
+		return nil
+	}
+	if st.v.Successor == (segment.Ref{}) {
+		return db.remove(st.newest.name)
+	}
+	if st.next != nil {
+		return db.remove(st.next.name)
+	}
+	return nil
+}

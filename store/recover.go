@@ -1,0 +1,243 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Recovery is a copy. The newest log, up to its last whole batch, is written
+// anew as the log of a new timeline, and only when that is on the disk under
+// its name is the old file removed. So recovery edits nothing, vouches for
+// nothing that it only read from a cache, and can be cut off anywhere.
+
+// random returns a number that is not zero, for timelines.
+func random() uint64 {
+	var b [16]byte
+	for {
+		rand.Read(b[:])
+		if n := binary.LittleEndian.Uint64(b[:]); n != 0 {
+			return n
+		}
+	}
+}
+
+// freshLog writes a log as *.tmp: its header, then the records that fill
+// appends, then a mark that vouches for them all. Each step is on the disk before the
+// next, and the log has its name, durably, when freshLog returns.
+func (db *DB) freshLog(h *segment.Header, fill func(*appender) error) (l *log, err error) {
+	tmp := h.Ref.ID.String() + ".tmp"
+	if err := removeIfThere(db.fs, tmp); err != nil {
+		return nil, err
+	}
+	f, err := db.fs.Create(tmp)
+	if err != nil {
+		return nil, diskFull(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(diskFull(err), f.Close(), removeIfThere(db.fs, tmp))
+		}
+	}()
+	header := h.Append(nil)
+	a := &appender{f: f, place: h.Place(), next: h.FirstSeq, time: h.Time, off: int64(len(header)), buf: header}
+	if err := fill(a); err != nil {
+		return nil, err
+	}
+	if err := a.seal(); err != nil {
+		return nil, err
+	}
+	if err := db.fs.Rename(tmp, logName(h.Ref.ID)); err != nil {
+		return nil, err
+	}
+	if err := db.fs.SyncDir("."); err != nil { // the name
+		return nil, err
+	}
+	l = db.newLog(h, int64(len(header)))
+	l.f, l.end, l.data, l.synced, l.marked, l.touched = f, a.off, a.data, a.off, true, true
+	l.sf.size.Store(a.off)
+	l.sf.last.Store(a.next - 1)
+	l.sf.src.Store(newSource(f, max(l.limit, a.off), false))
+	return l, nil
+}
+
+// appender writes records one after the other through a buffer.
+type appender struct {
+	f     vfs.File
+	place segment.Place
+	next  uint64 // sequence number
+	time  int64  // of the newest commit
+	data  int64  // puts and deletes
+	off   int64  // where the next record goes
+	buf   []byte // not written yet
+}
+
+// add appends a record at the next offset, which it returns with its size.
+func (a *appender) add(r *segment.Record) (off, size int64, err error) {
+	if len(a.buf) > 1<<20 {
+		if err := a.flush(); err != nil {
+			return 0, 0, err
+		}
+	}
+	n := len(a.buf)
+	a.buf = a.place.AppendRecord(a.buf, a.off, r)
+	off, size = a.off, int64(len(a.buf)-n)
+	a.off += size
+	if r.Kind.Data() {
+		a.data++
+		a.next = r.Seq + 1
+	}
+	if r.Commit() {
+		a.time = r.Time
+	}
+	return off, size, nil
+}
+
+func (a *appender) flush() error {
+	_, err := a.f.WriteAt(a.buf, a.off-int64(len(a.buf)))
+	a.buf = a.buf[:0]
+	return err
+}
+
+// seal has everything on the disk, and then a mark that says so.
+func (a *appender) seal() error {
+	if err := a.flush(); err != nil {
+		return err
+	}
+	if err := a.f.Sync(); err != nil { // before the mark vouches for it
+		return err
+	}
+	t := max(time.Now().UnixNano(), a.time+1)
+	mark := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: a.next, Time: t, Vouch: a.off}
+	if _, _, err := a.add(&mark); err != nil {
+		return err
+	}
+	if err := a.flush(); err != nil {
+		return err
+	}
+	return a.f.Sync()
+}
+
+// create makes the first log of a store.
+func (db *DB) create() (*log, error) {
+	var u segment.UUID
+	rand.Read(u[:])
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80 // random, RFC 9562
+	h := &segment.Header{
+		Kind: segment.Log, UUID: u, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: 1},
+		FirstSeq: 1, Time: time.Now().UnixNano(), NextID: 2,
+	}
+	return db.freshLog(h, func(*appender) error { return nil })
+}
+
+// newTimeline is the header of a log that begins a timeline where st ends.
+func (st *standing) newTimeline(id segment.ID) *segment.Header {
+	old := st.newest.hdr
+	h := &segment.Header{
+		Kind: segment.Log, UUID: st.uuid, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
+		FirstSeq: st.v.NextSeq, Time: max(time.Now().UnixNano(), st.v.LastTime+1),
+		Parent: old.Ref, ParentSeq: st.v.NextSeq - 1, Replaced: old.Ref, NextID: id + 1,
+		Live: st.live, Retired: old.Retired,
+	}
+	if st.v.Successor != (segment.Ref{}) {
+		h.Replaced = st.v.Successor
+	} else {
+		h.FirstSeq = old.FirstSeq
+	}
+	return h
+}
+
+// recover writes the newest log anew, or, if that one was ended, begins the
+// one after it, and puts its records into the index.
+func (db *DB) recover(st *standing, rep *OpenReport) (*log, error) {
+	start := time.Now()
+	h := st.newTimeline(db.nextID)
+	db.nextID++
+	rep.Begun = &Begun{h.Ref.Timeline, h.Parent.Timeline, h.ParentSeq, st.why}
+	if err := db.keepTorn(st, rep); err != nil {
+		return nil, err
+	}
+	v := &db.view
+	slot := uint32(len(v.segs))
+	l, err := db.freshLog(h, func(a *appender) error {
+		if st.v.Successor != (segment.Ref{}) || st.v.End == st.r.HeaderSize {
+			return nil
+		}
+		for rec, err := range st.r.Records(segment.Span{To: st.v.End, Depth: segment.WithValues}) {
+			if err != nil {
+				return inFile(st.sf.path, err)
+			}
+			if !rec.Kind.Data() {
+				continue
+			}
+			rec.Flags &^= segment.FlagVouch
+			off, size, err := a.add(rec)
+			if err != nil {
+				return err
+			}
+			c := change{key: rec.Key, loc: index.Loc{Slot: slot, Offset: off, Size: size}, kind: rec.Kind}
+			v.apply(&c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	v.add(l.sf)
+	rep.phase("recovery by copy", start, l.data, l.end)
+	return l, nil
+}
+
+// keepTorn writes what recovery cuts off to a file of its own, before anything
+// is removed.
+func (db *DB) keepTorn(st *standing, rep *OpenReport) error {
+	e, from, reason := st.newest, st.v.End, st.v.Torn
+	if st.v.Successor != (segment.Ref{}) {
+		if e, from, reason = st.next, 0, "the first write to the log is not whole"; e == nil {
+			return nil
+		}
+	}
+	if e.size <= from {
+		return nil
+	}
+	rep.Cut = &Cut{Segment: segment.Ref{ID: e.id}, Offset: from, Bytes: e.size - from, Reason: reason}
+	if e.hdr != nil {
+		rep.Cut.Segment = e.hdr.Ref
+	}
+	name := fmt.Sprintf("%s.%d.torn", e.id, from)
+	rep.Cut.Kept = db.fs.Path(name)
+	return db.writeTorn(e, from, name)
+}
+
+func (db *DB) writeTorn(e *entry, from int64, name string) error {
+	src, err := db.fs.Open(e.name)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	tmp := e.id.String() + ".tmp"
+	if err := removeIfThere(db.fs, tmp); err != nil {
+		return err
+	}
+	out, err := db.fs.Create(tmp)
+	if err != nil {
+		return diskFull(err)
+	}
+	err = copyRange(out, src, from, e.size)
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return errors.Join(diskFull(err), removeIfThere(db.fs, tmp))
+	}
+	if err := db.fs.Rename(tmp, name); err != nil {
+		return err
+	}
+	return db.fs.SyncDir(".") // before the old log can go
+}

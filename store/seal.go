@@ -1,0 +1,272 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// sealMode is the mode of a sealed segment: nobody writes to it any more.
+const sealMode fs.FileMode = 0o400
+
+// maxBacklog bounds the logs that wait to be sealed before a roll waits, too.
+const maxBacklog = 4
+
+// sealer seals rolled logs, one after the other, in the background. A seal that
+// fails harms nobody, since the log can be read as it is; it is tried again.
+type sealer struct {
+	db   *DB
+	mu   sync.Mutex // guards what follows; nothing else is locked under it
+	cond *sync.Cond // something changed
+	todo []*log     // the first may be at work
+	late []*log     // failed, and tried again later
+	err  error      // of the last failure; nil after a success
+	stop bool
+}
+
+// add hands over a log whose End record is on the disk. It waits while the
+// backlog is full.
+func (s *sealer) add(l *log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.todo) >= maxBacklog && !s.stop {
+		s.cond.Wait()
+	}
+	s.todo = append(s.todo, l)
+	s.cond.Broadcast()
+}
+
+// run is the sealer's goroutine. After stop it finishes what it has been given.
+func (s *sealer) run() {
+	defer s.db.sealed.Done()
+	for {
+		l := s.next()
+		if l == nil {
+			return
+		}
+		err := s.db.seal(l, false)
+		if err != nil {
+			s.db.opt.Logger.Warn("seal failed; it will be tried again", "file", l.sf.path, "err", err)
+		}
+		s.done(l, err)
+	}
+}
+
+// next waits for a log to seal; nil means that there will be none.
+func (s *sealer) next() *log {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.todo) == 0 {
+		if s.stop {
+			return nil
+		}
+		s.cond.Wait()
+	}
+	return s.todo[0]
+}
+
+func (s *sealer) done(l *log, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.todo = s.todo[1:]
+	s.err = err
+	if err != nil {
+		s.late = append(s.late, l)
+		if !s.stop {
+			time.AfterFunc(time.Second, s.again)
+		}
+	}
+	s.cond.Broadcast()
+}
+
+// again puts the failed seals back to be tried.
+func (s *sealer) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop {
+		return
+	}
+	for _, l := range s.late {
+		s.todo = append(s.todo, l)
+	}
+	s.late = nil
+	s.cond.Broadcast()
+}
+
+// wait returns when l is sealed, or why it could not be.
+func (s *sealer) wait(l *log) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if has(s.late, l) {
+			return s.err
+		}
+		if !has(s.todo, l) {
+			return nil
+		}
+		s.cond.Wait()
+	}
+}
+
+func has(logs []*log, l *log) bool {
+	for _, o := range logs {
+		if o == l {
+			return true
+		}
+	}
+	return false
+}
+
+// finish lets the goroutine seal what it has and end, and returns an error if
+// logs remain that could not be sealed. The next open seals them.
+func (s *sealer) finish() error {
+	s.mu.Lock()
+	s.stop = true
+	s.cond.Broadcast()
+	s.mu.Unlock()
+	s.db.sealed.Wait()
+	if len(s.late) > 0 {
+		return fmt.Errorf("%d logs could not be sealed, the next open will do it: %w", len(s.late), s.err)
+	}
+	return nil
+}
+
+// backlog returns how many logs wait to be sealed.
+func (s *sealer) backlog() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.todo) + len(s.late)
+}
+
+// seal makes a rolled log a segment: footer, sync, mode, rename, sync of the
+// folder. If its own file cannot take the footer, the segment is written anew.
+func (db *DB) seal(l *log, anew bool) error {
+	end := l.last.Vouch + segment.EndSize
+	err := sealFile(db.fs, l.f, l.hdr.Ref.ID, end, anew)
+	if err != nil && !anew && !errors.Is(err, ErrDiskFull) {
+		if c := (*CorruptError)(nil); errors.As(err, &c) {
+			return inFile(l.sf.path, err)
+		}
+		return errors.Join(err, db.seal(l, true))
+	}
+	if err != nil {
+		return diskFull(err)
+	}
+	db.settle(l, anew)
+	return nil
+}
+
+// sealFile seals the log in f, whose records end at end, under its id.
+func sealFile(fsys vfs.FS, f vfs.File, id segment.ID, end int64, anew bool) error {
+	r, err := segment.NewReader(f, end)
+	if err != nil {
+		return err
+	}
+	footer, _, err := r.Seal(end)
+	if err != nil {
+		return err
+	}
+	if anew {
+		return writeAnew(fsys, f, id, end, footer)
+	}
+	if _, err := f.WriteAt(footer, end); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil { // the footer, before the name says that it is there
+		return err
+	}
+	if err := errors.Join(f.Release(), f.Chmod(sealMode)); err != nil {
+		return err
+	}
+	if err := fsys.Rename(logName(id), sealName(id)); err != nil {
+		if _, there := fsys.Stat(sealName(id)); there != nil || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		} // else an attempt before this one got so far
+	}
+	return fsys.SyncDir(".") // the new name
+}
+
+// writeAnew writes the first end bytes of f and the footer to a file of their
+// own, puts that in place as the sealed segment, and removes the log.
+func writeAnew(fsys vfs.FS, f vfs.File, id segment.ID, end int64, footer []byte) (err error) {
+	tmp := id.String() + ".tmp"
+	if err := removeIfThere(fsys, tmp); err != nil {
+		return err
+	}
+	out, err := fsys.Create(tmp)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := copyRange(out, f, 0, end); err != nil {
+		return err
+	}
+	if _, err := out.WriteAt(footer, end); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	if err := out.Chmod(sealMode); err != nil {
+		return err
+	}
+	if err := fsys.Rename(tmp, sealName(id)); err != nil {
+		return err
+	}
+	if err := fsys.SyncDir("."); err != nil {
+		return err
+	}
+	return removeIfThere(fsys, logName(id))
+}
+
+// copyRange copies the bytes [from, to) of src to the beginning of dst.
+func copyRange(dst, src vfs.File, from, to int64) error {
+	buf := make([]byte, min(to-from, 1<<20))
+	for off := from; off < to; {
+		b := buf[:min(int64(len(buf)), to-off)]
+		if n, err := src.ReadAt(b, off); n < len(b) {
+			return err
+		}
+		if _, err := dst.WriteAt(b, off-from); err != nil {
+			return err
+		}
+		off += int64(len(b))
+	}
+	return nil
+}
+
+func removeIfThere(fsys vfs.FS, name string) error {
+	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// settle lets go of the handle that the log was written through.
+func (db *DB) settle(l *log, anew bool) {
+	old := l.sf.src.Load()
+	next := &source{data: old.data, unmap: old.unmap, older: nil}
+	switch {
+	case anew:
+		f, err := db.fs.Open(sealName(l.hdr.Ref.ID))
+		if err != nil {
+			return // readers go on with the unlinked file
+		}
+		next = newSource(f, l.limit, true)
+		next.older = &source{data: old.data, unmap: old.unmap, close: l.f.Close}
+	case old.data == nil:
+		next = &source{r: l.f, close: l.f.Close}
+	default:
+		if l.sf.size.Load() > int64(len(old.data)) {
+			next = &source{data: old.data, unmap: old.unmap, r: l.f, close: l.f.Close}
+		} else {
+			l.f.Close() // everything is in the map; nothing is written through it any more
+		}
+	}
+	l.sf.src.Store(next)
+}

@@ -1,0 +1,378 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/segment"
+)
+
+// standing is what the files of a store amount to: its newest log, what that log
+// says the store is made of, and what is wrong with its end. Finding it changes
+// nothing.
+type standing struct {
+	*survey
+	newest *entry
+	sf     *segFile        // of the newest log
+	r      *segment.Reader // of its records
+	v      *integrity.Verdict
+	parts  []*part       // the segments that have a table, or can have one
+	live   []segment.Ref // theirs
+	next   *entry        // the named successor, if it is there without a sound header
+	lost   bool          // the named successor is not there
+	clean  bool          // closed in order, and this very file
+	why    string        // why the newest log cannot be continued
+}
+
+// part is a segment whose records are complete.
+type part struct {
+	*entry
+	sf     *segFile
+	footer *segment.Footer
+	bytes  []byte // the footer, where the file does not have it yet
+}
+
+// stand finds out how the store stands. live says that a writer is at work: then
+// the newest log counts only as far as it is known to be on the disk, and
+// what looks torn is what is being written.
+func (s *survey) stand(level integrity.Level, live bool) (st *standing, err error) {
+	st = &standing{survey: s, newest: s.newest()}
+	defer func() {
+		if err != nil {
+			st.close()
+			st = nil
+		}
+	}()
+	if st.newest == nil {
+		return st, s.noLog()
+	}
+	if err := st.judge(level); err != nil {
+		return st, err
+	}
+	if err := st.judgeBare(live); err != nil {
+		return st, err
+	}
+	if err := st.gather(); err != nil {
+		return st, err
+	}
+	if live && st.v.Successor == (segment.Ref{}) {
+		st.v.End = min(st.v.End, max(st.v.Durable, st.r.HeaderSize))
+	}
+	return st, st.chain()
+}
+
+// close lets go of the files.
+func (st *standing) close() {
+	if st.sf != nil {
+		st.sf.unpin()
+	}
+	for _, p := range st.parts {
+		p.sf.unpin()
+	}
+}
+
+// noLog is the error for a folder without a newest log.
+func (s *survey) noLog() error {
+	if len(s.bare) > 0 {
+		e := s.bare[len(s.bare)-1]
+		return inFile(s.fs.Path(e.name), e.err)
+	}
+	if len(s.files)+len(s.empty) > 0 {
+		return fmt.Errorf("%s: no log among the segments: %w", s.fs.Path("."), ErrMissing)
+	}
+	return fmt.Errorf("%s: %w", s.fs.Path("."), ErrNotStore)
+}
+
+// judge reads the newest log.
+func (st *standing) judge(level integrity.Level) error {
+	e := st.newest
+	sf, err := st.openFile(e)
+	if err != nil {
+		return err
+	}
+	st.sf = sf
+	end := e.size
+	if e.sealed {
+		f, err := footerOf(sf, e.size)
+		if err != nil {
+			return err
+		}
+		end = f.RecordsEnd
+	}
+	if st.r, err = segment.NewReader(sf, end); err != nil {
+		return inFile(sf.path, err)
+	}
+	if st.v, err = integrity.Judge(st.r, level); err != nil {
+		return inFile(sf.path, err)
+	}
+	if e.sealed && st.v.Successor == (segment.Ref{}) {
+		return &CorruptError{File: sf.path, Segment: e.hdr.Ref, Offset: st.v.End, Reason: "a sealed log without an end record"}
+	}
+	return st.judgeClose()
+}
+
+// judgeClose finds out whether the newest log can be continued.
+func (st *standing) judgeClose() error {
+	switch {
+	case st.v.Successor != (segment.Ref{}):
+		return nil
+	case st.v.Torn != "":
+		st.why = "the newest log has a torn tail"
+	case !st.v.Closed:
+		st.why = "the store was not closed"
+	default:
+		f, err := st.fs.Open(st.newest.name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		id, err := f.Identity()
+		if err != nil {
+			return err
+		}
+		st.clean = id.Inode == st.v.Inode && id.Birth == st.v.Birth
+		if !st.clean {
+			st.why = "the newest log is a copy of the one that was closed"
+		}
+	}
+	return nil
+}
+
+// judgeBare finds the successor that the newest log names, and decides what the
+// files without a sound header are.
+func (st *standing) judgeBare(live bool) error {
+	next := st.v.Successor
+	for _, e := range st.empty {
+		if e.id == next.ID {
+			st.next = e
+		}
+	}
+	for _, e := range st.bare {
+		switch {
+		case e.id == next.ID && !e.sealed && (live || st.next == nil):
+			st.next = e
+			if !live {
+				if err := st.judgeNext(e); err != nil {
+					return err
+				}
+			}
+		case live && e.id > st.newest.id: // begun since the folder was listed
+		case e.id == st.newest.hdr.Replaced.ID && !e.sealed:
+			st.tmps = append(st.tmps, e.name) // recovery kept its bytes and could not remove it any more
+		default:
+			return inFile(st.fs.Path(e.name), e.err)
+		}
+	}
+	st.lost = next != (segment.Ref{}) && st.next == nil
+	if st.lost {
+		st.why = fmt.Sprintf("the log %s is lost", next)
+	} else if next != (segment.Ref{}) {
+		st.why = fmt.Sprintf("the log %s was cut off as it was begun", next)
+	}
+	return nil
+}
+
+// judgeNext decides whether the first write to the successor was torn.
+func (st *standing) judgeNext(e *entry) error {
+	f, err := st.fs.Open(e.name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h := &segment.Header{Kind: segment.Log, UUID: st.uuid, Ref: st.v.Successor, FirstSeq: st.v.NextSeq}
+	return inFile(st.fs.Path(e.name), integrity.JudgeHeaderless(segment.ReaderFor(h, f, e.size)))
+}
+
+// gather opens the segments that the newest log says the store is made of.
+func (st *standing) gather() error {
+	st.live = st.newest.hdr.Live
+	for _, e := range st.v.Edits {
+		st.live = edited(st.live, e)
+	}
+	complete := st.v.Successor != (segment.Ref{})
+	if complete {
+		st.live = with(st.live, st.newest.hdr.Ref)
+	}
+	var missing []string
+	for _, ref := range st.live {
+		e := st.byRef[ref]
+		if e == nil {
+			missing = append(missing, ref.String())
+			continue
+		}
+		p, err := st.openPart(e)
+		if p != nil {
+			st.parts = append(st.parts, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%s: %w: %s; bring the files back from a copy or an archive",
+			st.fs.Path("."), ErrMissing, shortList(missing))
+	}
+	return nil
+}
+
+func shortList(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// with returns refs and r, in order.
+func with(refs []segment.Ref, r segment.Ref) []segment.Ref {
+	i, there := slices.BinarySearchFunc(refs, r, segment.Ref.Compare)
+	if there {
+		return refs
+	}
+	return slices.Insert(slices.Clone(refs), i, r)
+}
+
+// edited returns the set after an edit.
+func edited(refs []segment.Ref, e segment.EditSet) []segment.Ref {
+	out := slices.DeleteFunc(slices.Clone(refs), func(r segment.Ref) bool {
+		_, gone := slices.BinarySearchFunc(e.Retire, r, segment.Ref.Compare)
+		return gone
+	})
+	for _, r := range e.Adopt {
+		out = with(out, r)
+	}
+	return out
+}
+
+// openFile opens a segment for reading.
+func (s *survey) openFile(e *entry) (*segFile, error) {
+	f, err := s.fs.Open(e.name)
+	if err != nil {
+		return nil, tooManyFiles(err)
+	}
+	sf := &segFile{ref: e.hdr.Ref, place: e.hdr.Place(), path: s.fs.Path(e.name), first: e.hdr.FirstSeq}
+	sf.size.Store(e.size)
+	sf.src.Store(newSource(f, e.size, true))
+	sf.pin()
+	return sf, nil
+}
+
+// ReadAt makes a segFile the source of a segment.Reader.
+func (f *segFile) ReadAt(b []byte, off int64) (int, error) {
+	if err := f.read(b, off); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func footerOf(sf *segFile, size int64) (*segment.Footer, error) {
+	r, err := segment.NewReader(sf, size)
+	if err != nil {
+		return nil, inFile(sf.path, err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		return nil, inFile(sf.path, err)
+	}
+	return f, nil
+}
+
+// openPart opens a segment with its table. One that was not sealed when a crash came
+// gets its footer in memory first.
+func (st *standing) openPart(e *entry) (*part, error) {
+	sf, err := st.openFile(e)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{entry: e, sf: sf}
+	if e.sealed {
+		p.footer, err = footerOf(sf, e.size)
+	} else {
+		err = p.makeFooter(st)
+	}
+	if err != nil {
+		return p, err
+	}
+	sf.last.Store(p.footer.LastSeq)
+	return p, nil
+}
+
+// makeFooter computes the footer of a log that was ended and not sealed. Such a
+// log is not the newest, so it has no tail that could be torn.
+func (p *part) makeFooter(st *standing) error {
+	r, err := segment.NewReader(p.sf, p.size)
+	if err != nil {
+		return inFile(p.sf.path, err)
+	}
+	v, err := integrity.Judge(r, integrity.Log)
+	if err != nil {
+		return inFile(p.sf.path, err)
+	}
+	if v.Successor == (segment.Ref{}) {
+		return &CorruptError{File: p.sf.path, Segment: p.hdr.Ref, Offset: v.End,
+			FirstSeq: v.NextSeq, LastSeq: max(v.NextSeq, st.newest.hdr.FirstSeq-1),
+			Reason: strings.TrimPrefix(v.Torn+"; ", "; ") + "the log does not end here, since a later one was begun"}
+	}
+	if p.bytes, _, err = r.Seal(v.End); err != nil {
+		return inFile(p.sf.path, err)
+	}
+	whole := &withFooter{p.sf, p.bytes, v.End}
+	if r, err = segment.NewReader(whole, v.End+int64(len(p.bytes))); err == nil {
+		p.footer, err = r.OpenFooter()
+	}
+	if err == nil && p.size > v.End+int64(len(p.bytes)) {
+		err = &CorruptError{Segment: p.hdr.Ref, Offset: v.End + int64(len(p.bytes)), Reason: "bytes after the end of the segment"}
+	}
+	return inFile(p.sf.path, err)
+}
+
+// withFooter is a log with the footer that its file does not have yet.
+type withFooter struct {
+	sf     *segFile
+	footer []byte
+	end    int64
+}
+
+func (w *withFooter) ReadAt(b []byte, off int64) (int, error) {
+	n := 0
+	if off < w.end {
+		n = int(min(int64(len(b)), w.end-off))
+		if err := w.sf.read(b[:n], off); err != nil {
+			return 0, err
+		}
+	}
+	if n < len(b) {
+		n += copy(b[n:], w.footer[off+int64(n)-w.end:])
+	}
+	return n, nil
+}
+
+// chain proves that the logs follow each other: neighbors without a gap, none
+// over another, all before the newest.
+func (st *standing) chain() error {
+	var before *part
+	for _, p := range st.parts {
+		if p.hdr.Kind != segment.Log {
+			continue
+		}
+		if before != nil {
+			due := before.footer.LastSeq + 1
+			neighbors := p.hdr.Ref.ID == before.hdr.Ref.ID+1 && p.hdr.Ref.Timeline == before.hdr.Ref.Timeline
+			if p.hdr.FirstSeq < due || neighbors && p.hdr.FirstSeq != due {
+				return st.broken(p.entry, due)
+			}
+		}
+		before = p
+	}
+	if before != nil && before.entry != st.newest && st.newest.hdr.FirstSeq <= before.footer.LastSeq {
+		return st.broken(st.newest, before.footer.LastSeq+1)
+	}
+	return nil
+}
+
+func (st *standing) broken(e *entry, due uint64) error {
+	return &CorruptError{File: st.fs.Path(e.name), Segment: e.hdr.Ref, FirstSeq: due, LastSeq: max(due, e.hdr.FirstSeq-1),
+		Reason: fmt.Sprintf("log begins with sequence number %d where %d is due", e.hdr.FirstSeq, due)}
+}

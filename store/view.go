@@ -1,0 +1,147 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/segment"
+)
+
+// view is what a store looks like to its readers: the index and the segments
+// that it refers to.
+type view struct {
+	rw     sync.RWMutex // guards what follows; the last in the lock order
+	idx    *index.Index
+	segs   []*segFile // by slot; replaced, never changed, so that snapshots can keep it
+	closed bool
+}
+
+// add gives f the next slot. The caller holds rw, or is alone.
+func (v *view) add(f *segFile) {
+	f.slot = uint32(len(v.segs))
+	f.pin()
+	v.segs = append(v.segs[:len(v.segs):len(v.segs)], f)
+}
+
+// close lets go of the segments and makes every later read say ErrClosed. It
+// reports whether the view was open.
+func (v *view) close() bool {
+	v.rw.Lock()
+	defer v.rw.Unlock()
+	if v.closed {
+		return false
+	}
+	v.closed = true
+	for _, f := range v.segs {
+		f.unpin()
+	}
+	v.idx, v.segs = nil, nil
+	return true
+}
+
+// find returns where key's record is, with its file pinned.
+func (v *view) find(key []byte) (*segFile, index.Loc, error) {
+	v.rw.RLock()
+	if v.closed {
+		v.rw.RUnlock()
+		return nil, index.Loc{}, ErrClosed
+	}
+	loc, ok := v.idx.Get(key)
+	if !ok {
+		v.rw.RUnlock()
+		return nil, loc, ErrNotFound
+	}
+	f := v.segs[loc.Slot]
+	f.pin()
+	v.rw.RUnlock()
+	return f, loc, nil
+}
+
+// finder is what finds a key: a view or a snapshot.
+type finder interface {
+	find(key []byte) (*segFile, index.Loc, error)
+}
+
+// load reads the record of key into buf, which it returns.
+func load(v finder, buf, key []byte, rec *segment.Record) ([]byte, error) {
+	f, loc, err := v.find(key)
+	if err != nil {
+		return buf, err
+	}
+	defer f.unpin()
+	buf, err = f.record(buf, loc.Offset, loc.Size, rec)
+	if err == nil && !bytes.Equal(rec.Key, key) {
+		err = &CorruptError{File: f.path, Segment: f.ref, Offset: loc.Offset, Reason: "record of another key"}
+	}
+	if c := (*CorruptError)(nil); errors.As(err, &c) && c.Keys == nil {
+		c.Keys = [][]byte{bytes.Clone(key)}
+	}
+	if err != nil {
+		return buf, fmt.Errorf("get %q: %w", key, err)
+	}
+	return buf, nil
+}
+
+// Get returns the value of key, in memory of the caller's. A key that is not
+// there is ErrNotFound; a damaged record is a *CorruptError.
+func (v *view) Get(key []byte) ([]byte, error) {
+	var rec segment.Record
+	if _, err := load(v, nil, key, &rec); err != nil {
+		return nil, err
+	}
+	return rec.Value, nil
+}
+
+// GetObject returns the object under key, in memory of the caller's. Errors
+// are those of Get.
+func (v *view) GetObject(key []byte) (Object, error) { return getObject(v, key) }
+
+func getObject(v finder, key []byte) (o Object, err error) {
+	var rec segment.Record
+	if _, err := load(v, nil, key, &rec); err != nil {
+		return o, err
+	}
+	o.set(&rec)
+	return o, nil
+}
+
+// Has reports whether key is there. It reads no record.
+func (v *view) Has(key []byte) (bool, error) {
+	v.rw.RLock()
+	defer v.rw.RUnlock()
+	if v.closed {
+		return false, ErrClosed
+	}
+	_, ok := v.idx.Get(key)
+	return ok, nil
+}
+
+// Read lends the object under key to fn: its slices are good until fn returns.
+// It spares the memory that Get hands out. Errors are those of Get and fn's.
+func (v *view) Read(key []byte, fn func(Object) error) error { return lend(v, key, fn) }
+
+// buffers holds record-sized buffers for what is lent.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func lend(v finder, key []byte, fn func(Object) error) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	var rec segment.Record
+	var err error
+	if *buf, err = load(v, *buf, key, &rec); err != nil {
+		return err
+	}
+	var o Object
+	o.set(&rec)
+	return fn(o)
+}
+
+// empty makes v the view of a store without objects, whose log is f.
+func (v *view) empty(f *segFile) error {
+	v.idx = index.New()
+	v.add(f)
+	return nil
+}
