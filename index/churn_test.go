@@ -138,7 +138,6 @@ func TestMemoryIsWhatTheHeapHolds(t *testing.T) {
 			if got < want*93/100-50_000 || got > want*107/100+50_000 {
 				t.Errorf("counted %d bytes, the heap grew by %d", got, want)
 			}
-			before = heap()
 			y := build(sorted(set))
 			got, want = Estimate(int64(x.Len()), x.Memory().Keys), y.Memory().Heap
 			if got < want*93/100-maxChunk || got > want*107/100 {

@@ -49,33 +49,34 @@ func (f *leaf) shared(k keys) []byte {
 	return f.key(k, 0)[:f.skip]
 }
 
-// lowerBound returns the first item whose prefix is not below p.
+// lowerBound returns the first item whose prefix is not below p. It branches:
+// in an index larger than the caches, loads that are guessed ahead save more
+// than wrong guesses cost, an eighth of a Get.
 func (f *leaf) lowerBound(p uint64) int {
-	base, n := 0, int(f.n)
-	for n > 1 {
-		half := n >> 1
-		if f.prefix[(base+half-1)&leafMask] < p {
-			base += half
+	lo, hi := 0, int(f.n)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if f.prefix[mid&leafMask] < p {
+			lo = mid + 1
+		} else {
+			hi = mid
 		}
-		n -= half
 	}
-	if n == 1 && f.prefix[base&leafMask] < p {
-		base++
-	}
-	return base
+	return lo
 }
 
 // find returns the item of a key. The key need not begin with the common
 // bytes: then its prefix means nothing, but no whole key will equal it.
 func (f *leaf) find(k keys, key []byte) (int, bool) {
 	p := prefixAt(key, int(f.skip))
-	for i := f.lowerBound(p); i < int(f.n) && f.prefix[i&leafMask] == p; i++ {
-		if i+1 < int(f.n) && f.prefix[(i+1)&leafMask] == p {
-			return f.search(k, key, i, p)
-		}
-		return i, bytes.Equal(f.key(k, i), key)
+	i := f.lowerBound(p)
+	if i == int(f.n) || f.prefix[i&leafMask] != p {
+		return i, false
 	}
-	return 0, false
+	if i+1 < int(f.n) && f.prefix[(i+1)&leafMask] == p {
+		return f.search(k, key, i, p)
+	}
+	return i, bytes.Equal(f.key(k, i), key)
 }
 
 // place returns where a key stands, or else where it would be inserted. The

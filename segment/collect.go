@@ -109,10 +109,11 @@ func (c *collected) add(rec *Record, kind Kind) error {
 }
 
 // reserve makes room for as many entries as are to be expected, if those from
-// here on are like those up to offset at.
+// here on are like those up to offset at, but for no more than three times as
+// many as there are: what follows may be one large value.
 func (c *collected) reserve(at int64) {
 	done := max(at-c.start, 1)
-	share := float64(c.sum.RecordsEnd-c.start) / float64(done) * 1.05
+	share := min(float64(c.sum.RecordsEnd-c.start)/float64(done)*1.05, 4)
 	more := func(n int) int { return max(int(float64(n)*share)-n, n/4, 64) }
 	c.items = slices.Grow(c.items, more(len(c.items)))
 	c.bytes = slices.Grow(c.bytes, more(len(c.bytes)))

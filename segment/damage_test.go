@@ -3,7 +3,6 @@ package segment
 import (
 	"bytes"
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -204,40 +203,6 @@ func TestSealRefusesWhatIsNotFinished(t *testing.T) {
 	}
 }
 
-// TestCraftedLengthsAllocateLittle gives readers sound checksums over lengths
-// that the file does not bear out.
-func TestCraftedLengthsAllocateLittle(t *testing.T) {
-	small := golden(t, "small.seg")
-	p := testOpen(t, small).r.place
-	header := bytes.Clone(small)
-	le.PutUint32(header[12:], headerFixed+crcSize+runSize*400_000)
-	at := len(small) - trailerSize
-	trailer := func(field int, v uint64) []byte {
-		b := bytes.Clone(small)
-		le.PutUint64(b[at+8*field:], v)
-		fixTrailer(b, p)
-		return b
-	}
-	value := bytes.Clone(small)
-	le.PutUint32(value[124+12:], MaxValue)
-	fixRecord(value[124:], p, 124)
-	for name, b := range map[string][]byte{
-		"a header of 8 MB": header, "a value of 1 GiB": value, "an index of 1 TiB": trailer(2, 1<<40),
-		"an index before the file": trailer(1, 1<<63), "blocks without end": trailer(3, 1<<40), "entries without end": trailer(4, 1<<60),
-	} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		x := examine(b)
-		runtime.ReadMemStats(&after)
-		if (x == injured{}) {
-			t.Errorf("%s: not noticed", name)
-		}
-		if n := after.TotalAlloc - before.TotalAlloc; n > 2*windowSize {
-			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(b))
-		}
-	}
-}
-
 // TestTheWalkEndsInCorruptionWhereverALogIsCut is what recovery tells a torn
 // tail by: a cut is never another error, and what is whole before it is read.
 func TestTheWalkEndsInCorruptionWhereverALogIsCut(t *testing.T) {
@@ -261,12 +226,6 @@ func TestTheWalkEndsInCorruptionWhereverALogIsCut(t *testing.T) {
 			}
 		}
 	}
-}
-
-// fixTrailer gives the trailer at the end of b its CRC.
-func fixTrailer(b []byte, p Place) {
-	at := len(b) - trailerSize
-	le.PutUint32(b[at+trailerCRC:], crcAt(p, int64(at), b[at:at+trailerCRC]))
 }
 
 func TestDescribeGoesPastDamage(t *testing.T) {

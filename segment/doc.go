@@ -13,6 +13,11 @@
 // So bytes that do not check can be told apart: below the newest such mark
 // they are damage, above it the torn end of a write that nobody was told of.
 //
+// A log that was rolled is sealed: [Reader.Seal] builds its footer, and
+// [Reader.OpenFooter] reads it, so that a key is found, and all keys are listed,
+// without a walk over the records. [Dump] and [Describe] show people what is in
+// a file, damage included.
+//
 // The package knows no paths, locks, goroutines or logging. It reads from an
 // [io.ReaderAt] and writes into byte slices. It never panics on input, and
 // allocates nothing on the word of a length before that length is proven to

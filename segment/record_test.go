@@ -76,6 +76,31 @@ func TestRecordsComeBackAsWritten(t *testing.T) {
 	}
 }
 
+// TestAVouchTooFarBackIsNone: the distance has 32 bits. One that does not fit
+// must never be read as a shorter one, which would vouch for too much.
+func TestAVouchTooFarBackIsNone(t *testing.T) {
+	p := testHeader().Place()
+	for _, c := range []struct{ off, vouch, want int64 }{
+		{1000, 1000, 1000}, {1000, 0, 0}, {1 << 32, 2, 2}, {1 << 32, 1, 0}, {1 << 32, 0, 0}, {1<<32 + 5000, 200, 0}, {1 << 33, 1<<32 + 2, 1<<32 + 2},
+		{tooFar, 0, 0}, {tooFar - 1, 0, 0}, {tooFar, 1, 1},
+	} {
+		r := Record{Kind: Mark, Flags: FlagCommit | FlagVouch, Seq: 1000, Time: 1, Vouch: c.vouch}
+		b := p.AppendRecord(nil, c.off, &r)
+		var got Record
+		if err := p.ParseRecord(b, c.off, &got); err != nil || got.Vouch != c.want {
+			t.Errorf("at %d: vouches for %d, read as %d, want %d (%v)", c.off, c.vouch, got.Vouch, c.want, err)
+		}
+		if again := p.AppendRecord(nil, c.off, &got); !bytes.Equal(again, b) {
+			t.Errorf("at %d: vouch for %d is not written as it was read", c.off, c.vouch)
+		}
+		r.Vouch = c.off
+		set := p.AppendRecord(nil, c.off, &r)
+		if p.SetVouch(set, c.off, c.vouch); !bytes.Equal(set, b) {
+			t.Errorf("at %d: SetVouch(%d) differs from AppendRecord", c.off, c.vouch)
+		}
+	}
+}
+
 func TestFindGoesPastDamage(t *testing.T) {
 	h := testHeader()
 	b, recs := encode(h, testRecords())

@@ -153,7 +153,7 @@ func (db *DB) drain(sync bool) error {
 	if err != nil && !full {
 		err = db.poison(err)
 	}
-	db.finish(gs, n, full, err)
+	db.finish(gs, n, sync, err)
 	return err
 }
 
@@ -207,11 +207,13 @@ func (db *DB) writeGroup(g *group) error {
 	return db.write(g.log, g.buf, g.off)
 }
 
-// finish publishes the first n groups and takes them from the queue. On a full
+// finish publishes the first n groups and takes them from the queue; synced says
+// that they, and all before them, are on the disk unless err says otherwise. On a full
 // disk the others stay there to be written again; after any other error
 // all of them have failed.
-func (db *DB) finish(gs []*group, n int, full bool, err error) {
-	failed := err != nil && !full
+func (db *DB) finish(gs []*group, n int, synced bool, err error) {
+	failed := err != nil && errors.Is(err, ErrPoisoned)
+	full := err != nil && !failed
 	if !failed {
 		for _, g := range gs[:n] {
 			db.publish(g)
@@ -222,6 +224,8 @@ func (db *DB) finish(gs []*group, n int, full bool, err error) {
 	db.stuck = nil
 	if full {
 		db.stuck, db.full = err, true
+	} else if synced {
+		db.syncing = time.Time{}
 	}
 	for i, g := range gs {
 		if i < n && !failed {

@@ -1,0 +1,382 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Reader is a store that is open for reading only. Nothing on disk is changed, no
+// lock is taken, and a process may write to the store meanwhile: then the
+// reader shows what was known to be on the disk, each object within 50 ms of its
+// sync, as of the open or of the last Refresh. Where no process writes, it
+// shows what recovery would bring back.
+//
+// Its methods may be called from any number of goroutines.
+type Reader struct {
+	view
+	fs  vfs.FS
+	opt Options
+
+	mu     sync.Mutex // guards what follows; before view.rw
+	report OpenReport
+	tip    tip
+}
+
+// tip is how far a Reader has followed the newest log.
+type tip struct {
+	sf   *segFile
+	hdr  *segment.Header
+	f    vfs.File
+	off  int64  // records up to here are in the index
+	next uint64 // the sequence number due there
+	size int64  // of the file, when it was judged without a writer; else -1
+}
+
+// OpenReadOnly opens the store in the folder dir for reading. Of the options
+// it heeds Integrity, MaxIndexBytes and Logger; options may be nil. The error
+// wraps fs.ErrNotExist or ErrNotStore where there is no store, and is otherwise
+// one of Open's.
+func OpenReadOnly(dir string, o *Options) (*Reader, error) {
+	opt, err := o.resolved()
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: no store there: %w", dir, fs.ErrNotExist)
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s: is a file; a store is a folder: %w", dir, ErrNotStore)
+	}
+	return openReader(vfs.Dir(dir), opt)
+}
+
+// OpenReadOnlyFS opens a store that lies in the root of any file system, as
+// OpenReadOnly does one that no process writes to. Files that are no
+// io.ReaderAt are read into memory.
+func OpenReadOnlyFS(fsys fs.FS, o *Options) (*Reader, error) {
+	opt, err := o.resolved()
+	if err != nil {
+		return nil, err
+	}
+	return openReader(readFS{fsys}, opt)
+}
+
+func openReader(fsys vfs.FS, opt Options) (*Reader, error) {
+	r := &Reader{fs: fsys, opt: opt}
+	if err := r.reload(); err != nil {
+		return nil, err
+	}
+	r.report.log(opt.Logger)
+	return r, nil
+}
+
+// OpenReport returns what the open found, or the last Refresh that had to build
+// the index anew.
+func (r *Reader) OpenReport() OpenReport {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.report
+}
+
+// Close lets go of the store. Snapshots stay good until they are closed.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.view.close() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Refresh shows what has been written since the open or the last Refresh. It
+// costs what is new, unless the store was recovered or copied over meanwhile.
+// After an error the Reader shows what it showed before.
+func (r *Reader) Refresh() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isClosed() {
+		return ErrClosed
+	}
+	followed, err := r.follow()
+	if err != nil || followed {
+		return err
+	}
+	return r.reload()
+}
+
+// reload builds the index from the files. While a process writes, files change
+// their names and come and go: then the newest state is looked for again.
+func (r *Reader) reload() error {
+	const tries = 20
+	for i := 0; ; i++ {
+		live, err := r.fs.Locked(lockName)
+		if err != nil {
+			return err
+		}
+		err = r.load(live)
+		now, lockErr := r.fs.Locked(lockName)
+		if err == nil && lockErr == nil && now == live || i == tries {
+			return err
+		}
+		again := now != live || live && (errors.Is(err, ErrMissing) || isCorrupt(err)) || errors.Is(err, fs.ErrNotExist) && i < 3
+		if !again {
+			return errors.Join(err, lockErr)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// load builds a view and puts it in place of the present one.
+func (r *Reader) load(live bool) error {
+	start := time.Now()
+	rep := OpenReport{Path: r.fs.Path("."), Asked: r.opt.Integrity, Level: r.opt.Integrity}
+	s, err := look(r.fs)
+	if err != nil {
+		return err
+	}
+	rep.phase("headers", start, int64(len(s.files)), 0)
+	st, err := s.stand(r.opt.Integrity, live)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	var v view
+	if err := st.buildIndex(&v, &r.opt, &rep); err != nil {
+		v.close()
+		return err
+	}
+	t, err := st.tip(&v, live, &rep)
+	if err == nil {
+		err = tooLarge(v.idx.Memory().Heap, r.opt.MaxIndexBytes)
+	}
+	if err != nil {
+		v.close()
+		return err
+	}
+	st.tell(&rep, live)
+	rep.Objects, rep.Segments, rep.LastSeq = int64(v.idx.Len()), len(v.segs), t.next-1
+	rep.Took = time.Since(start)
+	r.swap(&v)
+	r.report, r.tip = rep, t
+	return nil
+}
+
+// swap makes the content of v that of the Reader.
+func (r *Reader) swap(v *view) {
+	r.rw.Lock()
+	old := r.segs
+	r.idx, r.segs = v.idx, v.segs
+	r.rw.Unlock()
+	for _, f := range old {
+		f.unpin()
+	}
+}
+
+// tell fills in what the report says of the newest log.
+func (st *standing) tell(rep *OpenReport, live bool) {
+	rep.UUID, rep.Timeline, rep.Clean = st.uuid, st.newest.hdr.Ref.Timeline, st.clean
+	rep.LeftAlone = st.others
+	if live {
+		rep.Notes = append(rep.Notes, "a process has the store open for writing; shown is what was known to be on the disk")
+		return
+	}
+	if !st.v.Closed {
+		rep.Level = 2 // Judge took it by itself
+	}
+	if st.why != "" {
+		rep.Notes = append(rep.Notes, st.why+"; the next open for writing recovers it")
+	}
+	if n := st.newest.size - st.v.End; n > 0 && st.v.Torn != "" {
+		rep.Cut = &Cut{Segment: st.newest.hdr.Ref, Offset: st.v.End, Bytes: n, Reason: st.v.Torn}
+	}
+}
+
+// tip puts the newest log's records into the index, and returns where they end.
+func (st *standing) tip(v *view, live bool, rep *OpenReport) (tip, error) {
+	t := tip{hdr: st.newest.hdr, off: st.v.End, next: st.v.NextSeq, size: st.newest.size}
+	f, err := st.fs.Open(st.newest.name)
+	if err != nil {
+		return t, err
+	}
+	t.f, t.sf = f, followed(f, st.newest.hdr, st.sf.path)
+	t.sf.size.Store(st.newest.size)
+	if st.v.Successor != (segment.Ref{}) { // its records are in a table
+		for _, p := range st.parts {
+			if p.entry == st.newest {
+				t.sf.unpin()
+				t.sf, t.f = p.sf, nil
+			}
+		}
+		return t, nil
+	}
+	v.add(t.sf)
+	t.sf.unpin()
+	seen := st.sf
+	st.sf = t.sf
+	err = st.replay(v, rep)
+	st.sf = seen
+	t.sf.last.Store(max(t.sf.last.Load(), t.hdr.FirstSeq-1))
+	t.next = t.sf.last.Load() + 1
+	if live {
+		t.size = -1
+	}
+	return t, err
+}
+
+// followed is a segFile for a log that grows: its map reaches beyond what it can
+// become, so that its file handle can be closed when it is complete.
+func followed(f vfs.File, h *segment.Header, path string) *segFile {
+	sf := &segFile{ref: h.Ref, place: h.Place(), path: path, first: h.FirstSeq}
+	sf.last.Store(h.FirstSeq - 1)
+	src := newSource(f, MaxSegmentSize+2*segment.MaxHeader, false)
+	src.close = f.Close
+	sf.src.Store(src)
+	sf.pin()
+	return sf
+}
+
+// follow reads on where the last Refresh stopped. It reports false if the index
+// has to be built anew.
+func (r *Reader) follow() (bool, error) {
+	live, err := r.fs.Locked(lockName)
+	if err != nil {
+		return false, err
+	}
+	for {
+		t := &r.tip
+		if t.f == nil || !r.there(t.hdr.Ref.ID) {
+			return false, nil
+		}
+		size, err := t.f.Size()
+		if err != nil {
+			return false, err
+		}
+		if !live && t.size == size {
+			return true, nil
+		}
+		if !live {
+			return false, nil // it has to be judged
+		}
+		next, edits, err := r.read(size)
+		if err != nil || edits {
+			return false, err
+		}
+		t.size = -1
+		if next == (segment.Ref{}) {
+			return true, nil
+		}
+		if moved, err := r.move(next); err != nil || !moved {
+			return err == nil, err
+		}
+	}
+}
+
+// there reports whether the log is still in the folder, under either name.
+func (r *Reader) there(id segment.ID) bool {
+	for _, name := range []string{logName(id), sealName(id)} {
+		if _, err := r.fs.Stat(name); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// read puts the new durable records of the tip into the index. It returns the
+// successor if the log was ended, and whether there is an edit, which this
+// cannot follow.
+func (r *Reader) read(size int64) (next segment.Ref, edits bool, err error) {
+	t := &r.tip
+	sr, err := segment.NewReader(t.f, size)
+	if err != nil {
+		return next, false, inFile(t.sf.path, err)
+	}
+	from := segment.Span{From: t.off, Next: t.next}
+	durable := t.off
+	for rec, err := range sr.Records(from) {
+		if err != nil {
+			break // what is being written; the durable part is looked at below
+		}
+		if rec.Vouches() {
+			durable = max(durable, rec.Vouch)
+		}
+		edits = edits || rec.Kind == segment.Edit
+		if rec.Kind == segment.End {
+			next = rec.Successor()
+		}
+	}
+	if durable == t.off || edits {
+		return next, edits, nil
+	}
+	t.sf.size.Store(durable)
+	from.To = durable
+	r.rw.Lock()
+	defer r.rw.Unlock()
+	for rec, err := range sr.Records(from) {
+		if err != nil {
+			return next, false, inFile(t.sf.path, err)
+		}
+		t.off = rec.Offset + rec.Size
+		if rec.Kind.Data() {
+			c := change{key: rec.Key, loc: index.Loc{Slot: t.sf.slot, Offset: rec.Offset, Size: rec.Size}, kind: rec.Kind}
+			r.apply(&c)
+			t.sf.last.Store(rec.Seq)
+			t.next = rec.Seq + 1
+		}
+	}
+	return next, false, nil
+}
+
+// move goes on to the successor of the tip, if that has its header.
+func (r *Reader) move(next segment.Ref) (bool, error) {
+	for _, name := range []string{logName(next.ID), sealName(next.ID)} {
+		f, err := r.fs.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		size, err := f.Size()
+		if err != nil {
+			return false, errors.Join(err, f.Close())
+		}
+		sr, err := segment.NewReader(f, size)
+		if err != nil || sr.Header.Ref != next {
+			return false, f.Close() // not begun yet
+		}
+		r.settle()
+		sf := followed(f, sr.Header, r.fs.Path(name))
+		r.rw.Lock()
+		r.view.add(sf)
+		r.rw.Unlock()
+		sf.unpin()
+		r.tip = tip{sf: sf, hdr: sr.Header, f: f, off: sr.HeaderSize, next: sr.Header.FirstSeq, size: -1}
+		return true, nil
+	}
+	return false, nil
+}
+
+// settle closes the file handle of a log that is complete, if it is mapped.
+func (r *Reader) settle() {
+	src := r.tip.sf.src.Load()
+	if src.data == nil {
+		return
+	}
+	r.tip.sf.src.Store(&source{data: src.data, unmap: src.unmap})
+	r.tip.f.Close()
+}
