@@ -1,6 +1,9 @@
 package index
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 const (
 	leafCap    = 128 // a power of two: indexes are masked instead of checked
@@ -49,25 +52,43 @@ func (f *leaf) shared(k keys) []byte {
 	return f.key(k, 0)[:f.skip]
 }
 
-// lowerBound returns the first item whose prefix is not below p. It branches:
-// in an index larger than the caches, loads that are guessed ahead save more
-// than wrong guesses cost, an eighth of a Get.
+// lowerBound returns the first item whose prefix is not below p. It counts
+// instead of halving: first every sixteenth prefix, then those of one stretch.
+// The loads of a count do not wait for each other, and in an index larger than
+// the caches they are what a Get consists of.
 func (f *leaf) lowerBound(p uint64) int {
-	lo, hi := 0, int(f.n)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if f.prefix[mid&leafMask] < p {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+	n := int(f.n)
+	base := 0
+	for i := stretch - 1; i < n; i += stretch {
+		base += below(f.prefix[i&leafMask], p)
 	}
-	return lo
+	base *= stretch
+	count := base
+	for i := base; i < min(base+stretch, n); i++ {
+		count += below(f.prefix[i&leafMask], p)
+	}
+	return count
 }
 
-// find returns the item of a key. The key need not begin with the common
-// bytes: then its prefix means nothing, but no whole key will equal it.
+// stretch is how many prefixes stand in two cache lines.
+const stretch = 16
+
+// below is 1 if a < b, else 0, without a branch.
+func below(a, b uint64) int {
+	_, borrow := bits.Sub64(a, b, 0)
+	return int(borrow)
+}
+
+// find returns the item of a key.
 func (f *leaf) find(k keys, key []byte) (int, bool) {
+	i, found := f.candidate(k, key)
+	return i, found && bytes.Equal(f.key(k, i), key)
+}
+
+// candidate returns the only item that can be that of a key. The key need not
+// begin with the common bytes: then its prefix means nothing, but no whole key
+// will equal it.
+func (f *leaf) candidate(k keys, key []byte) (int, bool) {
 	p := prefixAt(key, int(f.skip))
 	i := f.lowerBound(p)
 	if i == int(f.n) || f.prefix[i&leafMask] != p {
@@ -76,7 +97,7 @@ func (f *leaf) find(k keys, key []byte) (int, bool) {
 	if i+1 < int(f.n) && f.prefix[(i+1)&leafMask] == p {
 		return f.search(k, key, i, p)
 	}
-	return i, bytes.Equal(f.key(k, i), key)
+	return i, true
 }
 
 // place returns where a key stands, or else where it would be inserted. The

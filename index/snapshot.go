@@ -48,6 +48,11 @@ func (s *Snapshot) Get(key []byte) (Loc, bool) {
 	return get(&s.dir, s.keys, key)
 }
 
+// Candidate is [Index.Candidate] at the moment of the snapshot.
+func (s *Snapshot) Candidate(key []byte) (Loc, bool) {
+	return candidate(&s.dir, s.keys, key)
+}
+
 // Len returns the number of keys there were.
 func (s *Snapshot) Len() int { return s.n }
 

@@ -99,7 +99,7 @@ func (s *Snapshot) Close() {
 func (s *Snapshot) Len() int { return s.idx.Len() }
 
 func (s *Snapshot) find(key []byte) (*segFile, index.Loc, error) {
-	loc, ok := s.idx.Get(key)
+	loc, ok := s.idx.Candidate(key)
 	if !ok {
 		return nil, loc, ErrNotFound
 	}
@@ -117,10 +117,17 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) {
 // GetObject is [DB.GetObject] at the moment of the snapshot.
 func (s *Snapshot) GetObject(key []byte) (Object, error) { return getObject(s, key) }
 
-// Has reports whether key was there.
-func (s *Snapshot) Has(key []byte) bool {
-	_, ok := s.idx.Get(key)
-	return ok
+// Has reports whether key was there. The error is always nil.
+func (s *Snapshot) Has(key []byte) (bool, error) {
+	_, err := s.exact(key)
+	return err == nil, nil
+}
+
+func (s *Snapshot) exact(key []byte) (index.Loc, error) {
+	if loc, ok := s.idx.Get(key); ok {
+		return loc, nil
+	}
+	return index.Loc{}, ErrNotFound
 }
 
 // Read is [DB.Read] at the moment of the snapshot.

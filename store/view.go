@@ -42,14 +42,15 @@ func (v *view) close() bool {
 	return true
 }
 
-// find returns where key's record is, with its file pinned.
+// find returns where the record of key is if key is there at all, with its file
+// pinned: who reads it sees whether it is that of key.
 func (v *view) find(key []byte) (*segFile, index.Loc, error) {
 	v.rw.RLock()
 	if v.closed {
 		v.rw.RUnlock()
 		return nil, index.Loc{}, ErrClosed
 	}
-	loc, ok := v.idx.Get(key)
+	loc, ok := v.idx.Candidate(key)
 	if !ok {
 		v.rw.RUnlock()
 		return nil, loc, ErrNotFound
@@ -63,26 +64,49 @@ func (v *view) find(key []byte) (*segFile, index.Loc, error) {
 // finder is what finds a key: a view or a snapshot.
 type finder interface {
 	find(key []byte) (*segFile, index.Loc, error)
+	exact(key []byte) (index.Loc, error)
+}
+
+// exact returns where the record of key is, for certain.
+func (v *view) exact(key []byte) (index.Loc, error) {
+	v.rw.RLock()
+	defer v.rw.RUnlock()
+	if v.closed {
+		return index.Loc{}, ErrClosed
+	}
+	if loc, ok := v.idx.Get(key); ok {
+		return loc, nil
+	}
+	return index.Loc{}, ErrNotFound
 }
 
 // load reads the record of key into buf, which it returns.
 func load(v finder, buf, key []byte, rec *segment.Record) ([]byte, error) {
-	f, loc, err := v.find(key)
-	if err != nil {
-		return buf, err
-	}
-	defer f.unpin()
-	buf, err = f.record(buf, loc.Offset, loc.Size, rec)
-	if err == nil && !bytes.Equal(rec.Key, key) {
-		err = &CorruptError{File: f.path, Segment: f.ref, Offset: loc.Offset, Reason: "record of another key"}
-	}
-	if c := (*CorruptError)(nil); errors.As(err, &c) && c.Keys == nil {
-		c.Keys = [][]byte{bytes.Clone(key)}
-	}
-	if err != nil {
+	for {
+		f, loc, err := v.find(key)
+		if err != nil {
+			return buf, err
+		}
+		buf, err = f.record(buf, loc.Offset, loc.Size, rec)
+		f.unpin()
+		if err == nil && bytes.Equal(rec.Key, key) {
+			return buf, nil
+		}
+		// Another key's record, or none that can be read: only the index knows
+		// whether it should have been this key's.
+		if now, gone := v.exact(key); gone != nil {
+			return buf, gone
+		} else if now != loc {
+			continue // written since
+		}
+		if err == nil {
+			err = &CorruptError{File: f.path, Segment: f.ref, Offset: loc.Offset, Reason: "record of another key"}
+		}
+		if c, ok := asCorrupt(err); ok && c.Keys == nil {
+			c.Keys = [][]byte{bytes.Clone(key)}
+		}
 		return buf, fmt.Errorf("get %q: %w", key, err)
 	}
-	return buf, nil
 }
 
 // Get returns the value of key, in memory of the caller's. A key that is not
@@ -110,13 +134,11 @@ func getObject(v finder, key []byte) (o Object, err error) {
 
 // Has reports whether key is there. It reads no record.
 func (v *view) Has(key []byte) (bool, error) {
-	v.rw.RLock()
-	defer v.rw.RUnlock()
-	if v.closed {
-		return false, ErrClosed
+	_, err := v.exact(key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
 	}
-	_, ok := v.idx.Get(key)
-	return ok, nil
+	return err == nil, err
 }
 
 // Read lends the object under key to fn: its slices are good until fn returns.
