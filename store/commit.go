@@ -30,11 +30,24 @@ func (db *DB) PutObject(o Object) error {
 // Delete removes key. A key that is not there is no error, and nothing is
 // written for it. Errors are those of Put.
 func (db *DB) Delete(key []byte) error {
-	if there, err := db.Has(key); err != nil || !there {
-		return errors.Join(err, db.failed())
+	if there, err := db.Has(key); err != nil {
+		return err
+	} else if !there {
+		return db.absent()
 	}
 	recs := [1]segment.Record{{Kind: segment.Delete, Key: key}}
 	return db.commit(recs[:])
+}
+
+// absent is the answer to the deletion of a key that is not there. While puts
+// are kept that may yet come to pass, nobody can say so.
+func (db *DB) absent() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.err == nil && db.stuck != nil {
+		return refused(db.stuck)
+	}
+	return db.err
 }
 
 // Apply makes the changes of b, in order and as one. b may be used again
@@ -92,13 +105,15 @@ func (db *DB) commit(recs []segment.Record) error {
 func (db *DB) admit(put bool, now *time.Time) error {
 	for {
 		switch {
+		case db.closing:
+			return ErrClosed
 		case db.err != nil:
 			return db.err
 		case db.stuck != nil:
-			return &DiskFullError{Err: db.stuck}
+			return refused(db.stuck)
 		case put && db.full:
-			if !db.roomAgain() {
-				return &DiskFullError{}
+			if err := db.roomAgain(); err != nil {
+				return refused(err)
 			}
 		case db.buffered() && db.mustWait(*now):
 			db.flusher.wake()
@@ -108,6 +123,15 @@ func (db *DB) admit(put bool, now *time.Time) error {
 			return nil
 		}
 	}
+}
+
+// refused is the error of a commit that a full disk keeps out, for the reason
+// that err has.
+func refused(err error) error {
+	if e, ok := errors.AsType[*DiskFullError](err); ok {
+		err = e.Err
+	}
+	return &DiskFullError{Err: err}
 }
 
 // failed returns the error that every commit gets, if there is one.
@@ -125,11 +149,11 @@ func (db *DB) publish(g *group) {
 	}
 	v := &db.view
 	v.rw.Lock()
+	g.log.sf.last.Store(g.pending[len(g.pending)-1].seq) // before a reader can find the record
 	for i := range g.pending {
 		v.apply(&g.pending[i])
 	}
 	v.rw.Unlock()
-	g.log.sf.last.Store(g.pending[len(g.pending)-1].seq)
 	clear(g.pending) // keys of callers
 	g.pending = g.pending[:0]
 }
@@ -139,31 +163,27 @@ func (db *DB) publish(g *group) {
 // filled. Who waits is told. The caller holds db.ioMu.
 func (db *DB) drain(sync bool) error {
 	gs := db.take(sync)
-	n, err := 0, error(nil)
-	for n < len(gs) {
-		if err = db.writeGroup(gs[n]); err != nil {
-			break
+	n, err := 0, db.failed() // who waited for ioMu while the log failed is told so
+	for err == nil && n < len(gs) {
+		if err = db.writeGroup(gs[n]); err == nil {
+			n++
 		}
-		n++
 	}
-	if sync && !errors.Is(err, ErrPoisoned) {
-		err = errors.Join(err, db.syncWritten(gs[:n]))
+	if sync && (err == nil || isFull(err)) {
+		// Logs before the newest were synced when they were ended.
+		err = errors.Join(err, db.syncLog(db.newest))
 	}
-	full := errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrPoisoned)
-	if err != nil && !full {
+	if err != nil && !isFull(err) {
 		err = db.poison(err)
 	}
 	db.finish(gs, n, sync, err)
 	return err
 }
 
-// syncWritten syncs the newest log that has a byte. Those before it were synced
-// when they were ended.
-func (db *DB) syncWritten(gs []*group) error {
-	if n := len(gs); n > 0 {
-		db.newest = gs[n-1].log
-	}
-	return db.syncLog(db.newest)
+// isFull reports whether err is that of a full disk and of nothing worse: what
+// could not be written is kept.
+func isFull(err error) bool {
+	return errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrPoisoned)
 }
 
 // take closes waiting groups to further commits and returns them: all, or those
@@ -204,7 +224,11 @@ func (db *DB) writeGroup(g *group) error {
 		g.log.place.SetVouch(g.buf[g.records:], g.off+int64(g.records), g.log.synced)
 		db.mu.Unlock()
 	}
-	return db.write(g.log, g.buf, g.off)
+	if err := db.write(g.log, g.buf, g.off); err != nil {
+		return err
+	}
+	db.newest = g.log
+	return nil
 }
 
 // finish publishes the first n groups and takes them from the queue; synced says
@@ -212,8 +236,8 @@ func (db *DB) writeGroup(g *group) error {
 // disk the others stay there to be written again; after any other error
 // all of them have failed.
 func (db *DB) finish(gs []*group, n int, synced bool, err error) {
-	failed := err != nil && errors.Is(err, ErrPoisoned)
-	full := err != nil && !failed
+	full := isFull(err)
+	failed := err != nil && !full
 	if !failed {
 		for _, g := range gs[:n] {
 			db.publish(g)

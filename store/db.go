@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,8 @@ type commits struct {
 	lastTime int64
 	nextID   segment.ID
 	live     []segment.Ref // the set without the log
-	err      error         // every commit's answer, once the log failed
+	closing  bool          // no commit is admitted any more
+	err      error         // every commit's answer, once the log failed or the store is closed
 	full     bool          // puts are refused: there is no room to reserve
 	stuck    error         // the disk is so full that queue cannot be written
 
@@ -113,10 +115,11 @@ func (db *DB) Seal() (bool, error) {
 	return true, db.sealer.wait(l)
 }
 
-func (v *view) isClosed() bool {
-	v.rw.RLock()
-	defer v.rw.RUnlock()
-	return v.closed
+// isClosed reports whether Close was called.
+func (db *DB) isClosed() bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.closing
 }
 
 // Close has everything on the disk, seals what can be sealed and lets go of the
@@ -124,7 +127,7 @@ func (v *view) isClosed() bool {
 // Snapshots stay good until they are closed themselves. The error says what could
 // not be done; the store is closed all the same.
 func (db *DB) Close() error {
-	if !db.view.close() {
+	if !db.beginClose() {
 		return ErrClosed
 	}
 	close(db.stop)
@@ -134,15 +137,47 @@ func (db *DB) Close() error {
 	err := db.shut()
 	err = errors.Join(err, db.dropSpare(), db.sealer.finish())
 	db.mu.Lock()
-	defer db.mu.Unlock()
 	if db.err == nil {
 		db.err = ErrClosed
 	}
-	db.room.Broadcast()
-	for _, l := range append(db.sealer.late, db.newest) {
-		err = errors.Join(err, l.f.Close())
+	left := db.unsealed()
+	db.mu.Unlock()
+	for _, l := range left {
+		l.sf.own(l.f)
 	}
+	db.view.close()
 	return errors.Join(err, db.lock.Close())
+}
+
+// beginClose lets no commit in any more; those that are in will be written. It
+// reports false if that was done before.
+func (db *DB) beginClose() bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closing {
+		return false
+	}
+	db.closing = true
+	db.room.Broadcast()
+	return true
+}
+
+// unsealed returns the logs whose files are open for writing: those that could
+// not be sealed, the newest, and what was about to be begun. The caller holds
+// ioMu and mu, and the sealer has ended.
+func (db *DB) unsealed() []*log {
+	logs := slices.Clone(db.sealer.late)
+	add := func(l *log) {
+		if l.f != nil && !l.ended && !slices.Contains(logs, l) {
+			logs = append(logs, l)
+		}
+	}
+	add(db.newest)
+	add(db.log)
+	for _, g := range db.queue {
+		add(g.log)
+	}
+	return logs
 }
 
 // shut ends the newest log in order: a large one is rolled and sealed, so that
@@ -153,6 +188,10 @@ func (db *DB) shut() error {
 		return err
 	}
 	db.mu.Lock()
+	if len(db.queue) == 0 && !db.newest.touched {
+		db.mu.Unlock()
+		return nil
+	}
 	if l := db.log; l.data > 0 && l.end-l.head > db.opt.SegmentSize/8 && l.touched {
 		db.roll()
 	}
@@ -161,9 +200,6 @@ func (db *DB) shut() error {
 		return err
 	}
 	l := db.newest
-	if !l.touched {
-		return nil
-	}
 	id, err := l.f.Identity()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -92,6 +93,9 @@ func inFile(path string, err error) error {
 	}
 	if c := (*segment.CorruptError)(nil); errors.As(err, &c) {
 		c.File = path
+		return err
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok { // which has it
 		return err
 	}
 	return fmt.Errorf("%s: %w", path, err)

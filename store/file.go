@@ -87,6 +87,17 @@ func (f *segFile) unpin() {
 	}
 }
 
+// own hands the file's writing handle over, to be closed when it is no longer
+// needed: at once where the map has everything, else with the last reader.
+func (f *segFile) own(h vfs.File) {
+	old := f.src.Load()
+	if old == nil || f.size.Load() <= int64(len(old.data)) {
+		h.Close() // what was written through it is synced, or given up
+		return
+	}
+	f.src.Store(&source{data: old.data, unmap: old.unmap, r: h, close: h.Close, older: old.older})
+}
+
 // read fills dst from offset off on. A part that the file no longer has, or that
 // the disk cannot read, is an error.
 func (f *segFile) read(dst []byte, off int64) error {

@@ -61,6 +61,9 @@ func (db *DB) join(recs []segment.Record, now time.Time) (g *group, leads bool) 
 	if len(g.buf) == g.records {
 		recs[0].Flags |= segment.FlagVouch // the value is set when it is written
 	}
+	if l.data == 0 {
+		l.begun = now // a log without objects does not age
+	}
 	last := &recs[len(recs)-1]
 	last.Flags |= segment.FlagCommit
 	last.Time = db.tick(now)

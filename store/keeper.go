@@ -67,9 +67,13 @@ func (db *DB) tendAge(age time.Duration) time.Duration {
 	defer db.ioMu.Unlock()
 	db.mu.Lock()
 	left, data := time.Until(db.log.begun.Add(age)), db.log.data
-	if left > 0 || data == 0 {
+	if data == 0 {
 		db.mu.Unlock()
-		return max(left, time.Millisecond)
+		return time.Hour // who commits wakes the keeper
+	}
+	if left > 0 {
+		db.mu.Unlock()
+		return left
 	}
 	db.roll()
 	db.mu.Unlock()

@@ -16,13 +16,13 @@ type log struct {
 	hdr   *segment.Header
 	place segment.Place
 	name  string
-	begun time.Time
 
 	// Guarded by DB.mu.
-	head  int64 // size of the header; never changes
-	end   int64 // where the next record goes
-	limit int64 // the end of the records, when it is full
-	data  int64 // puts and deletes in it
+	begun time.Time // when it got its first object
+	head  int64     // size of the header; never changes
+	end   int64     // where the next record goes
+	limit int64     // the end of the records, when it is full
+	data  int64     // puts and deletes in it
 	last  *segment.Record
 
 	// Guarded by DB.ioMu. What has been written is sf.size.
@@ -32,6 +32,8 @@ type log struct {
 	ended   bool  // the End record is on the disk
 	touched bool  // written to by this process
 	prev    *log  // to be ended before the first byte goes to this one
+
+	spoiled bool // the sealer's: its own file did not take the footer
 }
 
 // tailRoom is kept free in every log: for a mark, and for the End record.
@@ -132,6 +134,9 @@ func (db *DB) endLog(l *log) error {
 // that is set aside for the next log; an error that wraps ErrDiskFull leaves all
 // as it was, to be written again; any other poisons the store.
 func (db *DB) write(l *log, b []byte, off int64) error {
+	if err := db.failed(); err != nil {
+		return err
+	}
 	_, err := l.f.WriteAt(b, off)
 	if vfs.IsDiskFull(err) && db.spendSpare() {
 		_, err = l.f.WriteAt(b, off)
@@ -157,6 +162,9 @@ func (db *DB) syncLog(l *log) error {
 	size := l.sf.size.Load()
 	if l.synced == size {
 		return nil
+	}
+	if err := db.failed(); err != nil {
+		return err
 	}
 	start := time.Now()
 	if err := l.f.Sync(); err != nil {

@@ -58,16 +58,17 @@ func folder(dir string, fsys vfs.FS, mustExist bool) error {
 // openFS is Open on a folder that is there.
 func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	start := time.Now()
-	s, err := look(fsys) // a first look, so that a folder of something else gets no LOCK
+	// A first look at the names, so that a folder of something else gets no LOCK.
+	s, found, err := list(fsys)
 	if err != nil {
-		return nil, err
+		return nil, tooManyFiles(err)
 	}
-	if err := s.mayCreate(opt.MustExist); err != nil {
+	if err := s.mayCreate(len(found) == 0, opt.MustExist); err != nil {
 		return nil, err
 	}
 	db := newDB(fsys, opt)
 	if err := db.takeLock(); err != nil {
-		return nil, err
+		return nil, tooManyFiles(err)
 	}
 	defer func() {
 		if err != nil {
@@ -101,11 +102,10 @@ func newDB(fsys vfs.FS, opt Options) *DB {
 }
 
 // mayCreate refuses a folder in which no store can be and none should be made.
-func (s *survey) mayCreate(mustExist bool) error {
-	if !s.none() {
-		return nil
-	}
+func (s *survey) mayCreate(none, mustExist bool) error {
 	switch {
+	case !none:
+		return nil
 	case len(s.others) > 0:
 		return fmt.Errorf("%s: holds %s and no segment: %w", s.fs.Path("."), shortList(s.others), ErrNotStore)
 	case s.spoor:
@@ -140,6 +140,9 @@ func (db *DB) abandon() error {
 func (db *DB) begin(l *log) {
 	db.log, db.newest = l, l
 	db.nextSeq = l.sf.last.Load() + 1
+	if n, err := db.fs.Free(); err == nil && n/4 < minReserve {
+		db.full = true // until the first put has set room aside
+	}
 	db.workers.Add(1)
 	go db.keep()
 	if db.buffered() {
@@ -148,7 +151,7 @@ func (db *DB) begin(l *log) {
 	}
 	db.sealed.Add(1)
 	go db.sealer.run()
-	if !l.marked {
+	if !l.marked || l.data > 0 && db.opt.MaxSegmentAge > 0 {
 		db.wakeKeeper()
 	}
 }
@@ -217,7 +220,7 @@ func (db *DB) createLogFrom(s *survey) (*log, error) {
 	if err := db.view.empty(l.sf); err != nil {
 		return nil, err
 	}
-	db.nextID, db.lastTime = l.hdr.NextID, l.hdr.Time
+	db.nextID = l.hdr.NextID
 	db.report.Created = true
 	return l, nil
 }
@@ -274,7 +277,7 @@ func (db *DB) tidy(st *standing) error {
 	}
 	for _, p := range st.parts {
 		if p.bytes != nil {
-			if err := db.finishSeal(p); err != nil {
+			if err := db.finishSeal(p, p.entry == st.newest); err != nil {
 				return err
 			}
 		}
@@ -297,19 +300,33 @@ func (db *DB) remove(names ...string) error {
 }
 
 // finishSeal seals a log that a crash left unsealed. A failure is no reason not
-// to open the store: the log can be read as it is.
-func (db *DB) finishSeal(p *part) error {
+// to open the store: the log can be read as it is. But where no later log was
+// begun, nothing tells that the log is on the disk, its last sync may have
+// failed, and it may stand in the system's cache alone: then it must be sealed,
+// and is written anew. So is one that lost its write permission in an earlier
+// attempt.
+func (db *DB) finishSeal(p *part, must bool) error {
+	anew := must
 	f, err := db.fs.OpenWrite(p.name)
+	if errors.Is(err, fs.ErrPermission) {
+		anew = true
+		f, err = db.fs.Open(p.name)
+	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	id := p.hdr.Ref.ID
-	if err = sealFile(db.fs, f, id, p.footer.RecordsEnd, false); err != nil {
-		if err = sealFile(db.fs, f, id, p.footer.RecordsEnd, true); err != nil {
-			db.report.Notes = append(db.report.Notes, fmt.Sprintf("%s could not be sealed: %v", p.name, err))
-			return nil
-		}
+	err = sealFile(db.fs, f, id, p.footer.RecordsEnd, anew)
+	if err != nil && !anew {
+		err = sealFile(db.fs, f, id, p.footer.RecordsEnd, true)
+	}
+	if err != nil && must {
+		return diskFull(err)
+	}
+	if err != nil {
+		db.report.Notes = append(db.report.Notes, fmt.Sprintf("%s could not be sealed: %v", p.name, err))
+		return nil
 	}
 	p.sf.path = db.fs.Path(sealName(id))
 	db.report.Sealed = append(db.report.Sealed, sealName(id))

@@ -103,6 +103,12 @@ func (r *Reader) Close() error {
 	return nil
 }
 
+func (r *Reader) isClosed() bool {
+	r.rw.RLock()
+	defer r.rw.RUnlock()
+	return r.closed
+}
+
 // Refresh shows what has been written since the open or the last Refresh. It
 // costs what is new, unless the store was recovered or copied over meanwhile.
 // After an error the Reader shows what it showed before.
@@ -281,7 +287,10 @@ func (r *Reader) follow() (bool, error) {
 			return true, nil
 		}
 		if moved, err := r.move(next); err != nil || !moved {
-			return err == nil, err
+			return false, err
+		}
+		if r.tip.hdr.Ref != next {
+			return true, nil // it is not begun yet
 		}
 	}
 }
@@ -341,7 +350,9 @@ func (r *Reader) read(size int64) (next segment.Ref, edits bool, err error) {
 	return next, false, nil
 }
 
-// move goes on to the successor of the tip, if that has its header.
+// move goes on to the successor of the tip, if that has its header already. It
+// reports false where there is no such file: a recovery put another log in its
+// place, and the index has to be built anew.
 func (r *Reader) move(next segment.Ref) (bool, error) {
 	for _, name := range []string{logName(next.ID), sealName(next.ID)} {
 		f, err := r.fs.Open(name)
@@ -357,7 +368,7 @@ func (r *Reader) move(next segment.Ref) (bool, error) {
 		}
 		sr, err := segment.NewReader(f, size)
 		if err != nil || sr.Header.Ref != next {
-			return false, f.Close() // not begun yet
+			return true, f.Close()
 		}
 		r.settle()
 		sf := followed(f, sr.Header, r.fs.Path(name))

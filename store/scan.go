@@ -141,7 +141,7 @@ func (s *Snapshot) Scan(r Range) iter.Seq2[Object, error] {
 func (s *Snapshot) scan(r *Range, yield func(Object, error) bool) {
 	lo, hi := r.bounds()
 	sc := scan{s: s, left: r.Limit, yield: yield}
-	if r.Limit == 0 {
+	if r.Limit <= 0 {
 		sc.left = int(^uint(0) >> 1)
 	}
 	step := sc.run

@@ -49,7 +49,7 @@ func (s *sealer) run() {
 		if l == nil {
 			return
 		}
-		err := s.db.seal(l, false)
+		err := s.db.seal(l)
 		if err != nil {
 			s.db.opt.Logger.Warn("seal failed; it will be tried again", "file", l.sf.path, "err", err)
 		}
@@ -145,19 +145,26 @@ func (s *sealer) backlog() int {
 
 // seal makes a rolled log a segment: footer, sync, mode, rename, sync of the
 // folder. If its own file cannot take the footer, the segment is written anew.
-func (db *DB) seal(l *log, anew bool) error {
+func (db *DB) seal(l *log) error {
 	end := l.last.Vouch + segment.EndSize
-	err := sealFile(db.fs, l.f, l.hdr.Ref.ID, end, anew)
-	if err != nil && !anew && !errors.Is(err, ErrDiskFull) {
-		if c := (*CorruptError)(nil); errors.As(err, &c) {
-			return inFile(l.sf.path, err)
+	id := l.hdr.Ref.ID
+	var err error
+	if !l.spoiled {
+		err = sealFile(db.fs, l.f, id, end, false)
+		if vfs.IsDiskFull(err) && db.spendSpare() {
+			err = sealFile(db.fs, l.f, id, end, false)
 		}
-		return errors.Join(err, db.seal(l, true))
+		if vfs.IsDiskFull(err) || isCorrupt(err) { // a copy would fare no better
+			return diskFull(inFile(l.sf.path, err))
+		}
+		l.spoiled = err != nil // no sync is tried again on that file
 	}
-	if err != nil {
-		return diskFull(err)
+	if l.spoiled {
+		if again := sealFile(db.fs, l.f, id, end, true); again != nil {
+			return diskFull(inFile(l.sf.path, errors.Join(err, again)))
+		}
 	}
-	db.settle(l, anew)
+	db.settle(l, l.spoiled)
 	return nil
 }
 
@@ -202,7 +209,12 @@ func writeAnew(fsys vfs.FS, f vfs.File, id segment.ID, end int64, footer []byte)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Close()) }()
+	defer func() {
+		err = errors.Join(err, out.Close())
+		if err != nil { // its room may be wanted
+			err = errors.Join(err, removeIfThere(fsys, tmp))
+		}
+	}()
 	if err := copyRange(out, f, 0, end); err != nil {
 		return err
 	}
@@ -249,24 +261,17 @@ func removeIfThere(fsys vfs.FS, name string) error {
 
 // settle lets go of the handle that the log was written through.
 func (db *DB) settle(l *log, anew bool) {
-	old := l.sf.src.Load()
-	next := &source{data: old.data, unmap: old.unmap, older: nil}
-	switch {
-	case anew:
-		f, err := db.fs.Open(sealName(l.hdr.Ref.ID))
-		if err != nil {
-			return // readers go on with the unlinked file
-		}
-		next = newSource(f, l.limit, true)
-		next.older = &source{data: old.data, unmap: old.unmap, close: l.f.Close}
-	case old.data == nil:
-		next = &source{r: l.f, close: l.f.Close}
-	default:
-		if l.sf.size.Load() > int64(len(old.data)) {
-			next = &source{data: old.data, unmap: old.unmap, r: l.f, close: l.f.Close}
-		} else {
-			l.f.Close() // everything is in the map; nothing is written through it any more
-		}
+	if !anew {
+		l.sf.own(l.f)
+		return
 	}
+	f, err := db.fs.Open(sealName(l.hdr.Ref.ID))
+	if err != nil {
+		l.sf.own(l.f) // readers go on with the unlinked file
+		return
+	}
+	old := l.sf.src.Load()
+	next := newSource(f, l.sf.size.Load(), true)
+	next.older = &source{data: old.data, unmap: old.unmap, close: l.f.Close, older: old.older}
 	l.sf.src.Store(next)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 // footers when the disk is full.
 type spare struct {
 	mu       sync.Mutex // guards what follows; after DB.mu in the lock order, and never held when that is taken
+	taken    segment.ID // the newest log that has its file, or is getting it
 	id       segment.ID
 	f        vfs.File // nil: there is none
 	reserved int64    // bytes; zero where the file system cannot reserve
@@ -36,16 +38,23 @@ func (db *DB) prepare() error {
 	return err
 }
 
-// roomAgain tries whether there is room again. The caller holds db.mu.
-func (db *DB) roomAgain() bool {
-	db.full = errors.Is(db.spare.prepare(db, db.nextID), ErrDiskFull)
-	return !db.full
+// roomAgain tries whether there is room again. The error says that there is
+// none. The caller holds db.mu.
+func (db *DB) roomAgain() error {
+	err := db.spare.prepare(db, db.nextID)
+	if db.full = errors.Is(err, ErrDiskFull); !db.full {
+		return nil
+	}
+	return err
 }
 
 func (s *spare) prepare(db *DB, id segment.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.f == nil {
+		if id <= s.taken {
+			return nil // a roll was faster; its file must not be taken for the spare
+		}
 		f, err := db.createLog(id)
 		if err != nil {
 			s.err = diskFull(err)
@@ -71,12 +80,12 @@ func diskFull(err error) error {
 // what is free where that is less. It returns how much: zero where the file
 // system knows no such thing.
 func reserve(fsys vfs.FS, f vfs.File, size int64) (int64, error) {
-	want := size + size/8
+	want := max(size+size/8, minReserve)
 	if free, err := fsys.Free(); err == nil && free/4 < want {
 		want = free / 4
 	}
 	if want < minReserve {
-		return 0, &DiskFullError{}
+		return 0, &DiskFullError{Err: fmt.Errorf("%s: too little is free to set room aside for the next log", fsys.Path("."))}
 	}
 	err := f.Reserve(want)
 	if errors.Is(err, vfs.ErrUnsupported) {
@@ -122,6 +131,7 @@ func (db *DB) reuse(name string, cause error) (vfs.File, error) {
 func (db *DB) takeSpare(id segment.ID) (vfs.File, error) {
 	s := &db.spare
 	s.mu.Lock()
+	s.taken = max(s.taken, id)
 	if s.f != nil && s.id == id {
 		f := s.f
 		s.f, s.reserved = nil, 0

@@ -43,17 +43,9 @@ type survey struct {
 // look lists the folder and reads every header. The error is one of reading, of
 // a newer version, or of segments that contradict each other.
 func look(fsys vfs.FS) (*survey, error) {
-	s := &survey{fs: fsys, byRef: map[segment.Ref]*entry{}}
-	list, err := fsys.ReadDir(".")
+	s, found, err := list(fsys)
 	if err != nil {
 		return nil, err
-	}
-	var found []*entry
-	for _, d := range list {
-		if e := s.sort(d); e != nil {
-			found = append(found, e)
-			s.maxID = max(s.maxID, e.id)
-		}
 	}
 	readHeaders(fsys, found)
 	for _, e := range found {
@@ -72,6 +64,22 @@ func look(fsys vfs.FS) (*survey, error) {
 	}
 	slices.SortFunc(s.files, func(a, b *entry) int { return a.hdr.Ref.Compare(b.hdr.Ref) })
 	return s, nil
+}
+
+// list sorts the names in the folder, and returns those of segments.
+func list(fsys vfs.FS) (s *survey, found []*entry, err error) {
+	s = &survey{fs: fsys, byRef: map[segment.Ref]*entry{}}
+	names, err := fsys.ReadDir(".")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range names {
+		if e := s.sort(d); e != nil {
+			found = append(found, e)
+			s.maxID = max(s.maxID, e.id)
+		}
+	}
+	return s, found, nil
 }
 
 func isCorrupt(err error) bool {
