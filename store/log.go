@@ -1,7 +1,8 @@
 package store
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -32,6 +33,12 @@ type log struct {
 	ended   bool  // the End record is on the disk
 	touched bool  // written to by this process
 	prev    *log  // to be ended before the first byte goes to this one
+
+	// again is the end of what was read when the log was opened, for which no
+	// sync is known to vouch. It is written again, byte for byte, with the first
+	// write, since it may stand in the system's cache alone. What follows it may
+	// be vouched for only after that.
+	again []byte
 
 	spoiled bool // the sealer's: its own file did not take the footer
 }
@@ -115,6 +122,11 @@ func (db *DB) startLog(l *log) error {
 
 // endLog writes the last record of a log, which vouches for all before it.
 func (db *DB) endLog(l *log) error {
+	if len(l.again) > 0 {
+		if err := db.write(l, nil, l.sf.size.Load()); err != nil {
+			return err
+		}
+	}
 	if err := db.syncLog(l); err != nil {
 		return err
 	}
@@ -137,18 +149,21 @@ func (db *DB) write(l *log, b []byte, off int64) error {
 	if err := db.failed(); err != nil {
 		return err
 	}
+	if len(l.again) > 0 {
+		b, off = slices.Concat(l.again, b), off-int64(len(l.again))
+	}
 	_, err := l.f.WriteAt(b, off)
 	if vfs.IsDiskFull(err) && db.spendSpare() {
 		_, err = l.f.WriteAt(b, off)
 	}
 	if vfs.IsDiskFull(err) {
-		return &DiskFullError{Kept: true, Err: err}
+		return &DiskFullError{Kept: true, Err: l.failed("write", err)}
 	}
 	if err != nil {
-		return db.poison(fmt.Errorf("write to the log: %w", err))
+		return db.poison(l.failed("write", err))
 	}
 	l.sf.size.Store(off + int64(len(b)))
-	l.marked, l.touched = false, true
+	l.marked, l.touched, l.again = false, true, nil
 	if db.buffered() {
 		l.f.WriteBack(off, int64(len(b)))
 	}
@@ -156,19 +171,28 @@ func (db *DB) write(l *log, b []byte, off int64) error {
 	return nil
 }
 
+// failed names the file of a call that failed as it is called now, which is not
+// how it was called when it was opened.
+func (l *log) failed(op string, err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err
+	}
+	return &fs.PathError{Op: op, Path: l.sf.path, Err: err}
+}
+
 // syncLog has on the disk what was written to the log. A failed sync is never
 // tried again: the system may have dropped the pages and marked them clean.
 func (db *DB) syncLog(l *log) error {
 	size := l.sf.size.Load()
-	if l.synced == size {
-		return nil
+	if l.synced == size || len(l.again) > 0 {
+		return nil // of the latter, nothing was written by this process
 	}
 	if err := db.failed(); err != nil {
 		return err
 	}
 	start := time.Now()
 	if err := l.f.Sync(); err != nil {
-		return db.poison(fmt.Errorf("sync of the log: %w", err))
+		return db.poison(l.failed("sync", err))
 	}
 	l.synced = size
 	db.syncs.Add(1)

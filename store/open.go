@@ -236,6 +236,11 @@ func (db *DB) resume(st *standing) (*log, error) {
 		return nil, err
 	}
 	l := db.newLog(st.newest.hdr, st.r.HeaderSize)
+	// The sync of the close may have failed, though its records can be read.
+	l.again = make([]byte, st.v.End-st.v.Durable)
+	if _, err := st.sf.ReadAt(l.again, st.v.Durable); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	// Readers go on with the handle they have for what is there, and take the new
 	// one, whose map has room, for what comes.
 	next := newSource(f, max(l.limit, st.v.End), false)

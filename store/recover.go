@@ -59,6 +59,7 @@ func (db *DB) freshLog(h *segment.Header, fill func(*appender) error) (l *log, e
 	if err := db.fs.SyncDir("."); err != nil { // the name
 		return nil, err
 	}
+	db.lastTime = max(db.lastTime, a.time) // the mark's, which the next commit must not repeat
 	l = db.newLog(h, int64(len(header)))
 	l.f, l.end, l.data, l.synced, l.marked, l.touched = f, a.off, a.data, a.off, true, true
 	l.sf.size.Store(a.off)

@@ -51,6 +51,16 @@ func (s *survey) stand(level integrity.Level, live bool) (st *standing, err erro
 	if err := st.judge(level); err != nil {
 		return st, err
 	}
+	if o := st.unaccounted(); o != nil && !live && !st.newest.sealed {
+		// Either a torn first write uncovered the header of a freed file, which
+		// the end record of the log before it proves, or o does not belong here.
+		s.demote(st.newest, "which does not know of "+o.name+"; one of them does not belong here")
+		st.sf.unpin()
+		st.newest, st.sf, st.why = s.newest(), nil, ""
+		if err := st.judge(level); err != nil {
+			return st, err
+		}
+	}
 	if err := st.judgeBare(live); err != nil {
 		return st, err
 	}
@@ -113,6 +123,27 @@ func (st *standing) judge(level integrity.Level) error {
 	return st.judgeClose()
 }
 
+// unaccounted returns a log that was begun after those of the newest log's set
+// and is not the one that it replaced: whoever began the newest log did
+// not know of it.
+func (st *standing) unaccounted() *entry {
+	h := st.newest.hdr
+	known := slices.Concat([]segment.Ref{h.Ref, h.Replaced}, h.Live, h.Retired)
+	for _, e := range st.v.Edits {
+		known = slices.Concat(known, e.Retire, e.Adopt)
+	}
+	last := segment.ID(0)
+	for _, r := range h.Live {
+		last = max(last, r.ID)
+	}
+	for _, e := range slices.Backward(st.files) {
+		if e.hdr.Kind == segment.Log && e.hdr.Ref.ID > last && !slices.Contains(known, e.hdr.Ref) {
+			return e
+		}
+	}
+	return nil
+}
+
 // judgeClose finds out whether the newest log can be continued.
 func (st *standing) judgeClose() error {
 	switch {
@@ -147,6 +178,13 @@ func (st *standing) judgeBare(live bool) error {
 	for _, e := range st.empty {
 		if e.id == next.ID {
 			st.next = e
+		}
+	}
+	for _, e := range st.alien { // uncovered by a torn first write, perhaps
+		if e.id == next.ID && st.next == nil {
+			e.hdr = nil
+			st.bare = append(st.bare, e)
+			st.others = slices.DeleteFunc(st.others, func(name string) bool { return name == e.name })
 		}
 	}
 	for _, e := range st.bare {

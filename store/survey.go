@@ -36,6 +36,7 @@ type survey struct {
 	dups   [][2]*entry            // a sealed segment and the log it was made from
 	tmps   []string               // unfinished files
 	others []string               // what is not ours
+	alien  []*entry               // logs of another store, by their headers; in others, too
 	maxID  segment.ID             // greatest id in any name or header
 	spoor  bool                   // there are traces of a store without segments
 }
@@ -102,6 +103,7 @@ func (s *survey) sort(d fs.DirEntry) *entry {
 		return &entry{name: name, id: segment.ID(id), sealed: ext == "seg"}
 	case numbered && ext == "tmp":
 		s.tmps = append(s.tmps, name)
+		s.maxID = max(s.maxID, segment.ID(id)) // its header may come up again in a freed block
 	case numbered && strings.HasSuffix(name, ".torn"), name == "quarantine", name == "receipts", name == "scrub.json":
 		s.spoor = true
 	case name == lockName:
@@ -190,6 +192,12 @@ func (s *survey) place(e *entry) error {
 		s.bare = append(s.bare, e)
 	case e.hdr.UUID != s.uuid:
 		s.others = append(s.others, e.name)
+		if !e.sealed {
+			s.alien = append(s.alien, e)
+		}
+	case !e.sealed && e.id != e.hdr.Ref.ID:
+		// What a torn first write uncovers may be the header of a freed file.
+		s.demote(e, "under the name of another log; rename it")
 	default:
 		s.maxID = max(s.maxID, e.hdr.Ref.ID)
 		if o := s.byRef[e.hdr.Ref]; o != nil {
@@ -199,6 +207,17 @@ func (s *survey) place(e *entry) error {
 		s.files = append(s.files, e)
 	}
 	return nil
+}
+
+// demote makes e a file without a sound header.
+func (s *survey) demote(e *entry, reason string) {
+	e.err = &CorruptError{Segment: e.hdr.Ref, Reason: fmt.Sprintf("the header of log %s, %s", e.hdr.Ref, reason)}
+	if s.byRef[e.hdr.Ref] == e {
+		delete(s.byRef, e.hdr.Ref)
+		s.files = slices.DeleteFunc(s.files, func(o *entry) bool { return o == e })
+	}
+	e.hdr = nil
+	s.bare = append(s.bare, e)
 }
 
 // twice decides between two files of the same segment: a seal that was written
