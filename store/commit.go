@@ -13,9 +13,9 @@ import (
 // it returns. When it returns without error, the object is as safe as
 // Options.Durability says.
 //
-// An error that wraps ErrTooLarge, ErrClosed or ErrPoisoned, or a
-// DiskFullError that is not Kept, means that nothing was written. After any other
-// error the object may or may not be there when the store is opened again.
+// An error that wraps ErrTooLarge or ErrClosed, or a DiskFullError that is not
+// Kept, means that nothing was written. After any other error, ErrPoisoned
+// among them, the object may or may not be there when the store is opened again.
 func (db *DB) Put(key, value []byte) error {
 	recs := [1]segment.Record{{Kind: segment.Put, Key: key, Value: value}}
 	return db.commit(recs[:])

@@ -327,7 +327,7 @@ func (db *DB) finishSeal(p *part, must bool) error {
 		err = sealFile(db.fs, f, id, p.footer.RecordsEnd, true)
 	}
 	if err != nil && must {
-		return diskFull(err)
+		return noRoom(err)
 	}
 	if err != nil {
 		db.report.Notes = append(db.report.Notes, fmt.Sprintf("%s could not be sealed: %v", p.name, err))

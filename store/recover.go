@@ -38,11 +38,11 @@ func (db *DB) freshLog(h *segment.Header, fill func(*appender) error) (l *log, e
 	}
 	f, err := db.fs.Create(tmp)
 	if err != nil {
-		return nil, diskFull(err)
+		return nil, noRoom(err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(diskFull(err), f.Close(), removeIfThere(db.fs, tmp))
+			err = errors.Join(noRoom(err), f.Close(), removeIfThere(db.fs, tmp))
 		}
 	}()
 	header := h.Append(nil)
@@ -228,14 +228,14 @@ func (db *DB) writeTorn(e *entry, from int64, name string) error {
 	}
 	out, err := db.fs.Create(tmp)
 	if err != nil {
-		return diskFull(err)
+		return noRoom(err)
 	}
 	err = copyRange(out, src, from, e.size)
 	if err == nil {
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		return errors.Join(diskFull(err), removeIfThere(db.fs, tmp))
+		return errors.Join(noRoom(err), removeIfThere(db.fs, tmp))
 	}
 	if err := db.fs.Rename(tmp, name); err != nil {
 		return err

@@ -25,7 +25,7 @@ type sealer struct {
 	cond *sync.Cond // something changed
 	todo []*log     // the first may be at work
 	late []*log     // failed, and tried again later
-	err  error      // of the last failure; nil after a success
+	err  error      // of the last failure; nil when none is late
 	stop bool
 }
 
@@ -74,8 +74,11 @@ func (s *sealer) done(l *log, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.todo = s.todo[1:]
-	s.err = err
+	if err == nil && len(s.late) == 0 {
+		s.err = nil
+	}
 	if err != nil {
+		s.err = err
 		s.late = append(s.late, l)
 		if !s.stop {
 			time.AfterFunc(time.Second, s.again)
@@ -91,10 +94,7 @@ func (s *sealer) again() {
 	if s.stop {
 		return
 	}
-	for _, l := range s.late {
-		s.todo = append(s.todo, l)
-	}
-	s.late = nil
+	s.todo, s.late = append(s.todo, s.late...), nil
 	s.cond.Broadcast()
 }
 
@@ -122,11 +122,13 @@ func has(logs []*log, l *log) bool {
 	return false
 }
 
-// finish lets the goroutine seal what it has and end, and returns an error if
-// logs remain that could not be sealed. The next open seals them.
+// finish lets the goroutine seal what it has, and what failed once more, and
+// end. It returns an error if logs remain that could not be sealed. The next
+// open seals them.
 func (s *sealer) finish() error {
 	s.mu.Lock()
 	s.stop = true
+	s.todo, s.late = append(s.todo, s.late...), nil
 	s.cond.Broadcast()
 	s.mu.Unlock()
 	s.db.sealed.Wait()
@@ -151,22 +153,28 @@ func (db *DB) seal(l *log) error {
 	var err error
 	if !l.spoiled {
 		err = sealFile(db.fs, l.f, id, end, false)
-		if vfs.IsDiskFull(err) && db.spendSpare() {
+		if footerFull(err) && db.spendSpare() {
 			err = sealFile(db.fs, l.f, id, end, false)
 		}
-		if vfs.IsDiskFull(err) || isCorrupt(err) { // a copy would fare no better
-			return diskFull(inFile(l.sf.path, err))
+		if footerFull(err) || isCorrupt(err) { // a copy would fare no better
+			return noRoom(inFile(l.sf.path, err))
 		}
 		l.spoiled = err != nil // no sync is tried again on that file
 	}
 	if l.spoiled {
 		if again := sealFile(db.fs, l.f, id, end, true); again != nil {
-			return diskFull(inFile(l.sf.path, errors.Join(err, again)))
+			return noRoom(inFile(l.sf.path, errors.Join(err, again)))
 		}
 	}
 	db.settle(l, l.spoiled)
 	return nil
 }
+
+var errFooter = errors.New("the footer cannot be written")
+
+// footerFull reports whether a footer found no room: nothing else was done, and
+// it can be written again.
+func footerFull(err error) bool { return errors.Is(err, errFooter) && vfs.IsDiskFull(err) }
 
 // sealFile seals the log in f, whose records end at end, under its id.
 func sealFile(fsys vfs.FS, f vfs.File, id segment.ID, end int64, anew bool) error {
@@ -182,7 +190,7 @@ func sealFile(fsys vfs.FS, f vfs.File, id segment.ID, end int64, anew bool) erro
 		return writeAnew(fsys, f, id, end, footer)
 	}
 	if _, err := f.WriteAt(footer, end); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errFooter, err)
 	}
 	if err := f.Sync(); err != nil { // the footer, before the name says that it is there
 		return err

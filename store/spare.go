@@ -68,10 +68,18 @@ func (s *spare) prepare(db *DB, id segment.ID) error {
 	return s.err
 }
 
-// diskFull makes the system's error for a full disk ErrDiskFull as well.
+// diskFull makes the system's error for a full disk that of a refused commit.
 func diskFull(err error) error {
 	if vfs.IsDiskFull(err) {
 		return &DiskFullError{Err: err}
+	}
+	return err
+}
+
+// noRoom is diskFull for what is no commit.
+func noRoom(err error) error {
+	if vfs.IsDiskFull(err) && !errors.Is(err, ErrDiskFull) {
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	}
 	return err
 }
