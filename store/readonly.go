@@ -204,7 +204,10 @@ func (st *standing) tell(rep *OpenReport, live bool) {
 	if !st.v.Closed {
 		rep.Level = 2 // Judge took it by itself
 	}
-	if st.why != "" {
+	switch {
+	case st.lost:
+		rep.Notes = append(rep.Notes, st.why+": shown is what came before it; an open for writing refuses that, unless the loss is accepted")
+	case st.why != "":
 		rep.Notes = append(rep.Notes, st.why+"; the next open for writing recovers it")
 	}
 	if n := st.newest.size - st.v.End; n > 0 && st.v.Torn != "" {

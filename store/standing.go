@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -311,6 +312,9 @@ func footerOf(sf *segFile, size int64) (*segment.Footer, error) {
 		return nil, inFile(sf.path, err)
 	}
 	f, err := r.OpenFooter()
+	if errors.Is(err, segment.ErrNoFooter) {
+		err = &CorruptError{Segment: sf.ref, Offset: size, Reason: "a sealed segment without its footer, cut off perhaps"}
+	}
 	if err != nil {
 		return nil, inFile(sf.path, err)
 	}

@@ -195,7 +195,7 @@ func (s *survey) place(e *entry) error {
 		if !e.sealed {
 			s.alien = append(s.alien, e)
 		}
-	case !e.sealed && e.id != e.hdr.Ref.ID:
+	case !e.sealed && !e.fits():
 		// What a torn first write uncovers may be the header of a freed file.
 		s.demote(e, "under the name of another log; rename it")
 	default:
@@ -211,7 +211,7 @@ func (s *survey) place(e *entry) error {
 
 // demote makes e a file without a sound header.
 func (s *survey) demote(e *entry, reason string) {
-	e.err = &CorruptError{Segment: e.hdr.Ref, Reason: fmt.Sprintf("the header of log %s, %s", e.hdr.Ref, reason)}
+	e.err = &CorruptError{Segment: e.hdr.Ref, Reason: fmt.Sprintf("the header of %s, %s", e.hdr.Ref, reason)}
 	if s.byRef[e.hdr.Ref] == e {
 		delete(s.byRef, e.hdr.Ref)
 		s.files = slices.DeleteFunc(s.files, func(o *entry) bool { return o == e })
@@ -234,9 +234,23 @@ func (s *survey) twice(a, b *entry) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("%s and %s are the same segment, %s: move one of them out of the folder",
-		s.fs.Path(a.name), s.fs.Path(b.name), a.hdr.Ref)
+	if a.fits() == b.fits() {
+		return &CorruptError{File: s.fs.Path(b.name), Segment: b.hdr.Ref, Reason: "the same segment is in " + a.name,
+			Next: "move one of them out of the folder"}
+	}
+	if b.fits() {
+		a, b = b, a
+	}
+	s.demote(b, "under the name of another; move it out of the folder")
+	if s.byRef[a.hdr.Ref] == nil {
+		s.byRef[a.hdr.Ref] = a
+		s.files = append(s.files, a)
+	}
+	return nil
 }
+
+// fits reports whether the name is that of the segment.
+func (e *entry) fits() bool { return e.id == e.hdr.Ref.ID }
 
 // newest returns the log with the greatest id, or nil if there is none.
 func (s *survey) newest() *entry {
