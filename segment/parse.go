@@ -35,8 +35,11 @@ func HeadSize(b []byte) (head, value int64, err error) {
 // optionalSize is the fixed part of a record with the optional fields that the
 // flags announce.
 func optionalSize(f Flags) int {
-	return recordFixed + int(f&flagWide)/int(flagWide)*wideSize +
-		int(f&FlagCommit)/int(FlagCommit)*timeSize +
+	n := recordFixed + int(f&FlagCommit)/int(FlagCommit)*timeSize
+	if f&^(FlagCommit|FlagMsgpack) == 0 {
+		return n
+	}
+	return n + int(f&flagWide)/int(flagWide)*wideSize +
 		int(f&FlagVouch)/int(FlagVouch)*vouchSize +
 		int(f&FlagExpiry)/int(FlagExpiry)*expirySize +
 		int(f&FlagMeta)/int(FlagMeta)*lengthSize +
@@ -58,21 +61,39 @@ func (p Place) ParseHead(b []byte, off int64, r *Record) error {
 	if crc32.Update(from, castagnoli, b[4:head]) != le.Uint32(b) {
 		return corrupt(off, "record checksum")
 	}
-	flags, n := Flags(b[9]), recordFixed
-	*r = Record{
-		Offset: off, Size: head + value, Kind: RecordKind(b[8]), Flags: flags,
-		Seq: uint64(le.Uint32(b[16:])), ValueSize: value, valueCRC: le.Uint32(b[4:]), start: from,
+	flags := Flags(b[9])
+	r.Offset, r.Size, r.Kind, r.Flags = off, head+value, RecordKind(b[8]), flags
+	r.Seq, r.Time, r.Vouch, r.Expiry = uint64(le.Uint32(b[16:])), 0, 0, 0
+	r.Meta, r.Slots, r.Value, r.ValueSize = nil, nil, nil, value
+	r.valueCRC, r.start = le.Uint32(b[4:]), from
+	n := recordFixed
+	if flags&^(FlagCommit|FlagMsgpack) != 0 {
+		return p.parseFields(b[:head:head], r)
 	}
+	if flags&FlagCommit != 0 {
+		r.Time = int64(le.Uint64(b[n:]))
+		n += timeSize
+	}
+	if r.Seq += p.First; r.Seq < p.First {
+		return corrupt(off, "sequence number out of range")
+	}
+	r.Key = b[n:head:head]
+	return r.checkForm()
+}
+
+// parseFields goes on with a head that has fields which most do not have.
+func (p Place) parseFields(b []byte, r *Record) error {
+	flags, n := r.Flags, recordFixed
 	if flags&flagWide != 0 {
 		high := le.Uint32(b[n:])
 		n += wideSize
 		if high == 0 {
-			return corrupt(off, "sequence number is not canonical")
+			return corrupt(r.Offset, "sequence number is not canonical")
 		}
 		r.Seq |= uint64(high) << 32
 	}
 	if r.Seq += p.First; r.Seq < p.First {
-		return corrupt(off, "sequence number out of range")
+		return corrupt(r.Offset, "sequence number out of range")
 	}
 	if flags&FlagCommit != 0 {
 		r.Time = int64(le.Uint64(b[n:]))
@@ -80,7 +101,7 @@ func (p Place) ParseHead(b []byte, off int64, r *Record) error {
 	}
 	if flags&FlagVouch != 0 {
 		back := int64(le.Uint32(b[n:]))
-		if r.Vouch = off - back; back == tooFar {
+		if r.Vouch = r.Offset - back; back == tooFar {
 			r.Vouch = min(r.Vouch, 0)
 		}
 		n += vouchSize
@@ -99,19 +120,21 @@ func (p Place) ParseHead(b []byte, off int64, r *Record) error {
 		n += lengthSize
 	}
 	k := n + int(le.Uint16(b[10:]))
-	r.Key, r.Meta, r.Slots = b[n:k:k], b[k:k+meta:k+meta], b[k+meta:head:head]
-	return r.checkForm(meta, slots)
+	r.Key, r.Meta, r.Slots = b[n:k:k], b[k:k+meta:k+meta], b[k+meta:]
+	if (flags&FlagMeta != 0) != (meta > 0) || (flags&FlagSlots != 0) != (slots > 0) {
+		return corrupt(r.Offset, "record of an impossible form")
+	}
+	return r.checkForm()
 }
 
 // ofPut are the flags that only a put has.
 const ofPut = FlagMeta | FlagSlots | FlagExpiry | FlagMsgpack
 
 // checkForm refuses a head that no writer writes.
-func (r *Record) checkForm(meta, slots int) error {
+func (r *Record) checkForm() error {
 	f := r.Flags
 	bad := f&flagReserved != 0 || r.Vouch < 0 || r.ValueSize > MaxValue ||
-		(f&FlagMeta != 0) != (meta > 0) || (f&FlagSlots != 0) != (slots > 0) ||
-		(f&FlagExpiry != 0) != (r.Expiry != 0) || !validSlots(r.Slots)
+		(f&FlagExpiry != 0) != (r.Expiry != 0) || len(r.Slots) > 0 && !validSlots(r.Slots)
 	switch r.Kind {
 	case Put:
 		bad = bad || len(r.Key) == 0
