@@ -64,20 +64,21 @@ func (db *DB) Apply(b *Batch) error {
 
 // commit writes recs as one batch and waits until they are as safe as promised.
 func (db *DB) commit(recs []segment.Record) error {
-	full := false // a put needs room
+	put := false // needs room
 	for i := range recs {
 		if err := recs[i].Check(); err != nil {
 			return err
 		}
-		full = full || recs[i].Kind == segment.Put
+		put = put || recs[i].Kind == segment.Put
 	}
+	need := sizeOf(recs)
 	db.mu.Lock()
 	now := time.Now()
-	if err := db.admit(full, &now); err != nil {
+	if err := db.admit(put, need, &now); err != nil {
 		db.mu.Unlock()
 		return err
 	}
-	g, leads := db.join(recs, now)
+	g, leads := db.join(recs, need, now)
 	if db.buffered() {
 		db.publish(g)
 		db.keepGroup(g, now)
@@ -102,7 +103,7 @@ func (db *DB) commit(recs []segment.Record) error {
 
 // admit waits until a commit may join, or says why it may not. The caller
 // holds db.mu; now is the time, and is set anew after waiting.
-func (db *DB) admit(put bool, now *time.Time) error {
+func (db *DB) admit(put bool, need int64, now *time.Time) error {
 	for {
 		switch {
 		case db.closing:
@@ -115,6 +116,8 @@ func (db *DB) admit(put bool, now *time.Time) error {
 			if err := db.roomAgain(); err != nil {
 				return refused(err)
 			}
+		case put && db.queued+need > db.spare.covered.Load() && !db.fits(db.queued+need):
+			return refused(fmt.Errorf("%s: too little is free for %d bytes", db.fs.Path("."), need))
 		case db.buffered() && db.mustWait(*now):
 			db.flusher.wake()
 			db.room.Wait()

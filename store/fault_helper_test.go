@@ -10,8 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/varve-db/varve/internal/vfs"
 )
+
+// noLeaks fails the test if goroutines are left when it and its subtests are done.
+func noLeaks(t *testing.T) {
+	others := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, others) })
+}
 
 // patience is how long a test waits for what must come to pass. Nothing is
 // concluded from how long it takes.

@@ -49,10 +49,9 @@ func (v *view) apply(c *change) {
 const groupSize = 256 << 10
 
 // join encodes recs as one batch at the end of the log, in the open group or in
-// a new one, and returns that. leads says that the group is new. The caller
-// holds db.mu and has been admitted.
-func (db *DB) join(recs []segment.Record, now time.Time) (g *group, leads bool) {
-	need := sizeOf(recs)
+// a new one, and returns that. They take need bytes at most. leads says that the
+// group is new. The caller holds db.mu and has been admitted.
+func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, leads bool) {
 	if !db.log.fits(need) {
 		db.roll()
 	}

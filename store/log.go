@@ -111,7 +111,11 @@ func (db *DB) startLog(l *log) error {
 		l.f = f
 	}
 	if old := l.prev; old != nil && !old.ended {
-		if err := db.endLog(old); err != nil {
+		err := db.endLog(old)
+		if isFull(err) && l.f.Release() == nil { // the reserve, if it was the spare
+			err = db.endLog(old)
+		}
+		if err != nil {
 			return err
 		}
 	}

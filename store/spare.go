@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -14,8 +16,9 @@ import (
 // writer nothing, and room on the disk, the reserve that pays for deletes and
 // footers when the disk is full.
 type spare struct {
-	mu       sync.Mutex // guards what follows; after DB.mu in the lock order, and never held when that is taken
-	taken    segment.ID // the newest log that has its file, or is getting it
+	mu       sync.Mutex   // guards what follows; after DB.mu in the lock order, and never held when that is taken
+	covered  atomic.Int64 // the reserve pays for so many bytes that are not written yet; read without mu
+	taken    segment.ID   // the newest log that has its file, or is getting it
 	id       segment.ID
 	f        vfs.File // nil: there is none
 	reserved int64    // bytes; zero where the file system cannot reserve
@@ -64,8 +67,19 @@ func (s *spare) prepare(db *DB, id segment.ID) error {
 	}
 	if s.reserved == 0 {
 		s.reserved, s.err = reserve(db.fs, s.f, db.opt.SegmentSize)
+		s.covered.Store(s.reserved)
+		if s.reserved == 0 && s.err == nil {
+			s.covered.Store(math.MaxInt64) // nobody can say
+		}
 	}
 	return s.err
+}
+
+// fits reports whether n bytes can be written, as far as one can know, with all
+// that comes with them, and still leave a reserve.
+func (db *DB) fits(n int64) bool {
+	free, err := db.fs.Free()
+	return err != nil || 2*n+minReserve <= free
 }
 
 // diskFull makes the system's error for a full disk that of a refused commit.
@@ -144,14 +158,24 @@ func (db *DB) takeSpare(id segment.ID) (vfs.File, error) {
 		f := s.f
 		s.f, s.reserved = nil, 0
 		s.mu.Unlock()
+		db.keeper.wake() // to prepare the next
 		return f, nil
 	}
+	s.covered.Store(0)
 	s.mu.Unlock()
+	db.keeper.wake()
 	f, err := db.createLog(id)
 	if err != nil {
 		return nil, keptIfFull(err)
 	}
-	if _, err := reserve(db.fs, f, db.opt.SegmentSize); err != nil && !errors.Is(err, ErrDiskFull) {
+	_, err = reserve(db.fs, f, db.opt.SegmentSize)
+	if errors.Is(err, ErrDiskFull) {
+		db.mu.Lock()
+		db.full = true
+		db.mu.Unlock()
+		err = nil
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
@@ -174,6 +198,7 @@ func (db *DB) spendSpare() bool {
 	spent := s.f != nil && s.reserved > 0 && s.f.Release() == nil
 	if spent {
 		s.reserved = 0
+		s.covered.Store(0)
 	}
 	s.mu.Unlock()
 	db.mu.Lock()
