@@ -164,16 +164,19 @@ func (f *segFile) record(buf []byte, off, size int64, rec *segment.Record) ([]by
 // parse checks that b is the whole record that the index means.
 func (f *segFile) parse(b []byte, off int64, rec *segment.Record) error {
 	err := f.place.ParseRecord(b, off, rec)
-	if err == nil && (rec.Size != int64(len(b)) || rec.Kind != segment.Put) {
-		err = &CorruptError{Offset: off, Reason: "another record than the index has"}
+	if err == nil && rec.Size == int64(len(b)) && rec.Kind == segment.Put && rec.Seq >= f.first && rec.Seq <= f.last.Load() {
+		return nil
 	}
-	if err == nil && (rec.Seq < f.first || rec.Seq > f.last.Load()) {
+	switch {
+	case errors.Is(err, segment.ErrShort):
+		err = &CorruptError{Offset: off, Reason: "record cut off"}
+	case err != nil:
+	case rec.Size != int64(len(b)) || rec.Kind != segment.Put:
+		err = &CorruptError{Offset: off, Reason: "another record than the index has"}
+	default:
 		err = &CorruptError{Offset: off, Reason: fmt.Sprintf("sequence number %d is not of this segment", rec.Seq)}
 	}
-	if errors.Is(err, segment.ErrShort) {
-		err = &CorruptError{Offset: off, Reason: "record cut off"}
-	}
-	if c := (*CorruptError)(nil); errors.As(err, &c) {
+	if c, ok := asCorrupt(err); ok {
 		c.File, c.Segment = f.path, f.ref
 	}
 	return err

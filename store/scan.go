@@ -1,167 +1,54 @@
 package store
 
 import (
-	"errors"
-	"iter"
+	"runtime"
 
 	"github.com/varve-db/varve/index"
-	"github.com/varve-db/varve/segment"
 )
 
-// Range says which objects a scan visits, and in which order. The zero value is
-// all of them, by ascending key.
-type Range struct {
-	From    []byte // the least key; nil: no bound
-	To      []byte // the key to stop before; nil: no bound
-	Prefix  []byte // only keys that begin so; bounds From and To further
-	Reverse bool   // by descending key
-	Limit   int    // at most so many objects; zero: no limit
-
-	// KeysOnly visits keys without reading the objects: Value, Meta, Content
-	// and Seq are zero.
-	KeysOnly bool
-}
-
-// bounds returns the range as one pair of bounds.
-func (r *Range) bounds() (lo, hi []byte) {
-	lo, hi = r.From, r.To
-	if len(r.Prefix) == 0 {
-		return lo, hi
-	}
-	if string(lo) < string(r.Prefix) {
-		lo = r.Prefix
-	}
-	if end := after(r.Prefix); end != nil && (hi == nil || string(end) < string(hi)) {
-		hi = end
-	}
-	return lo, hi
-}
-
-// after returns the least key above all that begin with prefix, or nil.
-func after(prefix []byte) []byte {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i] != 0xff {
-			end := append([]byte(nil), prefix[:i+1]...)
-			end[i]++
-			return end
-		}
-	}
-	return nil
-}
-
-// Scan iterates over the objects of a range as they are when the iteration
-// begins; what is written meanwhile does not show. An Object is lent: its slices are
-// good for one step. An object that cannot be read is yielded as an error with
-// its key in the Object, and the scan goes on; ErrClosed ends it.
-func (v *view) Scan(r Range) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) {
-		s, err := v.Snapshot()
-		if err != nil {
-			yield(Object{}, err)
-			return
-		}
-		defer s.Close()
-		s.scan(&r, yield)
-	}
-}
-
-// Snapshot is a store as it was at one moment. It may be used by any number of
-// goroutines, and must be closed.
-type Snapshot struct {
-	idx  *index.Snapshot
-	segs []*segFile
-}
-
-// Snapshot returns the store as it is now. It copies nothing, whatever the
-// store's size; what it refers to stays in memory and on disk until Close.
-func (v *view) Snapshot() (*Snapshot, error) {
-	v.rw.Lock()
-	defer v.rw.Unlock()
-	if v.closed {
-		return nil, ErrClosed
-	}
-	for _, f := range v.segs {
-		f.pin()
-	}
-	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs}, nil
-}
-
-// Close lets go of the snapshot. Its other methods must not be called any more.
-func (s *Snapshot) Close() {
-	s.idx.Close()
-	for _, f := range s.segs {
-		f.unpin()
-	}
-	s.segs = nil
-}
-
-// Len returns the number of objects.
-func (s *Snapshot) Len() int { return s.idx.Len() }
-
-func (s *Snapshot) find(key []byte) (*segFile, index.Loc, error) {
-	loc, ok := s.idx.Candidate(key)
-	if !ok {
-		return nil, loc, ErrNotFound
-	}
-	f := s.segs[loc.Slot]
-	f.pin()
-	return f, loc, nil
-}
-
-// Get is [DB.Get] at the moment of the snapshot.
-func (s *Snapshot) Get(key []byte) ([]byte, error) {
-	o, err := getObject(s, key)
-	return o.Value, err
-}
-
-// GetObject is [DB.GetObject] at the moment of the snapshot.
-func (s *Snapshot) GetObject(key []byte) (Object, error) { return getObject(s, key) }
-
-// Has reports whether key was there. The error is always nil.
-func (s *Snapshot) Has(key []byte) (bool, error) {
-	_, err := s.exact(key)
-	return err == nil, nil
-}
-
-func (s *Snapshot) exact(key []byte) (index.Loc, error) {
-	if loc, ok := s.idx.Get(key); ok {
-		return loc, nil
-	}
-	return index.Loc{}, ErrNotFound
-}
-
-// Read is [DB.Read] at the moment of the snapshot.
-func (s *Snapshot) Read(key []byte, fn func(Object) error) error { return lend(s, key, fn) }
-
-// Scan is [DB.Scan] at the moment of the snapshot.
-func (s *Snapshot) Scan(r Range) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) { s.scan(&r, yield) }
-}
-
-func (s *Snapshot) scan(r *Range, yield func(Object, error) bool) {
-	lo, hi := r.bounds()
-	sc := scan{s: s, left: r.Limit, yield: yield}
-	if r.Limit <= 0 {
-		sc.left = int(^uint(0) >> 1)
-	}
-	step := sc.run
-	if r.KeysOnly {
-		step = sc.keys
-	}
-	s.idx.Leaves(lo, hi, r.Reverse)(step)
-}
-
-// scanWindow is how many bytes of records a scan reads ahead: enough that
-// their cache misses overlap, little enough that they are still in the cache
-// when they are looked at.
-const scanWindow = 128 << 10
+// A scan goes window by window: it copies the records of a window, whose
+// cache misses then overlap, checks them, and lends them one after the other.
+//
+// In key order records lie anywhere, so a scan of a large store is mostly
+// waiting for memory. After the first windows it therefore reads ahead, with the
+// help of other goroutines: whoever is free takes the next window. On two cores that
+// made a scan of 1 M objects of 128 bytes in random order half as long again as fast.
+const (
+	firstItems  = 16        // objects in the first window; each is twice the one before, so that
+	windowItems = 512       // a scan that ends early has not read much for nothing, up to this
+	windowBytes = 256 << 10 // most bytes, but for a single object
+	aheadAfter  = 8         // windows that a scan takes before it is helped
+)
 
 // scan is the state of one scan.
 type scan struct {
 	s     *Snapshot
-	left  int
+	left  int // how many objects may still be lent
 	yield func(Object, error) bool
-	buf   []byte
+
+	open    *window   // being gathered
+	queue   []*window // gathered, not lent yet, in order
+	free    []*window
+	room    int // objects that the open window takes
+	seen    int // windows lent
+	ended   bool
+	helpers int
+	todo    chan *window // for helpers; nil as long as there are none
+}
+
+func (s *Snapshot) scan(r *Range, yield func(Object, error) bool) {
+	lo, hi := r.bounds()
+	sc := scan{s: s, left: r.Limit, yield: yield, room: firstItems}
+	if r.Limit == 0 {
+		sc.left = int(^uint(0) >> 1)
+	}
+	if r.KeysOnly {
+		s.idx.Leaves(lo, hi, r.Reverse)(sc.keys)
+		return
+	}
+	defer sc.stop()
+	s.idx.Leaves(lo, hi, r.Reverse)(sc.gather)
+	sc.finish()
 }
 
 // keys visits a run without its records.
@@ -174,79 +61,123 @@ func (sc *scan) keys(r index.Run) bool {
 	return true
 }
 
-// run visits a run, as many records at a time as fit the window: all are copied
-// first, then checked and lent.
-func (sc *scan) run(r index.Run) bool {
-	for i := 0; i < r.Len(); {
-		j, size := i, int64(0)
-		for j < r.Len() && j-i < sc.left {
-			n := r.Loc(j).Size
-			if j > i && size+n > scanWindow {
-				break
-			}
-			size += n
-			j++
-		}
-		if int64(cap(sc.buf)) < size {
-			sc.buf = make([]byte, max(size, 16<<10))
-		}
-		if !sc.lend(&r, i, j, size) {
+// gather puts a run into windows, and lends those that are due.
+func (sc *scan) gather(r index.Run) bool {
+	for i := range r.Len() {
+		if sc.left == 0 {
 			return false
 		}
-		i = j
-	}
-	return true
-}
-
-// lend visits the items [i, j) of a run, whose records have size bytes.
-func (sc *scan) lend(r *index.Run, i, j int, size int64) bool {
-	whole := sc.copyAll(r, i, j)
-	at := int64(0)
-	for ; i < j; i++ {
-		loc := r.Loc(i)
-		b := sc.buf[at : at+loc.Size : at+loc.Size]
-		at += loc.Size
-		f := sc.s.segs[loc.Slot]
-		var rec segment.Record
-		var err error
-		if !whole {
-			err = f.read(b, loc.Offset)
-		}
-		if err == nil {
-			err = f.parse(b, loc.Offset, &rec)
-		}
-		if err == nil && string(rec.Key) != string(r.Key(i)) {
-			err = &CorruptError{File: f.path, Segment: f.ref, Offset: loc.Offset, Reason: "record of another key"}
-		}
-		o := Object{Key: r.Key(i)}
-		if err == nil {
-			o.set(&rec)
-		} else if c, ok := errors.AsType[*CorruptError](err); ok && c.Keys == nil {
-			c.Keys = [][]byte{append([]byte(nil), o.Key...)}
-		}
-		if sc.left--; !sc.yield(o, err) || sc.left == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// copyAll copies the records of the items [i, j) into buf, and reports whether
-// it could: otherwise they are read one by one, to see which fails.
-func (sc *scan) copyAll(r *index.Run, i, j int) bool {
-	at := int64(0)
-	return guarded(func() bool {
-		for ; i < j; i++ {
-			loc := r.Loc(i)
-			f := sc.s.segs[loc.Slot]
-			s := f.src.Load()
-			end := loc.Offset + loc.Size
-			if s == nil || end > int64(len(s.data)) || end > f.size.Load() {
+		size := r.Loc(i).Size
+		if w := sc.open; w != nil && (len(w.items) == sc.room || w.bytes+size > windowBytes) {
+			if !sc.close() {
 				return false
 			}
-			copy(sc.buf[at:at+loc.Size], s.data[loc.Offset:end])
-			at += loc.Size
 		}
-		return true
-	})
+		if sc.open == nil {
+			sc.open = sc.window()
+		}
+		sc.open.add(r.Key(i), r.Loc(i))
+		sc.left--
+	}
+	return true
+}
+
+// window returns an empty window.
+func (sc *scan) window() *window {
+	n := len(sc.free)
+	if n == 0 {
+		return &window{s: sc.s}
+	}
+	w := sc.free[n-1]
+	sc.free = sc.free[:n-1]
+	return w
+}
+
+// close queues the open window. It lends the oldest if enough are queued, and
+// reports whether the scan goes on.
+func (sc *scan) close() bool {
+	w := sc.open
+	sc.open, sc.room = nil, min(2*sc.room, windowItems)
+	w.done = make(chan struct{})
+	w.state.Store(waiting) // from here on a helper may take it: one may still have it in its queue from its last use
+	sc.queue = append(sc.queue, w)
+	if sc.todo == nil && sc.seen >= aheadAfter {
+		sc.start()
+	}
+	if sc.todo == nil {
+		return sc.lend()
+	}
+	select {
+	case sc.todo <- w:
+	default: // the helpers have enough to do; it will be this goroutine's
+	}
+	return len(sc.queue) <= 2*sc.helpers || sc.lend()
+}
+
+// finish lends what is left.
+func (sc *scan) finish() {
+	if sc.ended || sc.open != nil && !sc.close() {
+		return
+	}
+	for len(sc.queue) > 0 && sc.lend() {
+	}
+}
+
+// lend lends the objects of the oldest window, and reports whether the scan
+// goes on. A window that no helper has taken it prepares itself.
+func (sc *scan) lend() bool {
+	w := sc.queue[0]
+	sc.queue = sc.queue[1:]
+	if w.take() {
+		w.prepare()
+	} else {
+		<-w.done
+	}
+	sc.seen++
+	for i := range w.items {
+		it := &w.items[i]
+		if !sc.yield(it.object, it.err) {
+			sc.ended = true
+			return false
+		}
+	}
+	w.reset()
+	sc.free = append(sc.free, w)
+	return true
+}
+
+// start begins to read ahead, if there is a processor for it.
+func (sc *scan) start() {
+	const most = 3
+	if sc.helpers = min(runtime.GOMAXPROCS(0)-1, most); sc.helpers == 0 {
+		return
+	}
+	sc.todo = make(chan *window, 2*sc.helpers)
+	for range sc.helpers {
+		go help(sc.todo)
+	}
+}
+
+// help prepares windows until there are no more.
+func help(todo <-chan *window) {
+	for w := range todo {
+		if w.take() {
+			w.prepare()
+			close(w.done)
+		}
+	}
+}
+
+// stop ends the helpers, and waits for those that are still at a window: they
+// use the snapshot.
+func (sc *scan) stop() {
+	if sc.todo == nil {
+		return
+	}
+	close(sc.todo)
+	for _, w := range sc.queue {
+		if !w.take() {
+			<-w.done
+		}
+	}
 }

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"iter"
+
+	"github.com/varve-db/varve/index"
+)
+
+// Snapshot is a store as it was at one moment. It may be used by any number of
+// goroutines, and must be closed.
+type Snapshot struct {
+	idx  *index.Snapshot
+	segs []*segFile
+}
+
+// Snapshot returns the store as it is now. It copies nothing, whatever the
+// store's size; what it refers to stays in memory and on disk until Close.
+func (v *view) Snapshot() (*Snapshot, error) {
+	v.rw.Lock()
+	defer v.rw.Unlock()
+	if v.closed {
+		return nil, ErrClosed
+	}
+	for _, f := range v.segs {
+		f.pin()
+	}
+	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs}, nil
+}
+
+// Close lets go of the snapshot. Its other methods must not be called any more.
+func (s *Snapshot) Close() {
+	s.idx.Close()
+	for _, f := range s.segs {
+		f.unpin()
+	}
+	s.segs = nil
+}
+
+// Len returns the number of objects.
+func (s *Snapshot) Len() int { return s.idx.Len() }
+
+func (s *Snapshot) find(key []byte) (*segFile, index.Loc, error) {
+	loc, ok := s.idx.Candidate(key)
+	if !ok {
+		return nil, loc, ErrNotFound
+	}
+	f := s.segs[loc.Slot]
+	f.pin()
+	return f, loc, nil
+}
+
+// Get is [DB.Get] at the moment of the snapshot.
+func (s *Snapshot) Get(key []byte) ([]byte, error) {
+	o, err := getObject(s, key)
+	return o.Value, err
+}
+
+// GetObject is [DB.GetObject] at the moment of the snapshot.
+func (s *Snapshot) GetObject(key []byte) (Object, error) { return getObject(s, key) }
+
+// Has reports whether key was there. The error is always nil.
+func (s *Snapshot) Has(key []byte) (bool, error) {
+	_, err := s.exact(key)
+	return err == nil, nil
+}
+
+func (s *Snapshot) exact(key []byte) (index.Loc, error) {
+	if loc, ok := s.idx.Get(key); ok {
+		return loc, nil
+	}
+	return index.Loc{}, ErrNotFound
+}
+
+// Read is [DB.Read] at the moment of the snapshot.
+func (s *Snapshot) Read(key []byte, fn func(Object) error) error { return lend(s, key, fn) }
+
+// Scan is [DB.Scan] at the moment of the snapshot.
+func (s *Snapshot) Scan(r Range) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) { s.scan(&r, yield) }
+}
