@@ -46,8 +46,7 @@ const tailBytes = 1 << 20
 // numbers at stake; others are a torn tail, and the Verdict says so. Any other
 // error is one of reading, and nothing was decided.
 func Judge(r *segment.Reader, level Level) (*Verdict, error) {
-	j := judge{r: r}
-	j.v.End, j.v.NextSeq = r.HeaderSize, r.Header.FirstSeq
+	j := newJudge(r)
 	closed, err := endsClosed(r)
 	if err != nil {
 		return nil, err
@@ -58,6 +57,13 @@ func Judge(r *segment.Reader, level Level) (*Verdict, error) {
 	}
 	if err := j.walk(span); err != nil {
 		return nil, err
+	}
+	if span.Depth == segment.Heads && j.bad != nil {
+		// It does not end where it was closed, so all values count, too.
+		closed, j = false, newJudge(r)
+		if err := j.walk(segment.Span{Depth: segment.CheckValues}); err != nil {
+			return nil, err
+		}
 	}
 	if closed && level == Tail && j.bad == nil && j.tail.Next != 0 {
 		// The values at the end, after the heads of all.
@@ -93,6 +99,10 @@ type judge struct {
 	bad  *segment.CorruptError // the first bytes that do not check
 	next uint64                // sequence number that was due there
 	tail segment.Span          // where level Tail begins to check values
+}
+
+func newJudge(r *segment.Reader) *judge {
+	return &judge{r: r, v: Verdict{End: r.HeaderSize, NextSeq: r.Header.FirstSeq}}
 }
 
 // walk goes over the records of a span and notes what they say, up to the

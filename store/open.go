@@ -177,7 +177,7 @@ func (db *DB) openLog(s *survey) (*log, error) {
 			rep.Path, ErrLostLog, st.v.Successor)
 	}
 	rep.Clean = st.clean
-	if !st.v.Closed {
+	if !st.clean {
 		rep.Level = integrity.Log // Judge took it by itself
 	}
 	if err := st.buildIndex(&db.view, &db.opt, rep); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -201,8 +202,8 @@ func (st *standing) tell(rep *OpenReport, live bool) {
 		rep.Notes = append(rep.Notes, "a process has the store open for writing; shown is what was known to be on the disk")
 		return
 	}
-	if !st.v.Closed {
-		rep.Level = 2 // Judge took it by itself
+	if !st.clean {
+		rep.Level = integrity.Log // taken by itself
 	}
 	switch {
 	case st.lost:

@@ -36,6 +36,7 @@ func scenes(t *testing.T) (list []*scene) {
 	}{
 		{"closed", func(b *builder) { b.close() }},
 		{"killed after the idle mark", func(b *builder) { time.Sleep(time.Second); b.put(); time.Sleep(time.Second); b.kill() }},
+		{"closed, then copied", func(b *builder) { b.close(); b.fs = b.fs.Copy() }},
 		{"killed", func(b *builder) { b.kill() }},
 		{"killed with logs that could not be sealed", func(b *builder) {
 			b.close()

@@ -166,7 +166,10 @@ func (st *standing) judgeClose() error {
 		}
 		st.clean = id.Inode == st.v.Inode && id.Birth == st.v.Birth
 		if !st.clean {
+			// It will be written anew, so damage anywhere in it must be known first.
 			st.why = "the newest log is a copy of the one that was closed"
+			st.v, err = integrity.Judge(st.r, integrity.Log)
+			return inFile(st.sf.path, err)
 		}
 	}
 	return nil
