@@ -30,6 +30,10 @@ type DB struct {
 	ioMu   sync.Mutex
 	newest *log // the newest log that has a byte in its file
 
+	// Guarded by ioMu, too: what a leader knows of the group before its own.
+	crowd    int32         // the commits in it
+	syncTook time.Duration // the last sync of a log
+
 	// mu guards the order of commits, and what they share.
 	commits
 	spare spare

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/varve-db/varve/index"
@@ -18,6 +19,8 @@ type group struct {
 	// to be ended first, and records begin after a header of this many bytes.
 	starts  bool
 	records int // where in buf the first record begins
+
+	commits atomic.Int32 // how many have joined
 
 	taken   bool // being written, or kept to be written again: nobody joins any more
 	told    bool // those who waited have been told of an error
@@ -81,6 +84,7 @@ func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, 
 		l.data++
 		db.queued += size
 	}
+	g.commits.Add(1)
 	return g, leads
 }
 

@@ -200,6 +200,7 @@ func (db *DB) syncLog(l *log) error {
 	}
 	l.synced = size
 	db.syncs.Add(1)
+	db.syncTook = time.Since(start)
 	db.lastSync.Store(start.UnixNano())
 	return nil
 }
