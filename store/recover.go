@@ -144,7 +144,7 @@ func (st *standing) newTimeline(id segment.ID) *segment.Header {
 		Kind: segment.Log, UUID: st.uuid, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
 		FirstSeq: st.v.NextSeq, Time: max(time.Now().UnixNano(), st.v.LastTime+1),
 		Parent: old.Ref, ParentSeq: st.v.NextSeq - 1, Replaced: old.Ref, NextID: id + 1,
-		Live: st.live, Retired: old.Retired,
+		Live: st.live, Retired: st.retired(),
 	}
 	if st.v.Successor != (segment.Ref{}) {
 		h.Replaced = st.v.Successor

@@ -52,10 +52,14 @@ func (s *survey) stand(level integrity.Level, live bool) (st *standing, err erro
 	if err := st.judge(level); err != nil {
 		return st, err
 	}
-	if o := st.unaccounted(); o != nil && !live && !st.newest.sealed {
+	if o := st.unaccounted(); o != nil && !live {
 		// Either a torn first write uncovered the header of a freed file, which
 		// the end record of the log before it proves, or o does not belong here.
-		s.demote(st.newest, "which does not know of "+o.name+"; one of them does not belong here")
+		old := st.newest
+		s.demote(old, "which does not know of "+o.name+"; one of them does not belong here")
+		if old.sealed {
+			return st, inFile(s.fs.Path(old.name), old.err)
+		}
 		st.sf.unpin()
 		st.newest, st.sf, st.why = s.newest(), nil, ""
 		if err := st.judge(level); err != nil {
@@ -129,20 +133,33 @@ func (st *standing) judge(level integrity.Level) error {
 // not know of it.
 func (st *standing) unaccounted() *entry {
 	h := st.newest.hdr
-	known := slices.Concat([]segment.Ref{h.Ref, h.Replaced}, h.Live, h.Retired)
+	known := slices.Concat(h.Live, st.retired())
 	for _, e := range st.v.Edits {
-		known = slices.Concat(known, e.Retire, e.Adopt)
+		known = append(known, e.Adopt...)
 	}
 	last := segment.ID(0)
-	for _, r := range h.Live {
+	for _, r := range known {
 		last = max(last, r.ID)
 	}
+	known = append(known, h.Ref, h.Replaced)
 	for _, e := range slices.Backward(st.files) {
 		if e.hdr.Kind == segment.Log && e.hdr.Ref.ID > last && !slices.Contains(known, e.hdr.Ref) {
 			return e
 		}
 	}
 	return nil
+}
+
+// retired returns what the newest log says has left the set, and may be on the
+// disk still.
+func (st *standing) retired() []segment.Ref {
+	refs := st.newest.hdr.Retired
+	for _, e := range st.v.Edits {
+		for _, r := range e.Retire {
+			refs = with(refs, r)
+		}
+	}
+	return refs
 }
 
 // judgeClose finds out whether the newest log can be continued.
