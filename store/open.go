@@ -61,7 +61,7 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	// A first look at the names, so that a folder of something else gets no LOCK.
 	s, found, err := list(fsys)
 	if err != nil {
-		return nil, tooManyFiles(err)
+		return nil, err
 	}
 	if err := s.mayCreate(len(found) == 0, opt.MustExist); err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ func list(fsys vfs.FS) (s *survey, found []*entry, err error) {
 	s = &survey{fs: fsys, byRef: map[segment.Ref]*entry{}}
 	names, err := fsys.ReadDir(".")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, tooManyFiles(err)
 	}
 	for _, d := range names {
 		if e := s.sort(d); e != nil {
