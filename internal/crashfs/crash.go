@@ -94,6 +94,7 @@ type State struct {
 	Seed uint64
 }
 
+// String returns the name that messages have.
 func (s State) String() string { return fmt.Sprintf("%v, seed %d", s.Kind, s.Seed) }
 
 // perKind is how many seeds States tries of a kind to which a seed matters.

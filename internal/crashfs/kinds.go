@@ -24,6 +24,7 @@ var dataNames = []string{"no data", "all data", "data in order to a point", "tor
 	"sectors lost", "sectors lost, zeros", "sectors lost, garbage", "sectors lost, stale blocks",
 	"size over zeros", "size over garbage", "size over stale blocks", "mixed data"}
 
+// String returns the name that messages have.
 func (k DataKind) String() string { return dataNames[k] }
 
 // NameKind says what a power cut leaves of the names that were not synced.
@@ -39,6 +40,7 @@ const (
 
 var nameNames = []string{"no names", "all names", "names in order to a point", "each name by itself"}
 
+// String returns the name that messages have.
 func (k NameKind) String() string { return nameNames[k] }
 
 // Kind is a kind of state after a power cut.
@@ -47,6 +49,7 @@ type Kind struct {
 	Names NameKind
 }
 
+// String returns the name that messages have.
 func (k Kind) String() string { return k.Data.String() + ", " + k.Names.String() }
 
 // fixed reports whether a seed makes no difference.

@@ -80,6 +80,7 @@ type ShortWrite struct {
 	Err error
 }
 
+// Error is that of Err.
 func (s *ShortWrite) Error() string { return s.Err.Error() }
 
 // Unwrap returns Err.

@@ -1,0 +1,181 @@
+package store
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/varve-db/varve"
+
+// mayImport is the table of the design: which packages of ours a package may
+// import. What is not in it has no place in the module.
+var mayImport = map[string][]string{
+	"segment":               {},
+	"index":                 {"segment"},
+	"integrity":             {"segment", "index", "internal/vfs"},
+	"store":                 {"segment", "index", "integrity", "internal/vfs"},
+	"store/collection":      {"store"},
+	"store/cache":           {"store"},
+	"archiver":              {"segment", "index", "integrity", "internal/vfs"},
+	"archiver/s3":           {"archiver", "segment", "index", "integrity", "internal/vfs"},
+	"archiver/archivertest": {"archiver", "segment", "index", "integrity", "internal/vfs"},
+	"internal/vfs":          {},
+	"internal/crashfs":      {"internal/vfs"},
+	"cmd/varve":             {"segment", "index", "integrity", "store", "store/collection", "store/cache", "archiver", "archiver/s3", "internal/vfs"},
+}
+
+// sources parses the module's Go files, tests left out, by folder.
+func sources(t *testing.T, fset *token.FileSet, mode parser.Mode) map[string][]*ast.File {
+	t.Helper()
+	dirs := map[string][]*ast.File{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			other := path != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bench") // bench is a module of its own
+			if other {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(fset, path, nil, mode)
+		if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel("..", filepath.Dir(path))
+		dirs[filepath.ToSlash(dir)] = append(dirs[filepath.ToSlash(dir)], f)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+// TestImportGraph holds the packages to the design's table.
+func TestImportGraph(t *testing.T) {
+	dirs := sources(t, token.NewFileSet(), parser.ImportsOnly)
+	for dir, files := range dirs {
+		allowed, ok := mayImport[dir]
+		if !ok {
+			t.Errorf("%s: the design has no such place", dir)
+			continue
+		}
+		for _, f := range files {
+			for _, spec := range f.Imports {
+				path, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ours, ok := strings.CutPrefix(path, module+"/")
+				if ok && !slices.Contains(allowed, ours) {
+					t.Errorf("%s imports %s; it may import %q", dir, ours, allowed)
+				}
+			}
+		}
+	}
+	if len(dirs["store"]) == 0 {
+		t.Errorf("found no sources: %v", len(dirs))
+	}
+}
+
+// TestWhatAnEmbedderLinks looks at everything that a program with the store in
+// it links.
+func TestWhatAnEmbedderLinks(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard", ".").Output()
+	if err != nil {
+		t.Skipf("go list: %v", err)
+	}
+	allowed := []string{module, "github.com/google/btree", "golang.org/x/sys"}
+	n := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); n++ {
+		var p struct {
+			ImportPath string
+			Standard   bool
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		if p.Standard {
+			continue
+		}
+		if !slices.ContainsFunc(allowed, func(a string) bool { return p.ImportPath == a || strings.HasPrefix(p.ImportPath, a+"/") }) {
+			t.Errorf("the store links %s", p.ImportPath)
+		}
+	}
+	if n < 20 {
+		t.Errorf("go list names %d packages", n)
+	}
+}
+
+// TestEverythingExportedIsDocumented wants a sentence for each exported name, and
+// for each package a comment that go doc shows.
+func TestEverythingExportedIsDocumented(t *testing.T) {
+	fset := token.NewFileSet()
+	for dir, files := range sources(t, fset, parser.ParseComments) {
+		commented := 0
+		for _, f := range files {
+			if f.Doc != nil {
+				commented++
+			}
+			for _, d := range f.Decls {
+				undocumented(d, func(name string, pos token.Pos) {
+					t.Errorf("%v: %s has no comment", fset.Position(pos), name)
+				})
+			}
+		}
+		if commented != 1 {
+			t.Errorf("%s: %d package comments are attached; want 1", dir, commented)
+		}
+	}
+}
+
+// undocumented reports the exported names of a declaration that have no comment.
+func undocumented(d ast.Decl, report func(name string, pos token.Pos)) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Name.IsExported() && d.Doc == nil && (d.Recv == nil || ofExported(d.Recv)) {
+			report(d.Name.Name, d.Pos())
+		}
+	case *ast.GenDecl:
+		for _, s := range d.Specs {
+			switch s := s.(type) {
+			case *ast.TypeSpec:
+				if s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
+					report(s.Name.Name, s.Pos())
+				}
+			case *ast.ValueSpec:
+				for _, n := range s.Names {
+					if n.IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil {
+						report(n.Name, s.Pos())
+					}
+				}
+			}
+		}
+	}
+}
+
+// ofExported reports whether a method belongs to an exported type, or to the
+// view, whose methods are those of DB and Reader.
+func ofExported(recv *ast.FieldList) bool {
+	t := recv.List[0].Type
+	if p, ok := t.(*ast.StarExpr); ok {
+		t = p.X
+	}
+	id, ok := t.(*ast.Ident)
+	return ok && (id.IsExported() || id.Name == "view")
+}
