@@ -1,0 +1,91 @@
+# make demo   what varve promises, on real input, in a minute
+# make test   all that CI runs
+# make soak   the long versions: crash, damage, fuzz
+# make bench  the same work on varve and on its peers; writes the table of README.md
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SYSTEMS     := linux/amd64 darwin/arm64 freebsd/amd64
+FUZZTIME    ?= 5s
+
+# The packages whose tests have several goroutines at work on one thing.
+RACE := ./store/... ./index/... ./internal/... ./cmd/varve
+
+.PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds soak crash damage model fuzz bench
+
+demo:
+	@$(GO) run ./cmd/varve/internal/demo
+
+# One after the other, the quick ones first, whatever -j says.
+test:
+	@$(MAKE) --no-print-directory tools
+	@$(MAKE) --no-print-directory format
+	@$(MAKE) --no-print-directory vet
+	@$(MAKE) --no-print-directory staticcheck
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory race
+	@$(MAKE) --no-print-directory fuzz-short
+	@$(MAKE) --no-print-directory systems
+	@$(MAKE) --no-print-directory bench-builds
+	@echo "== make test: everything passed"
+	@./.ci/left-out
+
+# The race detector needs a C compiler, which varve itself does not. It is
+# installed where that can be done without asking.
+tools:
+	@echo "== tools"
+	@./.ci/tools
+
+format:
+	@echo "== gofmt"
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
+
+vet:
+	@echo "== go vet"
+	@$(GO) vet ./...
+
+staticcheck:
+	@echo "== staticcheck"
+	@$(GO) run $(STATICCHECK) ./...
+
+unit:
+	@echo "== go test"
+	@$(GO) test -timeout 15m ./...
+
+race:
+	@echo "== go test -race"
+	@if ./.ci/left-out race; then $(GO) test -race -short -timeout 15m $(RACE); fi
+
+fuzz-short:
+	@echo "== fuzzing, $(FUZZTIME) each"
+	@./.ci/fuzz $(FUZZTIME)
+
+# Builds and vets what runs elsewhere, tests included.
+systems:
+	@for s in $(SYSTEMS); do \
+		echo "== go build, go vet for $$s"; \
+		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build ./... && \
+		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet ./... || exit 1; \
+	done
+
+bench-builds:
+	@echo "== bench: go vet, go test"
+	@cd bench && $(GO) vet ./... && $(GO) test -short ./...
+
+soak: crash model damage fuzz
+
+crash:
+	VARVE_CRASH_STATES=$${VARVE_CRASH_STATES:-100000} $(GO) test -count=1 -timeout 4h -v -run 'Crash' ./store
+
+model:
+	VARVE_MODEL_OPS=$${VARVE_MODEL_OPS:-1000000} $(GO) test -count=1 -timeout 4h -v -run 'Model' ./store
+
+damage:
+	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 4h -v -run 'Damage' ./store
+
+fuzz: FUZZTIME = 10m
+fuzz:
+	./.ci/fuzz $(FUZZTIME)
+
+bench:
+	cd bench && $(GO) run . -readme ../README.md

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/store"
+)
+
+const dumpHelp = `Print all objects as JSON, one a line, so that load makes the very same objects of
+the lines again.
+
+A msgpack object one of whose fields is its key is printed as it is, and loads
+with --key FIELD; which FIELD, dump says at the end on standard error. Every other
+object carries its key beside it, and loads without --key:
+  key_b64           the key
+  object            the value, if it is a msgpack object that JSON says exactly; or
+  value_b64         the value, with "content":"msgpack" if it is that
+  meta, meta_b64    what is kept beside the value, if anything: as JSON if it is a
+                    msgpack map that JSON says exactly, else base64
+Both kinds may stand in one stream. load takes every object that has a field
+key_b64 for one of the second kind; so a value with such a field is printed so.
+
+--key FIELD prints only those objects bare whose FIELD is their key, --with-keys none.`
+
+func (a *app) dumpCommand() *cobra.Command {
+	d := dumper{app: a}
+	withKeys := false
+	cmd := &cobra.Command{
+		Use:               "dump",
+		Short:             "Print all objects as lines of JSON, which load takes",
+		Long:              dumpHelp,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: noFiles,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d.never = withKeys
+			if cmd.Flags().Changed("key") {
+				d.fields, d.chosen = []string{d.field}, true
+			}
+			return a.withReader(d.run)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&d.field, "key", "", "print objects bare only if this field is their key")
+	f.BoolVar(&withKeys, "with-keys", false, "print no object bare, so that load needs no --key")
+	cmd.MarkFlagsMutuallyExclusive("key", "with-keys")
+	return cmd
+}
+
+// dumper is one run of dump.
+type dumper struct {
+	*app
+	field  string
+	never  bool     // print no object bare
+	fields []string // which all are the key of every object printed bare
+	chosen bool     // fields says something: an object was printed bare, or --key given
+	bare   int64
+}
+
+func (d *dumper) run(db *store.Reader) error {
+	out := bufio.NewWriterSize(d.out, 64<<10)
+	bad := damages{app: d.app}
+	var bar *meter
+	if !isTerminal(d.out) {
+		bar = d.meter("dumping", db.Stats().LiveBytes)
+		defer bar.finish()
+	}
+	var l line
+	for o, err := range db.Scan(store.Range{}) {
+		if err != nil {
+			if err := bad.note(err); err != nil {
+				return errors.Join(err, out.Flush())
+			}
+			continue
+		}
+		text := d.asIs(&o)
+		if text == nil {
+			text = wrap(&l, &o)
+		}
+		if _, err := out.Write(text); err != nil {
+			return err
+		}
+		bar.add(weight(&o))
+	}
+	bar.finish()
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if d.bare > 0 && d.field == "" {
+		d.warn("%s without the key beside it: load with --key %s", count(d.bare, "object", "objects"), show([]byte(d.fields[0])))
+	}
+	if err := bad.err(); err != nil {
+		return fmt.Errorf("the dump lacks some: %w", err)
+	}
+	return nil
+}
+
+// asIs returns the line of an object that can be printed bare, else nil. It can
+// if what it says is all there is to it, and if one field holds the key of it and
+// of all that were printed bare before.
+func (d *dumper) asIs(o *store.Object) []byte {
+	if d.never || o.Content != store.Msgpack || o.Meta != nil {
+		return nil
+	}
+	text, n, ok := exactJSON(o.Value)
+	if !ok || n.kind != objectNode || n.member(keyField) != nil {
+		return nil
+	}
+	var now []string
+	for i := range n.members {
+		m := &n.members[i]
+		key, ok := m.value.asKey()
+		if ok && key == string(o.Key) && (!d.chosen || slices.Contains(d.fields, m.name)) && m.name != "" {
+			now = append(now, m.name)
+		}
+	}
+	if len(now) == 0 {
+		return nil
+	}
+	d.fields, d.chosen = now, true
+	d.bare++
+	return append(text, '\n')
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/varve-db/varve/store"
+)
+
+// The exit codes. They are part of the interface: scripts rely on them.
+const (
+	exitDone     = 0
+	exitNotFound = 1 // of get and has
+	exitUsage    = 2 // usage, or bad input
+	exitDamage   = 3 // damage or findings
+	exitLocked   = 4
+	exitOther    = 5
+	exitSignal   = 128 // and the signal's number
+)
+
+// usageError is the error of an invocation or an input that cannot be right.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// interrupted is the error of work that a signal ended in good order.
+type interrupted struct{ sig syscall.Signal }
+
+func (e *interrupted) Error() string { return "stopped by signal: " + e.sig.String() }
+
+// exitCode is the one place that turns errors into exit codes.
+func exitCode(err error) int {
+	if e, ok := errors.AsType[*interrupted](err); ok {
+		return exitSignal + int(e.sig)
+	}
+	if _, ok := errors.AsType[*store.CorruptError](err); ok {
+		return exitDamage
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	for _, c := range []struct {
+		err  error
+		code int
+	}{
+		{store.ErrNotFound, exitNotFound},
+		{store.ErrTooLarge, exitUsage},
+		{store.ErrNotStore, exitUsage},
+		{store.ErrMissing, exitDamage},
+		{store.ErrLostLog, exitDamage},
+		{errDamage, exitDamage},
+		{store.ErrLocked, exitLocked},
+	} {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return exitOther
+}
+
+// errDamage is wrapped by errors about damage that is not the store's.
+var errDamage = errors.New("damaged")
+
+// nextStep says what the user can do about an error of opening or using a
+// store, where the error does not say so itself.
+func nextStep(err error) error {
+	step := ""
+	if _, ok := errors.AsType[*store.CorruptError](err); ok {
+		step = "nothing was changed; varve describe shows what is left of the file, a copy of the store has it whole"
+	}
+	switch {
+	case step != "":
+	case errors.Is(err, store.ErrMissing):
+		step = "bring them back from a copy of the store"
+	case errors.Is(err, store.ErrNotStore):
+		step = "name another folder with -d"
+	case errors.Is(err, store.ErrVersion):
+		step = "use a newer varve"
+	case errors.Is(err, fs.ErrPermission):
+		step = "run varve as the owner of the store"
+	case errors.Is(err, syscall.EMFILE):
+		step = "allow more open files (ulimit -n)"
+	case errors.Is(err, syscall.EROFS):
+		step = "mount it for writing, or only read"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, step)
+}
+
+// oneLine writes an error on one line, as log files and scripts want it.
+func oneLine(err error) string {
+	var parts []string
+	for l := range strings.Lines(err.Error()) {
+		if l = strings.TrimSpace(l); l != "" {
+			parts = append(parts, l)
+		}
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/varve-db/varve/store"
+)
+
+// plan looks at all keys before anything is written, and refuses those that
+// cannot be files, as they would leave DEST or be in each other's way.
+func (e *exporter) plan(s *store.Snapshot) error {
+	e.bad = map[string]bool{}
+	c := keyCheck{s: s}
+	for o, err := range s.Scan(store.Range{KeysOnly: true}) {
+		if err != nil {
+			return err
+		}
+		if err := c.check(string(o.Key)); err != nil {
+			e.Refused++
+			if e.Refused <= maxRefusals {
+				e.warn("key %q: %w", o.Key, err)
+			}
+			e.bad[string(o.Key)] = true
+		}
+	}
+	if e.Refused > maxRefusals {
+		e.warn("and %s", count(e.Refused-maxRefusals, "key more", "keys more"))
+	}
+	if e.Refused > 0 && !e.skip {
+		return usagef("%s: nothing was written; --skip writes the others", count(e.Refused, "key cannot be a file", "keys cannot be files"))
+	}
+	return nil
+}
+
+// maxRefusals is how many refused keys are named.
+const maxRefusals = 20
+
+// keyCheck tells which keys can be paths of one tree.
+type keyCheck struct {
+	s    *store.Snapshot
+	last string // the directory that was found to be none of the files
+}
+
+// check returns why a key cannot be the path of a file, or nil.
+func (c *keyCheck) check(key string) error {
+	if key == topKey {
+		return c.directory(key)
+	}
+	path, isDir := strings.CutSuffix(key, "/")
+	switch {
+	case strings.HasPrefix(key, "/"):
+		return errors.New("is an absolute path")
+	case strings.Contains(key, "\x00"):
+		return errors.New("has a NUL, which no path can have")
+	}
+	for e := range strings.SplitSeq(path, "/") {
+		if e == "" || e == "." || e == ".." {
+			return fmt.Errorf("has an element %q", e)
+		}
+	}
+	if isDir {
+		if err := c.directory(key); err != nil {
+			return err
+		}
+		return c.free(path)
+	}
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return c.free(path[:i])
+	}
+	return nil
+}
+
+// directory makes sure that a key which ends in a slash is import's.
+func (c *keyCheck) directory(key string) error {
+	o, err := c.s.GetObject([]byte(key))
+	if err != nil {
+		return nil // the damage is told when the object is due
+	}
+	if a, ok := parseAttrs(o.Meta); !ok || !a.mode.IsDir() || len(o.Value) > 0 {
+		return errors.New("ends in a slash, and is no directory that import stored")
+	}
+	return nil
+}
+
+// free makes sure that neither dir nor a directory above it is the key of a file
+// or link.
+func (c *keyCheck) free(dir string) error {
+	if dir == c.last {
+		return nil
+	}
+	for i := 0; i <= len(dir); i++ {
+		if i < len(dir) && dir[i] != '/' {
+			continue
+		}
+		if is, err := c.s.Has([]byte(dir[:i])); is || err != nil {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("lies in %q, which is a key itself and so cannot be a directory", dir[:i])
+		}
+	}
+	c.last = dir
+	return nil
+}

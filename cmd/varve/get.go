@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/store"
+)
+
+func (a *app) getCommand() *cobra.Command {
+	var k keyFlag
+	cmd := &cobra.Command{
+		Use:   "get KEY",
+		Short: "Print the value of a key",
+		Long: `Print the value of KEY, byte for byte. A key that is not there is exit code 1.
+
+` + objectHelp,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: noFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, err := k.key(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withReader(func(r *store.Reader) error {
+				o, err := r.GetObject(key)
+				if err != nil {
+					return missing(key, err)
+				}
+				out := o.Value
+				if a.json {
+					out = objectLine(new(line), &o)
+				}
+				_, err = a.out.Write(out)
+				return err
+			})
+		},
+	}
+	k.register(cmd)
+	return cmd
+}
+
+// missing names the key that is not there.
+func missing(key []byte, err error) error {
+	if err == store.ErrNotFound {
+		return fmt.Errorf("%q: %w", key, err)
+	}
+	return err
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/store"
+)
+
+func (a *app) hasCommand() *cobra.Command {
+	var k keyFlag
+	cmd := &cobra.Command{
+		Use:   "has KEY",
+		Short: "Say by the exit code whether a key is there",
+		Long: `Exit with 0 if KEY is there, and with 1 if it is not. The value is not read.
+
+With --json it prints key or key_b64, and found.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: noFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, err := k.key(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withReader(func(r *store.Reader) error {
+				found, err := r.Has(key)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					var l line
+					l.bytes("key", key)
+					l.bool("found", found)
+					if _, err := a.out.Write(l.end()); err != nil {
+						return err
+					}
+				}
+				if !found {
+					return missing(key, store.ErrNotFound)
+				}
+				return nil
+			})
+		},
+	}
+	k.register(cmd)
+	return cmd
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/varve-db/varve/store"
+)
+
+// nobody is the plain user as which root's tests run what must not be root.
+const nobody = 65534
+
+// check ends a helper program.
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// asUser is the program "asuser PROGRAM args...": it runs it as a plain user.
+func asUser() {
+	path, err := exec.LookPath(os.Args[1])
+	check(err)
+	if os.Getuid() == 0 {
+		check(syscall.Setgroups(nil))
+		check(syscall.Setgid(nobody))
+		check(syscall.Setuid(nobody))
+	}
+	check(syscall.Exec(path, os.Args[1:], os.Environ()))
+}
+
+// hold is the program "hold STORE READY": it holds the store open for writing,
+// puts the object held, makes the file READY, and waits for its end.
+func hold() {
+	db, err := store.Open(os.Args[1], nil)
+	check(err)
+	check(db.Put([]byte("held"), []byte("by a writer")))
+	time.Sleep(100 * time.Millisecond) // until readers can see it
+	check(os.WriteFile(os.Args[2], nil, 0o600))
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	time.Sleep(time.Minute)
+}
+
+// oddTree is the program "oddtree DIR": it makes a tree of what is odd in trees.
+func oddTree() {
+	dir := os.Args[1]
+	at := func(name string) string { return dir + "/" + name }
+	for _, d := range []string{"", "empty", "deep/er/and/deeper", "closed", "sticky", "bad\xffdir", "a", "new\nline"} {
+		check(os.MkdirAll(at(d), 0o755))
+	}
+	files := map[string]string{
+		"plain": "content\n", "none": "", "bin": "\x00\xff\r\n", "deep/er/and/deeper/f": "deep", "a-b": "sorts before a/",
+		"a/x": "in a", "closed/inside": "kept", "with space": "s", "quote\"d": "q", "new\nline/tab\t": "n",
+		"bad\xffname": "not UTF-8", "bad\xffdir/\xfe": "neither", "-dash": "-", "ünï": "NFC", "u\u0308": "NFD", "script": "#!", "setuid": "s",
+	}
+	for name, content := range files {
+		check(os.WriteFile(at(name), []byte(content), 0o644))
+		t := time.Unix(1e9+int64(len(name)), 123456789)
+		check(os.Chtimes(at(name), t, t))
+	}
+	check(os.Chmod(at("script"), 0o755))
+	check(os.Chmod(at("setuid"), 0o755|fs.ModeSetuid))
+	check(os.Chmod(at("bin"), 0o400))
+	check(os.Symlink("plain", at("link")))
+	check(os.Symlink("/nowhere/at/all", at("dangling")))
+	check(os.Symlink("deep", at("linkdir")))
+	check(os.Symlink("no\xffutf8", at("oddlink")))
+	check(os.Symlink("../..", at("deep/up")))
+	old := time.Unix(-1e9, 1)
+	check(os.Chtimes(at("none"), old, old))
+	check(os.Chmod(at("sticky"), 0o777|fs.ModeSticky))
+	for i, d := range []string{"empty", "deep/er", "closed", "sticky", ""} {
+		t := time.Unix(1.1e9+int64(i), 5)
+		check(os.Chtimes(at(d), t, t))
+	}
+	check(os.Chmod(at("closed"), 0o500))
+	check(os.Chmod(at(""), 0o750))
+}
+
+// listTree is the program "listtree DIR": it prints path, mode, time, target
+// and content of each entry.
+func listTree() {
+	dir := os.Args[1]
+	check(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		var what []byte
+		switch {
+		case info.Mode().IsRegular():
+			what, err = os.ReadFile(path)
+		case info.Mode()&fs.ModeSymlink != 0:
+			var link string
+			link, err = os.Readlink(path)
+			what = []byte(link)
+		}
+		fmt.Printf("%q %v %d %q\n", path[len(dir):], info.Mode(), info.ModTime().UnixNano(), what)
+		return err
+	}))
+}
+
+// foreign is the program "foreign STORE": it puts objects that no command makes:
+// msgpack that JSON does not say exactly, and meta of all kinds.
+func foreign() {
+	db, err := store.Open(os.Args[1], nil)
+	check(err)
+	for _, o := range []store.Object{
+		{Key: []byte("float32"), Content: store.Msgpack, Value: []byte("\x81\xa1f\xca\x3f\x80\x00\x00")},
+		{Key: []byte("bin"), Content: store.Msgpack, Value: []byte("\x81\xa1b\xc4\x01\xff")},
+		{Key: []byte("broken"), Content: store.Msgpack, Value: []byte("\xdf\xff\xff\xff\xff")},
+		{Key: []byte("long"), Content: store.Msgpack, Value: []byte("\x81\xa1i\xd3\x00\x00\x00\x00\x00\x00\x00\x01")},
+		{Key: []byte("metamap"), Value: []byte("v"), Meta: []byte("\x81\xa1m\x01")},
+		{Key: []byte("metanil"), Value: []byte("v"), Meta: []byte("\xc0")},
+		{Key: []byte("metajunk"), Content: store.Msgpack, Value: []byte("\x81\xa1i\x01"), Meta: []byte("junk")},
+		{Key: []byte("\xffkey"), Value: []byte("\xfe")},
+		{Key: []byte("liar"), Content: store.Msgpack, Value: []byte("\x82\xa7key_b64\xa4liar\xa9value_b64\xa0")},
+		{Key: []byte("array"), Content: store.Msgpack, Value: []byte("\x92\x01\x02")},
+	} {
+		check(db.PutObject(o))
+	}
+	check(db.Close())
+}
+
+// waitForCmd is "waitfor FILE".
+func waitForCmd(ts *testscript.TestScript, _ bool, args []string) {
+	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s does not come", args[0])
+}
+
+// signalCmd is "signal N": it sends the signal to the programs in the background.
+func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.Signal(n)))
+	}
+}

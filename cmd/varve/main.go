@@ -1,0 +1,24 @@
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is the program, as a function from its arguments to the exit code.
+func run(args []string) int {
+	a := &app{in: os.Stdin, out: os.Stdout, errs: os.Stderr}
+	root := a.root()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteC()
+	if err == nil {
+		return exitDone
+	}
+	if !a.started {
+		err = usagef("%w; see %s --help", err, cmd.CommandPath())
+	}
+	fmt.Fprintf(a.errs, "varve: %s\n", oneLine(err))
+	return exitCode(err)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/pflag"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/store"
+)
+
+// writeFlags are the flags of the commands that put objects into a store.
+type writeFlags struct {
+	segmentSize size
+	sync        syncFlag
+}
+
+func (w *writeFlags) register(f *pflag.FlagSet) {
+	w.segmentSize = store.DefaultSegmentSize
+	f.Var(&w.segmentSize, "segment-size", "most that the records of a segment take, 4KiB to 4GiB")
+	f.Var(&w.sync, "sync", "always: on the disk before it counts; or a duration, such as 1s, that may be lost")
+}
+
+// syncFlag is a durability as a flag.
+type syncFlag struct{ store.Durability }
+
+func (s *syncFlag) Set(v string) error { return s.UnmarshalText([]byte(v)) }
+func (s *syncFlag) Type() string       { return "always|1s" }
+
+// place returns the store's folder.
+func (a *app) place() (string, error) {
+	if a.dir == "" {
+		return "", usagef("which store? give -d DIR or set VARVE_DIR")
+	}
+	return a.dir, nil
+}
+
+// withReader opens the store for reading, runs fn and closes it.
+func (a *app) withReader(fn func(*store.Reader) error) error {
+	dir, err := a.place()
+	if err != nil {
+		return err
+	}
+	r, err := store.OpenReadOnly(dir, nil)
+	if err != nil {
+		return openError(err)
+	}
+	return errors.Join(nextStep(fn(r)), r.Close())
+}
+
+// withWriter opens the store for writing, runs fn and closes it. fn's objects
+// are all on the disk when it returns without error.
+func (a *app) withWriter(o *store.Options, fn func(*store.DB) error) error {
+	dir, err := a.place()
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(dir, o)
+	if errors.Is(err, fs.ErrNotExist) && !o.MustExist {
+		return usagef("%w; the folder above it must be there", err)
+	}
+	if err != nil {
+		return openError(err)
+	}
+	a.tellRecovery(db.OpenReport())
+	return errors.Join(nextStep(fn(db)), nextStep(db.Close()))
+}
+
+func (w *writeFlags) options() *store.Options {
+	return &store.Options{SegmentSize: int64(w.segmentSize), Durability: w.sync.Durability}
+}
+
+// openError adds the next step to an error of opening. That there is no store is
+// the fault of the input.
+func openError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, store.ErrMissing) {
+		return usagef("%w; put, del, import and load create one, -d names another", err)
+	}
+	return nextStep(err)
+}
+
+// tellRecovery says on standard error what an open for writing had to do.
+func (a *app) tellRecovery(r store.OpenReport) {
+	if r.Begun != nil {
+		a.warn("%s: recovered: %s; %d objects, timeline %v begun", r.Path, r.Begun.Why, r.Objects, r.Begun.Timeline)
+	}
+	if c := r.Cut; c != nil {
+		a.warn("%s: %d bytes at offset %d of log %v belonged to no whole write and were cut off (%s); kept in %s",
+			r.Path, c.Bytes, c.Offset, c.Segment, c.Reason, c.Kept)
+	}
+	for _, n := range r.Notes {
+		a.warn("%s: %s", r.Path, n)
+	}
+}
+
+// writerLives reports whether a process has the store open for writing.
+func writerLives(dir string) (bool, error) { return vfs.Dir(dir).Locked("LOCK") }
+
+// count writes a number with its noun.
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/segment"
+	"github.com/varve-db/varve/store"
+)
+
+func (a *app) putCommand() *cobra.Command {
+	var w writeFlags
+	var k keyFlag
+	cmd := &cobra.Command{
+		Use:   "put KEY [VALUE|-]",
+		Short: "Store a value under a key",
+		Long: `Store VALUE under KEY, in place of what is there. Without VALUE, or with -, the
+value is what stands on standard input, byte for byte, up to 1 GiB.
+
+When put is done the object is on the disk.
+With --json it prints key or key_b64, and size: bytes of the value.`,
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: noFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, err := k.key(args[0])
+			if err != nil {
+				return err
+			}
+			value, err := a.value(args[1:])
+			if err != nil {
+				return err
+			}
+			if err := a.withWriter(w.options(), func(db *store.DB) error { return db.Put(key, value) }); err != nil || !a.json {
+				return err
+			}
+			var l line
+			l.bytes("key", key)
+			l.int("size", int64(len(value)))
+			_, err = a.out.Write(l.end())
+			return err
+		},
+	}
+	w.register(cmd.Flags())
+	k.register(cmd)
+	return cmd
+}
+
+// value returns the value that the arguments give, or standard input.
+func (a *app) value(args []string) ([]byte, error) {
+	if len(args) > 0 && args[0] != "-" {
+		return []byte(args[0]), nil
+	}
+	value, err := io.ReadAll(io.LimitReader(a.in, segment.MaxValue+1))
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
+	}
+	if len(value) > segment.MaxValue {
+		return nil, fmt.Errorf("standard input: a value of more than %d bytes: %w", segment.MaxValue, store.ErrTooLarge)
+	}
+	return value, nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/varve-db/varve/store"
+)
+
+// size is the size of a segment as a flag: 8388608, 8MiB or 8MB.
+type size int64
+
+type unit struct {
+	name  string
+	bytes int64
+}
+
+// units from the largest; the binary ones are those that are printed.
+func units() []unit {
+	return []unit{
+		{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+		{"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
+	}
+}
+
+// Set parses a size.
+func (s *size) Set(v string) error {
+	digits, factor := v, int64(1)
+	for _, u := range units() {
+		if d, ok := strings.CutSuffix(v, u.name); ok {
+			digits, factor = strings.TrimSpace(d), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > 1<<62/factor {
+		return fmt.Errorf("want a number of bytes such as 8388608, 8MiB or 8MB")
+	}
+	n *= factor
+	if n < store.MinSegmentSize || n > store.MaxSegmentSize {
+		return fmt.Errorf("want %d to %d bytes", store.MinSegmentSize, store.MaxSegmentSize)
+	}
+	*s = size(n)
+	return nil
+}
+
+// String writes the size in the largest unit that divides it.
+func (s *size) String() string {
+	for _, u := range units()[:3] {
+		if *s != 0 && int64(*s)%u.bytes == 0 {
+			return fmt.Sprintf("%d%s", int64(*s)/u.bytes, u.name)
+		}
+	}
+	return strconv.FormatInt(int64(*s), 10)
+}
+
+// Type names the flag's value in the help.
+func (s *size) Type() string { return "size" }
+
+// human writes a number of bytes for people.
+func human[T int | int64 | float64](n T) string {
+	for _, u := range units()[:3] {
+		if float64(n) >= float64(u.bytes) {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.bytes), u.name)
+		}
+	}
+	return fmt.Sprintf("%.0f B", float64(n))
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/store"
+)
+
+const statHelp = `Open the store read-only, and print what it holds and what the open found: counts,
+sizes, memory per key, whether a process has it open for writing, and, after a crash,
+what the next open for writing will recover.
+
+With --json it prints one object:
+  writer   whether a process has the store open for writing
+  stats    path, uuid, timeline, objects, last_seq, key_bytes, index_bytes (memory,
+           keys included), bytes_per_key (beyond the key's own), live_bytes (records of
+           the objects), file_bytes, segments (segment, file, bytes, live_objects,
+           live_bytes of each); other fields are those of a writer
+  report   of this open: path, uuid, timeline, clean (it was closed in order), asked and
+           level (of checks), objects, segments, last_seq, phases (name, records,
+           bytes, took_ns), begun, cut (segment, offset, bytes, reason: what recovery
+           would cut off), left_alone, notes, took_ns`
+
+// status is what stat prints.
+type status struct {
+	Writer bool             `json:"writer"`
+	Stats  store.Stats      `json:"stats"`
+	Report store.OpenReport `json:"report"`
+}
+
+func (a *app) statCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "stat",
+		Short:             "Show what the store holds and how an open went",
+		Long:              statHelp,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: noFiles,
+		RunE: func(*cobra.Command, []string) error {
+			return a.withReader(func(r *store.Reader) error {
+				live, err := writerLives(a.dir)
+				if err != nil {
+					return err
+				}
+				s := status{live, r.Stats(), r.OpenReport()}
+				if a.json {
+					return a.printJSON(s)
+				}
+				out := bufio.NewWriter(a.out)
+				s.print(out)
+				return out.Flush()
+			})
+		},
+	}
+}
+
+// print writes the status for people.
+func (s *status) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	st := &s.Stats
+	fmt.Fprintf(w, "store\t%s\n", st.Path)
+	fmt.Fprintf(w, "uuid\t%v\n", st.UUID)
+	fmt.Fprintf(w, "timeline\t%v\n", st.Timeline)
+	writer := "none"
+	if s.Writer {
+		writer = "a process has it open for writing"
+	}
+	fmt.Fprintf(w, "writer\t%s\n", writer)
+	fmt.Fprintf(w, "objects\t%d, last sequence number %d\n", st.Objects, st.LastSeq)
+	fmt.Fprintf(w, "on disk\t%s in %s, %s of it live\n",
+		human(st.FileBytes), count(int64(len(st.Segments)), "segment", "segments"), human(st.LiveBytes))
+	fmt.Fprintf(w, "in memory\t%s of index: keys %s, %.1f bytes per key beyond that\n",
+		human(st.IndexBytes), human(st.KeyBytes), st.BytesPerKey)
+	w.Flush()
+	s.printSegments(out)
+	printReport(out, &s.Report)
+}
+
+func (s *status) printSegments(out io.Writer) {
+	if len(s.Stats.Segments) == 0 {
+		return
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "segment\tsize\tlive objects\tlive bytes\t\n")
+	for _, g := range s.Stats.Segments {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t\n", filepath.Base(g.File), human(g.Bytes), g.Live, human(g.LiveBytes))
+	}
+	w.Flush()
+}
+
+// printReport writes an open's report for people.
+func printReport(out io.Writer, r *store.OpenReport) {
+	how := "closed in order"
+	if !r.Clean {
+		how = "not closed in order"
+	}
+	fmt.Fprintf(out, "\nopened in %s, checked at level %v; the store was %s\n", r.Took.Round(time.Microsecond), r.Level, how)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, p := range r.Phases {
+		fmt.Fprintf(w, "  %s\t%d records\t%s\t%s\n", p.Name, p.Records, human(p.Bytes), p.Took.Round(time.Microsecond))
+	}
+	w.Flush()
+	if b := r.Begun; b != nil {
+		fmt.Fprintf(out, "  timeline %v begun on %v at sequence number %d: %s\n", b.Timeline, b.Parent, b.ParentSeq, b.Why)
+	}
+	if c := r.Cut; c != nil {
+		fmt.Fprintf(out, "  log %v: %d bytes from offset %d on belong to no whole write: %s\n", c.Segment, c.Bytes, c.Offset, c.Reason)
+	}
+	if len(r.LeftAlone) > 0 {
+		fmt.Fprintf(out, "  left alone: %s\n", strings.Join(r.LeftAlone, ", "))
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(out, "  %s\n", n)
+	}
+}
