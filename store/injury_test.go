@@ -126,6 +126,14 @@ var injuries = []struct {
 		finds: func(g *ground, r OpenReport) bool {
 			return r.Begun != nil && strings.Contains(r.Begun.Why, "lost") && g.forget()
 		}},
+	{name: "a lost log comes back after its loss was accepted", do: func(g *ground) {
+		b := g.fs.Bytes(g.newest)
+		g.remove(g.newest)
+		mustClose(g, mustOpen(g, g.fs, Options{SegmentSize: 4 << 10, AcceptLostLog: true}))
+		g.fs.SetBytes(g.newest, b)
+	}, finds: func(g *ground, r OpenReport) bool {
+		return contains(r.LeftAlone, g.newest) && g.fs.Bytes(g.newest) != nil && g.forget()
+	}},
 	{name: "two segments have each other's names", do: func(g *ground) {
 		a, b := g.fs.Bytes(g.sealed[0]), g.fs.Bytes(g.sealed[1])
 		g.fs.SetBytes(g.sealed[0], b)

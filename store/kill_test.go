@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -95,42 +96,45 @@ func putAndClose(h *history, op int, db *DB) (contents, uint64, error) {
 // acknowledged after a failed sync of the log.
 func TestFailedCalls(t *testing.T) {
 	v := variant{name: "failing", opt: Options{SegmentSize: 4 << 10}, writers: 1, steps: 25, reopen: true}
-	step, kinds := 3, []crashfs.OpKind{}
+	step := 3
 	if testing.Short() {
 		step = 11
 	}
+	once := func(n int, kinds ...crashfs.OpKind) func(crashfs.Op) error {
+		return crashfs.FailNth(n, syscall.EIO, true, kinds...)
+	}
 	for _, part := range []struct {
-		name  string
-		step  int
-		kinds []crashfs.OpKind
+		name string
+		step int
+		fail func(n int) func(crashfs.Op) error
 	}{
-		{"every sync", 1, []crashfs.OpKind{crashfs.OpSync}},
-		{"every sync of the folder", 1, []crashfs.OpKind{crashfs.OpSyncDir}},
-		{"every write", 1, []crashfs.OpKind{crashfs.OpWrite}},
-		{"every call", step, kinds},
+		{"every sync", 1, func(n int) func(crashfs.Op) error { return once(n, crashfs.OpSync) }},
+		{"every sync from one on", 2, func(n int) func(crashfs.Op) error { return crashfs.FailNth(n, syscall.EIO, false, crashfs.OpSync) }},
+		{"every sync of the folder", 1, func(n int) func(crashfs.Op) error { return once(n, crashfs.OpSyncDir) }},
+		{"every write", 2, func(n int) func(crashfs.Op) error { return once(n, crashfs.OpWrite) }},
+		{"every write, for want of room", 1, func(n int) func(crashfs.Op) error { return crashfs.ShortWriteNth(n, 40, syscall.ENOSPC) }},
+		{"every call", step, func(n int) func(crashfs.Op) error { return once(n) }},
+		{"every call from one on", 3 * step, func(n int) func(crashfs.Op) error { return crashfs.FailNth(n, syscall.EIO, false) }},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			c := &crashes{t: t}
-			for _, once := range []bool{true, false} {
-				for n, hit := 1, true; hit && !t.Failed(); n += part.step {
-					hit = c.failed(v, n, once, part.kinds)
-				}
+			for n, hit := 1, true; hit && !t.Failed(); n += part.step {
+				hit = c.failed(v, n, part.fail(n))
 			}
 			t.Logf("%d states", c.states)
 		})
 	}
 }
 
-// failed runs the workload with the nth call failing, and then verifies what is
-// left. It reports whether there was an nth call.
-func (c *crashes) failed(v variant, n int, once bool, kinds []crashfs.OpKind) (hit bool) {
+// failed runs the workload with fail, which fails the nth call of a kind, and
+// verifies what is left. It reports whether there was such a call.
+func (c *crashes) failed(v variant, n int, fail func(crashfs.Op) error) bool {
 	fsys := crashfs.New()
-	fail := crashfs.FailNth(n, syscall.EIO, once, kinds...)
-	var op crashfs.Op
+	var first atomic.Pointer[crashfs.Op]
 	fsys.Fail(func(o crashfs.Op) error {
 		err := fail(o)
-		if err != nil && !hit {
-			hit, op = true, o
+		if err != nil {
+			first.CompareAndSwap(nil, &o)
 		}
 		return err
 	})
@@ -149,7 +153,8 @@ func (c *crashes) failed(v variant, n int, once bool, kinds []crashfs.OpKind) (h
 		}
 	})
 	fsys.Fail(nil)
-	if !hit {
+	op := first.Load()
+	if op == nil {
 		return false
 	}
 	at := fsys.Ops()
@@ -163,7 +168,7 @@ func (c *crashes) failed(v variant, n int, once bool, kinds []crashfs.OpKind) (h
 		}
 	}
 	if err != nil {
-		c.t.Errorf("call %d of %v (%v) failed, once %v, so that the workload ended with %v: %v", n, kinds, op, once, w.err, err)
+		c.t.Errorf("number %d (%v) failed, so that the workload ended with %v: %v", n, op, w.err, err)
 	}
 	return true
 }

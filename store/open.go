@@ -183,7 +183,7 @@ func (db *DB) openLog(s *survey) (*log, error) {
 	if err := st.buildIndex(&db.view, &db.opt, rep); err != nil {
 		return nil, err
 	}
-	db.nextID = max(st.newest.hdr.NextID, s.maxID+1)
+	db.nextID = max(st.newest.hdr.NextID, s.maxID+1, st.v.Successor.ID+1) // the latter may be lost, and may come back
 	db.live = st.live
 	db.lastTime = max(st.v.LastTime, st.newest.hdr.Time)
 	if err := db.tidy(st); err != nil {
@@ -270,8 +270,8 @@ func (db *DB) tidy(st *standing) error {
 	for _, e := range st.files {
 		switch {
 		case e == st.newest || slices.Contains(st.live, e.hdr.Ref):
-		case e.hdr.Ref == st.newest.hdr.Replaced:
-			old = append(old, e.name)
+		case e.hdr.Ref == st.newest.hdr.Replaced && e.hdr.Ref == st.newest.hdr.Parent:
+			old = append(old, e.name) // the newest log has all of it
 		default:
 			rep.LeftAlone = append(rep.LeftAlone, e.name)
 		}

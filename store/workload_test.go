@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,8 @@ func (v variant) run(t *testing.T, seed uint64, fsys *crashfs.FS, base contents)
 	if v.writers == 1 {
 		w.hist.tracks[0].base = base
 	}
+	fsys.Fail(slowSync)
+	defer fsys.Fail(nil)
 	synctest.Test(t, func(t *testing.T) {
 		w.t = t
 		w.db = mustOpen(t, fsys, w.opt)
@@ -64,6 +67,17 @@ func (v variant) run(t *testing.T, seed uint64, fsys *crashfs.FS, base contents)
 		w.close()
 	})
 	return &w.hist
+}
+
+// slowSync fails nothing. It lets every other goroutine go first when one syncs,
+// so that what was acknowledged too early shows.
+func slowSync(op crashfs.Op) error {
+	if op.Kind == crashfs.OpSync {
+		for range 50 {
+			runtime.Gosched()
+		}
+	}
+	return nil
 }
 
 // close closes the store, after which all is promised.
