@@ -52,6 +52,9 @@ type Ref struct {
 // String returns timeline/id.
 func (r Ref) String() string { return r.Timeline.String() + "/" + r.ID.String() }
 
+// MarshalText is String, for JSON.
+func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 // Compare orders by id, then by timeline.
 func (r Ref) Compare(o Ref) int {
 	return cmp.Or(cmp.Compare(r.ID, o.ID), cmp.Compare(r.Timeline, o.Timeline))

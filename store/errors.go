@@ -100,3 +100,11 @@ func inFile(path string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
+
+// noStore is the error for a folder in which no store is.
+func noStore(path string) error { return &absentError{path} }
+
+type absentError struct{ path string }
+
+func (e *absentError) Error() string        { return e.path + ": no store there" }
+func (e *absentError) Is(target error) bool { return target == fs.ErrNotExist }

@@ -50,7 +50,7 @@ func folder(dir string, fsys vfs.FS, mustExist bool) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case mustExist:
-		return fmt.Errorf("%s: no store there: %w", dir, fs.ErrNotExist)
+		return noStore(dir)
 	}
 	return fsys.Mkdir(".")
 }
@@ -85,10 +85,10 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	db.begin(l)
 	rep.UUID, rep.Timeline = l.hdr.UUID, l.hdr.Ref.Timeline
-	rep.Objects, rep.Segments, rep.LastSeq = int64(db.idx.Len()), len(db.segs), db.nextSeq-1
+	rep.Objects, rep.Segments, rep.LastSeq = int64(db.idx.Len()), len(db.segs), l.sf.last.Load()
 	rep.Took = time.Since(start)
+	db.begin(l)
 	rep.log(opt.Logger)
 	return db, nil
 }
@@ -111,7 +111,7 @@ func (s *survey) mayCreate(none, mustExist bool) error {
 	case s.spoor:
 		return fmt.Errorf("%s: holds traces of a store and no segment: %w", s.fs.Path("."), ErrMissing)
 	case mustExist:
-		return fmt.Errorf("%s: no store there: %w", s.fs.Path("."), fs.ErrNotExist)
+		return noStore(s.fs.Path("."))
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func OpenReadOnly(dir string, o *Options) (*Reader, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no store there: %w", dir, fs.ErrNotExist)
+		return nil, noStore(dir)
 	case err != nil:
 		return nil, err
 	case !info.IsDir():
@@ -198,7 +198,7 @@ func (r *Reader) swap(v *view) {
 func (st *standing) tell(rep *OpenReport, live bool) {
 	rep.UUID, rep.Timeline, rep.Clean = st.uuid, st.newest.hdr.Ref.Timeline, st.clean
 	rep.LeftAlone = st.others
-	if live {
+	if rep.Live = live; live {
 		rep.Notes = append(rep.Notes, "a process has the store open for writing; shown is what was known to be on the disk")
 		return
 	}

@@ -13,6 +13,7 @@ type OpenReport struct {
 	Path      string           `json:"path"`
 	UUID      segment.UUID     `json:"uuid"`
 	Timeline  segment.Timeline `json:"timeline"`
+	Live      bool             `json:"live"`       // read beside a process that writes; only of a Reader
 	Created   bool             `json:"created"`    // the store was made by this open
 	Clean     bool             `json:"clean"`      // it had been closed in order
 	Asked     integrity.Level  `json:"asked"`      // the level of the options

@@ -181,7 +181,8 @@ func (st *standing) judgeClose() error {
 		if err != nil {
 			return err
 		}
-		st.clean = id.Inode == st.v.Inode && id.Birth == st.v.Birth
+		// Inode numbers are given to other files soon; without a birth time nothing is certain.
+		st.clean = id.Inode == st.v.Inode && id.Birth == st.v.Birth && id.Birth != 0
 		if !st.clean {
 			// It will be written anew, so damage anywhere in it must be known first.
 			st.why = "the newest log is a copy of the one that was closed"
