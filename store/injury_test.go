@@ -249,3 +249,22 @@ func (g *ground) goOn(db *DB) {
 	}
 	mustHold(g, db, g.want)
 }
+
+// The first roll of a store may be torn so that another store's header shows.
+func TestTornFirstWriteToTheSecondLog(t *testing.T) {
+	g := &ground{T: t, fs: crashfs.New(), want: map[string]string{"a": strings.Repeat("a", 3000)}}
+	db := mustOpen(t, g.fs, small)
+	mustPut(t, db, "a", g.want["a"])
+	mustPut(t, db, "b", strings.Repeat("b", 3000))
+	g.fs = g.fs.Crash(1, crashfs.Kind{Data: crashfs.DataAll, Names: crashfs.NamesAll})
+	mustClose(t, db)
+	g.look()
+	g.fs.SetBytes(g.newest, g.stranger(false)[:512])
+	r, err := openReader(g.fs, resolve(t, small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, r, g.want)
+	mustClose(t, r)
+	g.goOn(mustOpen(t, g.fs, small))
+}

@@ -157,7 +157,9 @@ func tooManyFiles(err error) error {
 	return err
 }
 
-// owner decides whose folder this is: the store that most headers name.
+// owner decides whose folder this is: the store that most headers name. Of two
+// that have one file each it is that of the first, since a torn first write to
+// the second may have uncovered a header of some other store.
 func (s *survey) owner(found []*entry) (segment.UUID, error) {
 	count := map[segment.UUID]int{}
 	var best, second segment.UUID
@@ -166,15 +168,17 @@ func (s *survey) owner(found []*entry) (segment.UUID, error) {
 			count[e.hdr.UUID]++
 		}
 	}
-	for u, n := range count {
-		switch {
-		case n > count[best] || n == count[best] && u.String() < best.String():
+	for _, e := range found { // by name
+		if e.hdr == nil || e.hdr.UUID == best {
+			continue
+		}
+		if u := e.hdr.UUID; count[u] > count[best] {
 			best, second = u, best
-		case n > count[second]:
+		} else if count[u] > count[second] {
 			second = u
 		}
 	}
-	if n := count[second]; n > 0 && n == count[best] {
+	if n := count[second]; n > 1 && n == count[best] {
 		return best, fmt.Errorf("%s: segments of two stores, %s and %s: %w", s.fs.Path("."), best, second, ErrNotStore)
 	}
 	return best, nil
