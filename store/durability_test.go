@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,15 +143,12 @@ func TestCommitsShowInTheOrderOfTheLog(t *testing.T) {
 	for _, mode := range []Durability{SyncAlways, SyncEvery(5 * time.Millisecond)} {
 		db := mustOpen(t, crashfs.New(), Options{SegmentSize: 16 << 10, Durability: mode})
 		var wg sync.WaitGroup
-		stop := make(chan struct{})
+		var left atomic.Int64
 		for w := range 8 {
+			left.Add(1)
 			wg.Go(func() {
-				for i := 0; ; i++ {
-					select {
-					case <-stop:
-						return
-					default:
-					}
+				defer left.Add(-1)
+				for i := range 400 {
 					if err := db.Put(fmt.Appendf(nil, "%d/%06d", w, i), make([]byte, 50)); err != nil {
 						t.Error(err)
 						return
@@ -158,7 +156,7 @@ func TestCommitsShowInTheOrderOfTheLog(t *testing.T) {
 				}
 			})
 		}
-		for range 100 {
+		for left.Load() > 0 {
 			seqs := map[uint64]bool{}
 			newest := uint64(0)
 			for o, err := range db.Scan(Range{}) {
@@ -172,7 +170,6 @@ func TestCommitsShowInTheOrderOfTheLog(t *testing.T) {
 				t.Fatalf("sync %v: %d objects show, the newest is %d", mode, len(seqs), newest)
 			}
 		}
-		close(stop)
 		wg.Wait()
 		mustClose(t, db)
 	}
