@@ -172,3 +172,41 @@ func TestSealsFailForEver(t *testing.T) {
 	}
 	mustClose(t, db)
 }
+
+// A keeper that is late must not take the file that a roll has just made for
+// the spare: Close would remove it.
+func TestFileOfARollIsNotTakenForTheSpare(t *testing.T) {
+	noLeaks(t)
+	disk := crashfs.New()
+	tr := newTracer(disk)
+	tr.noSpare()
+	db := mustOpen(t, tr, Options{SegmentSize: MinSegmentSize})
+	mustPut(t, db, "k", value("k", 3000))
+	rest(t, db, false)
+	atHeader, goOn := make(chan struct{}), make(chan struct{})
+	disk.Fail(func(op crashfs.Op) error {
+		if op.Kind == crashfs.OpWrite && op.Off == 0 && strings.HasSuffix(op.Name, "2.open") {
+			close(atHeader)
+			<-goOn
+		}
+		if op.Kind == crashfs.OpCreate && actor() == "keeper" {
+			return syscall.EIO
+		}
+		return nil
+	})
+	done := make(chan error)
+	go func() { done <- db.Put([]byte("l"), []byte(value("l", 3000))) }()
+	<-atHeader // the file is there, without a byte
+	if err := db.spare.prepare(db, 2); err != nil || db.hasSpare() {
+		t.Errorf("the log is taken for the spare: %v", err)
+	}
+	close(goOn)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	disk.Fail(nil)
+	mustClose(t, db)
+	db = mustOpen(t, disk, Options{})
+	mustHold(t, db, map[string]string{"k": value("k", 3000), "l": value("l", 3000)})
+	mustClose(t, db)
+}
