@@ -209,6 +209,7 @@ func failOneSync(t *testing.T, d Durability) {
 	fsys := crashfs.New()
 	o := Options{SegmentSize: 8 << 10, Durability: d}
 	db := mustOpen(t, fsys, o)
+	defer db.Close()
 	mustPut(t, db, "before", "1")
 	if err := db.Sync(); err != nil {
 		t.Fatal(err)
@@ -242,9 +243,9 @@ func failOneSync(t *testing.T, d Durability) {
 	if err := db.Close(); !errors.Is(err, ErrPoisoned) {
 		t.Errorf("close after the failed sync: %v", err)
 	}
-	db = mustOpen(t, fsys.Crash(1, crashfs.Kind{Data: crashfs.DataNone, Names: crashfs.NamesNone}), o)
-	mustHold(t, db, map[string]string{"before": "1"})
-	mustClose(t, db)
+	after := mustOpen(t, fsys.Crash(1, crashfs.Kind{Data: crashfs.DataNone, Names: crashfs.NamesNone}), o)
+	defer after.Close()
+	mustHold(t, after, map[string]string{"before": "1"})
 }
 
 // TestCrashLoopLeavesNoTrail crashes fifty times in a row, some of them during
