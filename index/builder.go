@@ -11,14 +11,13 @@ const builderFill = leafCap * 7 / 8
 type Builder struct {
 	x       *Index
 	leaf    *leaf
-	entries []entry
 	lastMax []byte // the highest key of the leaf before, in the arena
 }
 
 // NewBuilder returns a builder of an index.
 func NewBuilder() *Builder {
-	x := &Index{arena: arena{cur: -1}, epoch: 1}
-	return &Builder{x: x, leaf: x.newLeaf()}
+	x := New()
+	return &Builder{x: x, leaf: x.dir.find(nil).leaf}
 }
 
 // Add adds a key, which must be above all keys added so far. The bytes of key
@@ -59,23 +58,21 @@ func (b *Builder) last() []byte {
 // flush finishes the leaf.
 func (b *Builder) flush() {
 	f, k := b.leaf, b.x.arena.chunks
-	var sep []byte
-	if f.n > 0 {
-		first, last := f.key(k, 0), f.key(k, int(f.n)-1)
-		f.fill(k, first[:commonLen(first, last)])
-		if len(b.entries) > 0 {
-			sep = separator(b.lastMax, first)
-		}
-		b.lastMax = last
+	if f.n == 0 {
+		return
 	}
-	b.entries = append(b.entries, entry{sep: sep, leaf: f})
+	first, last := f.key(k, 0), f.key(k, int(f.n)-1)
+	f.fill(k, first[:commonLen(first, last)])
+	if b.lastMax != nil { // the first leaf stands in the directory
+		b.x.dir.add(separator(b.lastMax, first), f)
+	}
+	b.lastMax = last
 }
 
 // Finish returns the index. The builder must not be used afterwards.
 func (b *Builder) Finish() *Index {
 	b.flush()
 	x := b.x
-	x.dir.load(b.entries)
 	*b = Builder{}
 	return x
 }

@@ -1,77 +1,96 @@
 package index
 
 import (
-	"bytes"
+	"unsafe"
 
 	"github.com/google/btree"
 )
 
 const (
-	degree    = 32
-	maxRebase = 1024 // leaves; rebasing more of them would be felt as a pause
+	degree    = 64   // of the tree: a node holds at most twice as many pages
+	maxRebase = 1024 // pages; rebasing more of them would be felt as a pause
 )
-
-// entry leads to a leaf: it holds the keys from sep on, up to the separator of
-// the next entry. The first entry has the empty separator.
-type entry struct {
-	prefix uint64 // of sep, by directory.prefix
-	sep    []byte // owned by the directory, never changed
-	leaf   *leaf
-}
-
-func entryLess(a, b entry) bool {
-	if a.prefix != b.prefix {
-		return a.prefix < b.prefix
-	}
-	return bytes.Compare(a.sep, b.sep) < 0
-}
 
 // directory finds the leaf of a key. Separators are the shortest that divide
 // two leaves, and are its own bytes: inserts and deletes do not change them.
+// They stand in pages, and a tree of pages is all that a snapshot must clone.
 type directory struct {
-	tree   *btree.BTreeG[entry]
-	common []byte // what most separators begin with
-	seps   int64  // bytes in separators
+	tree  *btree.BTreeG[top]
+	base  base // of the separators that pages begin with
+	pages int
+	seps  int64      // bytes in separators
+	snaps *snapshots // who may see a page
 }
 
-func newDirectory() directory {
-	return directory{tree: btree.NewG(degree, entryLess)}
+// top leads to a page.
+type top struct {
+	prefix uint64 // of sep, by directory.base
+	sep    string // the first of the page
+	page   *page
 }
 
-// prefix returns eight bytes of a key that order it among separators: those
-// after the common prefix, or the lowest or highest number for a key below or
-// above all keys with that prefix. This is monotone in the key for any common
-// prefix, so the choice of it bears on speed alone.
-func (d *directory) prefix(key []byte) uint64 {
-	n := len(d.common)
-	if n == 0 {
-		return prefixAt(key, 0)
+func topLess(a, b top) bool {
+	if a.prefix != b.prefix {
+		return a.prefix < b.prefix
 	}
-	if len(key) >= n && bytes.Equal(key[:n], d.common) {
-		return prefixAt(key, n)
-	}
-	if bytes.Compare(key, d.common) < 0 {
-		return 0
-	}
-	return ^uint64(0)
+	return a.sep < b.sep
+}
+
+// entry is a place in the directory, until the directory is changed.
+type entry struct {
+	leaf *leaf
+	page *page
+	i    int
+}
+
+// at returns the entry i of a page.
+func (p *page) at(i int) entry { return entry{p.leaf[i], p, i} }
+
+// sep returns the separator of e: no key of its leaf is below.
+func (e entry) sep() string { return e.page.sep[e.i] }
+
+// top returns what leads to a page.
+func (d *directory) top(p *page) top {
+	return top{d.base.prefix([]byte(p.sep[0])), p.sep[0], p}
+}
+
+// newDirectory returns a directory of one leaf.
+func newDirectory(s *snapshots, f *leaf) directory {
+	d := directory{tree: btree.NewG(degree, topLess), snaps: s}
+	p := d.newPage()
+	p.insert(0, "", f)
+	d.tree.ReplaceOrInsert(d.top(p))
+	return d
+}
+
+// newPage returns an empty page that no snapshot knows.
+func (d *directory) newPage() *page {
+	d.pages++
+	return &page{epoch: d.snaps.epoch}
 }
 
 // find returns the entry of the leaf that key belongs in.
-func (d *directory) find(key []byte) (e entry) {
-	d.tree.DescendLessOrEqual(entry{prefix: d.prefix(key), sep: key}, func(f entry) bool {
-		e = f
+func (d *directory) find(key []byte) entry {
+	var p *page
+	// The tree keeps no hold on what it is asked for, so key need not be copied.
+	ask := top{prefix: d.base.prefix(key), sep: unsafe.String(unsafe.SliceData(key), len(key))}
+	d.tree.DescendLessOrEqual(ask, func(t top) bool {
+		p = t.page
 		return false
 	})
-	return e
+	return p.at(p.find(key))
 }
 
 // prev returns the entry before e.
 func (d *directory) prev(e entry) (p entry, ok bool) {
-	d.tree.DescendLessOrEqual(e, func(f entry) bool {
-		if f.leaf == e.leaf {
+	if e.i > 0 {
+		return e.page.at(e.i - 1), true
+	}
+	d.tree.DescendLessOrEqual(d.top(e.page), func(t top) bool {
+		if t.page == e.page {
 			return true
 		}
-		p, ok = f, true
+		p, ok = t.page.at(t.page.n-1), true
 		return false
 	})
 	return p, ok
@@ -79,35 +98,52 @@ func (d *directory) prev(e entry) (p entry, ok bool) {
 
 // next returns the entry after e.
 func (d *directory) next(e entry) (p entry, ok bool) {
-	d.tree.AscendGreaterOrEqual(e, func(f entry) bool {
-		if f.leaf == e.leaf {
+	if e.i+1 < e.page.n {
+		return e.page.at(e.i + 1), true
+	}
+	d.tree.AscendGreaterOrEqual(d.top(e.page), func(t top) bool {
+		if t.page == e.page {
 			return true
 		}
-		p, ok = f, true
+		p, ok = t.page.at(0), true
 		return false
 	})
 	return p, ok
 }
 
-// add adds an entry for a new leaf.
-func (d *directory) add(sep []byte, f *leaf) {
-	d.tree.ReplaceOrInsert(entry{prefix: d.prefix(sep), sep: sep, leaf: f})
-	d.seps += int64(len(sep))
-	if n := d.tree.Len(); n >= 16 && n <= maxRebase && n&(n-1) == 0 {
-		d.rebase()
-	}
+// ascend visits the entries from e on, until visit returns false.
+func (d *directory) ascend(e entry, visit func(entry) bool) {
+	d.tree.AscendGreaterOrEqual(d.top(e.page), func(t top) bool {
+		for i := e.i; i < t.page.n; i++ {
+			if !visit(t.page.at(i)) {
+				return false
+			}
+		}
+		e.i = 0
+		return true
+	})
 }
 
-// replace puts another leaf in the place of that of e.
-func (d *directory) replace(e entry, f *leaf) {
-	e.leaf = f
-	d.tree.ReplaceOrInsert(e)
+// descend visits the entries from e down, until visit returns false.
+func (d *directory) descend(e entry, visit func(entry) bool) {
+	d.tree.DescendLessOrEqual(d.top(e.page), func(t top) bool {
+		i := t.page.n - 1
+		if t.page == e.page {
+			i = e.i
+		}
+		for ; i >= 0; i-- {
+			if !visit(t.page.at(i)) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
-// remove takes an entry out.
-func (d *directory) remove(e entry) {
-	d.tree.Delete(e)
-	d.seps -= int64(len(e.sep))
+// last returns the last entry.
+func (d *directory) last() entry {
+	t, _ := d.tree.Max()
+	return t.page.at(t.page.n - 1)
 }
 
 // clone returns a directory for a snapshot, in constant time.
@@ -115,33 +151,4 @@ func (d *directory) clone() directory {
 	c := *d
 	c.tree = d.tree.Clone()
 	return c
-}
-
-// rebase chooses the common prefix anew.
-func (d *directory) rebase() {
-	all := make([]entry, 0, d.tree.Len())
-	d.tree.Ascend(func(e entry) bool {
-		all = append(all, e)
-		return true
-	})
-	if !bytes.Equal(commonOf(all), d.common) {
-		d.load(all)
-	}
-}
-
-// commonOf returns what the separators at one and seven eighths share: a few
-// outliers must not spoil the prefixes for the others.
-func commonOf(all []entry) []byte {
-	lo, hi := all[len(all)/8].sep, all[len(all)*7/8].sep
-	return lo[:commonLen(lo, hi)]
-}
-
-// load makes the tree anew from ascending entries.
-func (d *directory) load(all []entry) {
-	*d = directory{tree: btree.NewG(degree, entryLess), common: commonOf(all)}
-	for _, e := range all {
-		e.prefix = d.prefix(e.sep)
-		d.tree.ReplaceOrInsert(e)
-		d.seps += int64(len(e.sep))
-	}
 }

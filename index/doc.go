@@ -15,12 +15,13 @@
 //   - A leaf is a sorted array of up to 128 keys, without pointers: for each
 //     key eight bytes that tell it from its neighbors, where its bytes stand
 //     in the arena, and its Loc.
-//   - A directory, a B-tree of github.com/google/btree, leads from separators
-//     to leaves.
+//   - A page is a sorted array of up to 254 separators and the leaves that they
+//     lead to, with eight telling bytes for each separator as in a leaf.
+//   - A directory, a B-tree of github.com/google/btree, leads to the pages.
 //
-// The invariant: what a snapshot can reach is never written again. A leaf that
-// is older than the newest open snapshot is copied before it is changed, the
-// directory is cloned by copy-on-write, and bytes in an arena stay where they
+// The invariant: what a snapshot can reach is never written again. A leaf or
+// page that is older than the newest open snapshot is copied before it is changed,
+// the directory is cloned by copy-on-write, and bytes in an arena stay where they
 // are until the collector finds that nobody refers to their chunk. So readers
 // of a snapshot need no lock, and no reader can hold up a writer.
 //

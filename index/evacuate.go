@@ -57,7 +57,7 @@ func (x *Index) evacuateKey() int {
 	if !found || e.leaf.ref40(i) != r {
 		return 0 // dead, or put anew since and standing elsewhere
 	}
-	f := x.writable(e)
+	f := x.writable(e).leaf
 	f.ref[i] = packRef(f.slot(i), a.add(key))
 	a.kill(r, len(key)) // drops the chunk after its last key
 	return len(key)

@@ -10,35 +10,34 @@ type Index struct {
 	slots  slots
 	n      int
 	leaves int
-	epoch  uint64 // of leaves made now; newer than every snapshot
 	snaps  snapshots
 }
 
 // New returns an empty index.
 func New() *Index {
-	x := &Index{dir: newDirectory(), arena: arena{cur: -1}, epoch: 1}
-	x.dir.add(nil, x.newLeaf())
+	x := &Index{arena: arena{cur: -1}}
+	x.snaps.epoch = 1
+	x.dir = newDirectory(&x.snaps, x.newLeaf())
 	return x
 }
 
 // newLeaf returns an empty leaf that no snapshot knows.
 func (x *Index) newLeaf() *leaf {
 	x.leaves++
-	return &leaf{epoch: x.epoch, last: -2}
+	return &leaf{epoch: x.snaps.epoch, last: -2}
 }
 
-// writable returns the leaf of e if no open snapshot can see it, or else a
-// copy of it that takes its place in the directory.
-func (x *Index) writable(e entry) *leaf {
-	if e.leaf.epoch > x.snaps.newest.Load() {
-		return e.leaf
+// writable returns e if no open snapshot can see its leaf, or else the entry
+// with a copy of the leaf that takes its place in the directory.
+func (x *Index) writable(e entry) entry {
+	if !x.snaps.see(e.leaf.epoch) {
+		return e
 	}
 	c := new(leaf)
 	*c = *e.leaf
-	c.epoch = x.epoch
-	x.dir.replace(e, c)
+	c.epoch = x.snaps.epoch
 	x.snaps.retain(leafBytes)
-	return c
+	return x.dir.replace(e, c)
 }
 
 // checkKey panics if a key is longer than MaxKeyLen.
@@ -54,9 +53,8 @@ func checkKey(key []byte) {
 func (x *Index) Put(key []byte, l Loc) (old Loc, replaced bool) {
 	checkKey(key)
 	l.check()
-	e := x.dir.find(key)
-	f := x.writable(e)
-	e.leaf = f
+	e := x.writable(x.dir.find(key))
+	f := e.leaf
 	f.cover(x.arena.chunks, key)
 	i, found := f.place(x.arena.chunks, key)
 	if found {
@@ -83,7 +81,7 @@ func (x *Index) Move(key []byte, from, to Loc) bool {
 	if !found || e.leaf.loc(i) != from {
 		return false
 	}
-	x.writable(e).set(i, to)
+	x.writable(e).leaf.set(i, to)
 	x.slots.remove(from)
 	x.slots.add(to)
 	return true
@@ -94,8 +92,8 @@ func (x *Index) Delete(key []byte) (old Loc, found bool) {
 	e := x.dir.find(key)
 	i, found := e.leaf.find(x.arena.chunks, key)
 	if found {
-		f := x.writable(e)
-		e.leaf = f
+		e = x.writable(e)
+		f := e.leaf
 		old = f.loc(i)
 		x.arena.kill(f.ref40(i), len(key))
 		f.remove(i)

@@ -18,32 +18,29 @@ func (x *Index) check() error {
 	}
 	k := x.arena.chunks
 	first := true
-	x.dir.tree.Ascend(func(e entry) bool {
-		f := e.leaf
+	x.dir.ascend(x.dir.find(nil), func(e entry) bool {
+		f, sep := e.leaf, e.sep()
 		leaves++
-		seps += int64(len(e.sep))
-		if first != (len(e.sep) == 0) {
-			return fail("leaf %d has the separator %q", leaves, e.sep)
-		}
-		if e.prefix != x.dir.prefix(e.sep) {
-			return fail("separator %q has the prefix %x", e.sep, e.prefix)
+		seps += int64(len(sep))
+		if first != (sep == "") {
+			return fail("leaf %d has the separator %q", leaves, sep)
 		}
 		if f.n == 0 && x.n > 0 {
-			return fail("leaf %q is empty", e.sep)
+			return fail("leaf %q is empty", sep)
 		}
-		if f.epoch > x.epoch {
-			return fail("leaf %q is of the future", e.sep)
+		if f.epoch > x.snaps.epoch {
+			return fail("leaf %q is of the future", sep)
 		}
 		for i := range f.len() {
 			key := f.key(k, i)
 			if (n > 0 || i > 0) && bytes.Compare(prev, key) >= 0 {
 				return fail("key %.40q after %.40q", key, prev)
 			}
-			if bytes.Compare(key, e.sep) < 0 {
-				return fail("key %.40q below the separator %.40q", key, e.sep)
+			if string(key) < sep {
+				return fail("key %.40q below the separator %.40q", key, sep)
 			}
-			if i == 0 && !first && bytes.Compare(prev, e.sep) >= 0 {
-				return fail("key %.40q not below the next separator %.40q", prev, e.sep)
+			if i == 0 && !first && string(prev) >= sep {
+				return fail("key %.40q not below the next separator %.40q", prev, sep)
 			}
 			if !bytes.HasPrefix(key, f.shared(k)) {
 				return fail("key %.40q does not begin with the common %.40q", key, f.shared(k))
@@ -68,7 +65,48 @@ func (x *Index) check() error {
 	if n != x.n || leaves != x.leaves || seps != x.dir.seps {
 		return fmt.Errorf("%d keys, %d leaves, %d bytes in separators; counted %d, %d, %d", n, leaves, seps, x.n, x.leaves, x.dir.seps)
 	}
-	return firstError(x.checkArena(chunkLive), x.checkSlots(live))
+	return firstError(x.dir.check(), x.checkArena(chunkLive), x.checkSlots(live))
+}
+
+// check looks at the pages.
+func (d *directory) check() error {
+	pages := 0
+	last := ""
+	var err error
+	d.tree.Ascend(func(t top) bool {
+		p := t.page
+		pages++
+		switch {
+		case p.n < 1 || p.n > pageCap:
+			err = fmt.Errorf("page %q has %d entries", t.sep, p.n)
+		case t.sep != p.sep[0] || t.prefix != d.base.prefix([]byte(t.sep)):
+			err = fmt.Errorf("page of %q stands at %q, %x", p.sep[0], t.sep, t.prefix)
+		case p.epoch > d.snaps.epoch:
+			err = fmt.Errorf("page %q is of the future", t.sep)
+		}
+		for i := 0; i < pageCap && err == nil; i++ {
+			s := p.sep[i]
+			switch {
+			case i >= p.n:
+				if s != "" || p.leaf[i] != nil {
+					err = fmt.Errorf("page %q holds on to %q behind its end", t.sep, s)
+				}
+			case (pages > 1 || i > 0) && s <= last:
+				err = fmt.Errorf("separator %q after %q", s, last)
+			case p.prefix[i] != p.base.prefix([]byte(s)):
+				err = fmt.Errorf("separator %q has the prefix %x behind %q", s, p.prefix[i], p.base)
+			case d.snaps.see(p.epoch) && !d.snaps.see(p.leaf[i].epoch):
+				err = fmt.Errorf("page %q is seen by a snapshot that does not see its leaf %q", t.sep, s)
+			default:
+				last = s
+			}
+		}
+		return err == nil
+	})
+	if err == nil && pages != d.pages {
+		err = fmt.Errorf("%d pages, counted %d", pages, d.pages)
+	}
+	return err
 }
 
 func (x *Index) checkArena(chunkLive map[int]int32) error {

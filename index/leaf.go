@@ -1,9 +1,6 @@
 package index
 
-import (
-	"bytes"
-	"math/bits"
-)
+import "bytes"
 
 const (
 	leafCap    = 128 // a power of two: indexes are masked instead of checked
@@ -52,31 +49,20 @@ func (f *leaf) shared(k keys) []byte {
 	return f.key(k, 0)[:f.skip]
 }
 
-// lowerBound returns the first item whose prefix is not below p. It counts
-// instead of halving: first every sixteenth prefix, then those of one stretch.
-// The loads of a count do not wait for each other, and in an index larger than
-// the caches they are what a Get consists of.
+// lowerBound returns the first item whose prefix is not below p. It branches:
+// leaves are rarely in a cache, and loads that are guessed ahead save as much
+// as wrong guesses cost.
 func (f *leaf) lowerBound(p uint64) int {
-	n := int(f.n)
-	base := 0
-	for i := stretch - 1; i < n; i += stretch {
-		base += below(f.prefix[i&leafMask], p)
+	lo, hi := 0, int(f.n)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if f.prefix[mid&leafMask] < p {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
 	}
-	base *= stretch
-	count := base
-	for i := base; i < min(base+stretch, n); i++ {
-		count += below(f.prefix[i&leafMask], p)
-	}
-	return count
-}
-
-// stretch is how many prefixes stand in two cache lines.
-const stretch = 16
-
-// below is 1 if a < b, else 0, without a branch.
-func below(a, b uint64) int {
-	_, borrow := bits.Sub64(a, b, 0)
-	return int(borrow)
+	return lo
 }
 
 // find returns the item of a key.

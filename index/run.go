@@ -58,8 +58,8 @@ func (s *Snapshot) Scan(lo, hi []byte, reverse bool) iter.Seq2[[]byte, Loc] {
 
 // ascend yields the leaves from that of lo on.
 func (s *Snapshot) ascend(lo, hi []byte, yield func(Run) bool) {
-	s.dir.tree.AscendGreaterOrEqual(s.dir.find(lo), func(e entry) bool {
-		if hi != nil && bytes.Compare(e.sep, hi) >= 0 {
+	s.dir.ascend(s.dir.find(lo), func(e entry) bool {
+		if hi != nil && e.sep() >= string(hi) {
 			return false
 		}
 		r := s.cut(e.leaf, lo, hi)
@@ -77,12 +77,12 @@ func (s *Snapshot) descend(lo, hi []byte, yield func(Run) bool) {
 				return false
 			}
 		}
-		return bytes.Compare(e.sep, lo) > 0
+		return e.sep() > string(lo)
 	}
 	if hi == nil {
-		s.dir.tree.Descend(visit)
+		s.dir.descend(s.dir.last(), visit)
 	} else {
-		s.dir.tree.DescendLessOrEqual(s.dir.find(hi), visit)
+		s.dir.descend(s.dir.find(hi), visit)
 	}
 }
 

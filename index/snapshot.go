@@ -20,6 +20,7 @@ type Snapshot struct {
 
 // snapshots knows which snapshots are open.
 type snapshots struct {
+	epoch    uint64        // of what is made now, newer than every snapshot; the writer's
 	newest   atomic.Uint64 // epoch of the newest open snapshot, or 0
 	retained atomic.Int64  // bytes copied away from open snapshots
 
@@ -34,11 +35,11 @@ func (x *Index) Snapshot() *Snapshot {
 		dir:   x.dir.clone(),
 		keys:  x.arena.share(),
 		n:     x.n,
-		epoch: x.epoch,
+		epoch: x.snaps.epoch,
 		snaps: &x.snaps,
 	}
-	x.snaps.add(x.epoch)
-	x.epoch++
+	x.snaps.add(x.snaps.epoch)
+	x.snaps.epoch++
 	return s
 }
 
@@ -85,6 +86,9 @@ func (s *snapshots) remove(epoch uint64) {
 	}
 	s.newest.Store(s.open[len(s.open)-1])
 }
+
+// see says whether an open snapshot may see what was made in that epoch.
+func (s *snapshots) see(epoch uint64) bool { return epoch <= s.newest.Load() }
 
 // retain counts bytes that the index let go of while a snapshot refers to them.
 func (s *snapshots) retain(n int64) { s.retained.Add(n) }

@@ -1,7 +1,5 @@
 package index
 
-import "bytes"
-
 const (
 	minRun   = 8               // inserts in a row that make split expect more of them
 	mergeAt  = leafCap / 4     // items; a leaf with no more looks for a neighbor
@@ -57,8 +55,8 @@ func (f *leaf) takeFrom(o *leaf, at int) {
 }
 
 // separator returns the shortest key above a that is not above b.
-func separator(a, b []byte) []byte {
-	return bytes.Clone(b[:commonLen(a, b)+1])
+func separator(a, b []byte) string {
+	return string(b[:commonLen(a, b)+1])
 }
 
 // shrink looks after the leaf of e when an item was taken from it: it is
@@ -81,15 +79,16 @@ func (x *Index) shrink(e entry) {
 
 // merge makes one leaf of two neighbors.
 func (x *Index) merge(l, r entry) {
-	x.dir.remove(r)
-	x.leaves--
+	sep := r.sep()
 	switch {
 	case r.leaf.n == 0:
 	case l.leaf.n == 0:
 		x.dir.replace(l, r.leaf)
 	default:
-		x.writable(l).join(x.arena.chunks, r.leaf)
+		x.writable(l).leaf.join(x.arena.chunks, r.leaf)
 	}
+	x.dir.remove(sep)
+	x.leaves--
 }
 
 // join appends the items of o, which follow those of f; o stays as it was.
