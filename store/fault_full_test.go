@@ -152,6 +152,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	})
 	t.Run("killed", func(t *testing.T) {
 		fsys := fill()
+		newTracer(fsys).noSpare() // whose room recovery could use
 		db := mustOpen(t, fsys, Options{SegmentSize: MinSegmentSize})
 		mustPut(t, db, "last", "1")
 		killed := fsys.Kill()

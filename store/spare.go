@@ -156,6 +156,9 @@ func (db *DB) takeSpare(id segment.ID) (vfs.File, error) {
 	s.taken = max(s.taken, id)
 	if s.f != nil && s.id == id {
 		f := s.f
+		if s.reserved > 0 && s.reserved < db.opt.SegmentSize {
+			s.covered.Store(0) // not enough for the log that it is now
+		}
 		s.f, s.reserved = nil, 0
 		s.mu.Unlock()
 		db.keeper.wake() // to prepare the next
