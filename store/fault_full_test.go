@@ -39,7 +39,7 @@ func (d *drill) full(t *testing.T) {
 	if s := d.db.Stats(); s.Failed != "" {
 		t.Errorf("stats: %+v", s)
 	}
-	if _, err := readAll(d.db); err != nil {
+	if err := reads(d.db); err != nil {
 		t.Errorf("reading on a full disk: %v", err)
 	}
 }

@@ -194,7 +194,7 @@ func (d *drill) aftermath() {
 
 // goOn reads and writes when calls have stopped to fail.
 func (d *drill) goOn() {
-	if _, err := readAll(d.db); err != nil {
+	if err := reads(d.db); err != nil {
 		d.complain("reading: %v", err)
 	}
 	if d.poison {
@@ -218,6 +218,17 @@ func (d *drill) goOn() {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// reads reads everything. A commit that a full disk held up may come to pass
+// between a scan and a get; then it looks again.
+func reads(db *DB) (err error) {
+	for range 3 {
+		if _, err = readAll(db); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // crashes opens what crashes leave: a kill, and power cuts of one kind or, if
