@@ -1,0 +1,158 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// followed is a segFile for a log that grows: its map reaches beyond what it can
+// become, so that its file handle can be closed when it is complete.
+func followed(f vfs.File, h *segment.Header, path string) *segFile {
+	sf := &segFile{ref: h.Ref, place: h.Place(), path: path, first: h.FirstSeq}
+	sf.last.Store(h.FirstSeq - 1)
+	src := newSource(f, MaxSegmentSize+2*segment.MaxHeader, false)
+	src.close = f.Close
+	sf.src.Store(src)
+	sf.pin()
+	return sf
+}
+
+// follow reads on where the last Refresh stopped. It reports false if the index
+// has to be built anew.
+func (r *Reader) follow() (bool, error) {
+	live, err := r.fs.Locked(lockName)
+	if err != nil {
+		return false, err
+	}
+	for {
+		t := &r.tip
+		if t.f == nil || !r.there(t.hdr.Ref.ID) {
+			return false, nil
+		}
+		size, err := t.f.Size()
+		if err != nil {
+			return false, err
+		}
+		if !live && t.size == size {
+			return true, nil
+		}
+		if !live {
+			return false, nil // it has to be judged
+		}
+		next, edits, err := r.read(size)
+		if err != nil || edits {
+			return false, err
+		}
+		t.size = -1
+		if next == (segment.Ref{}) {
+			return true, nil
+		}
+		if moved, err := r.move(next); err != nil || !moved {
+			return false, err
+		}
+		if r.tip.hdr.Ref != next {
+			return true, nil // it is not begun yet
+		}
+	}
+}
+
+// there reports whether the log is still in the folder, under either name.
+func (r *Reader) there(id segment.ID) bool {
+	for _, name := range []string{logName(id), sealName(id)} {
+		if _, err := r.fs.Stat(name); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// read puts the new durable records of the tip into the index. It returns the
+// successor if the log was ended, and whether there is an edit, which this
+// cannot follow.
+func (r *Reader) read(size int64) (next segment.Ref, edits bool, err error) {
+	t := &r.tip
+	sr, err := segment.NewReader(t.f, size)
+	if err != nil {
+		return next, false, inFile(t.sf.path, err)
+	}
+	from := segment.Span{From: t.off, Next: t.next}
+	durable := t.off
+	for rec, err := range sr.Records(from) {
+		if err != nil {
+			break // what is being written; the durable part is looked at below
+		}
+		if rec.Vouches() {
+			durable = max(durable, rec.Vouch)
+		}
+		edits = edits || rec.Kind == segment.Edit
+		if rec.Kind == segment.End {
+			next = rec.Successor()
+		}
+	}
+	if durable == t.off || edits {
+		return next, edits, nil
+	}
+	t.sf.size.Store(durable)
+	from.To = durable
+	r.rw.Lock()
+	defer r.rw.Unlock()
+	for rec, err := range sr.Records(from) {
+		if err != nil {
+			return next, false, inFile(t.sf.path, err)
+		}
+		t.off = rec.Offset + rec.Size
+		if rec.Kind.Data() {
+			c := change{key: rec.Key, loc: index.Loc{Slot: t.sf.slot, Offset: rec.Offset, Size: rec.Size}, kind: rec.Kind}
+			r.apply(&c)
+			t.sf.last.Store(rec.Seq)
+			t.next = rec.Seq + 1
+		}
+	}
+	return next, false, nil
+}
+
+// move goes on to the successor of the tip, if that has its header already. It
+// reports false where there is no such file: a recovery put another log in its
+// place, and the index has to be built anew.
+func (r *Reader) move(next segment.Ref) (bool, error) {
+	for _, name := range []string{logName(next.ID), sealName(next.ID)} {
+		f, err := r.fs.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		size, err := f.Size()
+		if err != nil {
+			return false, errors.Join(err, f.Close())
+		}
+		sr, err := segment.NewReader(f, size)
+		if err != nil || sr.Header.Ref != next {
+			return true, f.Close()
+		}
+		r.settle()
+		sf := followed(f, sr.Header, r.fs.Path(name))
+		r.rw.Lock()
+		r.view.add(sf)
+		r.rw.Unlock()
+		sf.unpin()
+		r.tip = tip{sf: sf, hdr: sr.Header, f: f, off: sr.HeaderSize, next: sr.Header.FirstSeq, size: -1}
+		return true, nil
+	}
+	return false, nil
+}
+
+// settle closes the file handle of a log that is complete, if it is mapped.
+func (r *Reader) settle() {
+	src := r.tip.sf.src.Load()
+	if src.data == nil {
+		return
+	}
+	r.tip.sf.src.Store(&source{data: src.data, unmap: src.unmap})
+	r.tip.f.Close()
+}
