@@ -18,11 +18,15 @@ import (
 // must not take it for durable; so the power goes during recovery, too.
 func TestKill(t *testing.T) {
 	c := &crashes{t: t}
+	stride := 1
+	if testing.Short() {
+		stride = 9
+	}
 	for _, v := range variants {
 		fsys := crashfs.New()
 		rec := fsys.Record()
 		h := v.run(t, 1, fsys, nil)
-		for n := range rec.Ops() + 1 {
+		for n := 0; n <= rec.Ops(); n += stride {
 			if err := c.verifyKill(h, n, rec.At(n), v.opt, n%10 == 0); err != nil {
 				t.Fatalf("%s: killed after operation %d (%v): %v", v.name, n, rec.Op(n), err)
 			}
@@ -96,9 +100,9 @@ func putAndClose(h *history, op int, db *DB) (contents, uint64, error) {
 // acknowledged after a failed sync of the log.
 func TestFailedCalls(t *testing.T) {
 	v := variant{name: "failing", opt: Options{SegmentSize: 4 << 10}, writers: 1, steps: 25, reopen: true}
-	step := 3
+	step, stride := 3, 1
 	if testing.Short() {
-		step = 11
+		step, stride = 11, 7
 	}
 	once := func(n int, kinds ...crashfs.OpKind) func(crashfs.Op) error {
 		return crashfs.FailNth(n, syscall.EIO, true, kinds...)
@@ -118,7 +122,7 @@ func TestFailedCalls(t *testing.T) {
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			c := &crashes{t: t}
-			for n, hit := 1, true; hit && !t.Failed(); n += part.step {
+			for n, hit := 1, true; hit && !t.Failed(); n += part.step * stride {
 				hit = c.failed(v, n, part.fail(n))
 			}
 			t.Logf("%d states", c.states)
