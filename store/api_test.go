@@ -52,10 +52,7 @@ func matching(keys []string, r Range) (want []string) {
 
 func TestScanRanges(t *testing.T) {
 	db := mustOpen(t, crashfs.New(), Options{})
-	var keys []string
-	for _, k := range []string{"\x00", "\x00\x00", "a", "ab", "ab\x00", "abc", "b", "\xfe", "\xfe\xff", "\xff", "\xff\x00", "\xff\xff", "\xff\xff\xff", "\xff\xffz"} {
-		keys = append(keys, k)
-	}
+	keys := []string{"\x00", "\x00\x00", "a", "ab", "ab\x00", "abc", "b", "\xfe", "\xfe\xff", "\xff", "\xff\x00", "\xff\xff", "\xff\xff\xff", "\xff\xffz"}
 	for i := range 1000 {
 		keys = append(keys, fmt.Sprintf("many/%03d", i))
 	}
@@ -198,9 +195,8 @@ func TestClosedAndAbsent(t *testing.T) {
 	fsys := crashfs.New()
 	db := mustOpen(t, fsys, Options{})
 	mustPut(t, db, "there", "1")
-	before := fsys.Ops()
 	eventually(t, "rest", func() bool { return db.isMarked() && db.hasSpare() })
-	before = fsys.Ops()
+	before := fsys.Ops()
 	_, getErr := db.Get([]byte("absent"))
 	_, objErr := db.GetObject([]byte("absent"))
 	if !errors.Is(getErr, ErrNotFound) || !errors.Is(objErr, ErrNotFound) {
