@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -184,17 +185,19 @@ func TestReadErrorsDecideNothing(t *testing.T) {
 	g := newGround(t, true)
 	g.add(make([]byte, 700))
 	for n, more := 1, true; more; n++ {
-		hit := false
+		var hit atomic.Bool // the store's goroutines read too
 		fail := crashfs.FailNth(n, syscall.EIO, false, crashfs.OpRead)
 		fsys := g.fs.Clone()
 		before := files(fsys)
 		fsys.Fail(func(op crashfs.Op) error {
 			err := fail(op)
-			hit = hit || err != nil
+			if err != nil {
+				hit.Store(true)
+			}
 			return err
 		})
 		db, err := openFS(fsys, resolve(t, small))
-		more = hit
+		more = hit.Load()
 		if err == nil {
 			db.Close()
 			if more {
