@@ -2,22 +2,36 @@ package index
 
 import "bytes"
 
-// builderFill is how many items a Builder puts into a leaf: room is left, so
-// that the first puts afterwards do not split every leaf.
-const builderFill = leafCap * 7 / 8
+// A Builder fills leaves to between builderLeast items and all of leafCap, each
+// to another degree, about builderFill on average. Room is left so that the
+// first puts afterwards do not split every leaf, and not the same in each, so
+// that later ones do not split all of them at the same time: filled alike, to
+// 7/8, leaves were half empty after a quarter more of random keys, and took half
+// as much again for each key.
+const (
+	builderLeast = leafCap * 9 / 16
+	builderFill  = (builderLeast + leafCap) / 2
+)
+
+// builderRoom is how many items go into the n-th leaf of a Builder.
+func builderRoom(n int) uint16 {
+	const spread = leafCap - builderLeast + 1
+	return uint16(builderLeast + n*(spread*5/8)%spread) // neighbors differ, and all degrees come in turn
+}
 
 // Builder makes an index from keys in ascending order, several times faster
 // than puts do, and with fuller leaves.
 type Builder struct {
 	x       *Index
 	leaf    *leaf
+	room    uint16 // items that the leaf takes
 	lastMax []byte // the highest key of the leaf before, in the arena
 }
 
 // NewBuilder returns a builder of an index.
 func NewBuilder() *Builder {
 	x := New()
-	return &Builder{x: x, leaf: x.dir.find(nil).leaf}
+	return &Builder{x: x, leaf: x.dir.find(nil).leaf, room: builderRoom(0)}
 }
 
 // Add adds a key, which must be above all keys added so far. The bytes of key
@@ -34,7 +48,7 @@ func (b *Builder) Add(key []byte, l Loc) {
 
 // add adds a key that is known to be in order and within its limits.
 func (b *Builder) add(key []byte, l Loc) {
-	if b.leaf.n == builderFill {
+	if b.leaf.n == b.room {
 		b.flush()
 		b.leaf = b.x.newLeaf()
 	}
@@ -67,6 +81,7 @@ func (b *Builder) flush() {
 		b.x.dir.add(separator(b.lastMax, first), f)
 	}
 	b.lastMax = last
+	b.room = builderRoom(b.x.leaves)
 }
 
 // Finish returns the index. The builder must not be used afterwards.
