@@ -14,10 +14,10 @@ import (
 
 // DB is a store that is open for writing. Its methods may be called from any
 // number of goroutines.
-//
-// Locks are taken in this order: ioMu, mu, spare.mu or view.rw. The sealer's
-// own lock is taken last and holds nothing else.
 type DB struct {
+	// Locks are taken in this order: ioMu, mu, spare.mu or view.rw. The sealer's
+	// own lock is taken last, and nothing is locked under it.
+
 	view // what readers see; changed when a commit is published
 
 	fs     vfs.FS
