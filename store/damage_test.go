@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -206,7 +207,7 @@ func (d *damages) judge(i injury, r interface {
 		return err
 	case durable && rep.Asked != integrity.None:
 		return errors.New("the durable part of the newest log is damaged, and it was opened")
-	case undecided && rep.Cut == nil && rep.Clean:
+	case undecided && rep.Cut == nil && rep.Clean && !closedBefore(i):
 		return errors.New("a torn tail that the report does not state")
 	}
 	for k, o := range want {
@@ -234,6 +235,18 @@ func (d *damages) judge(i injury, r interface {
 		d.tally["no effect"]++
 	}
 	return nil
+}
+
+// closedBefore reports whether a log was cut exactly where an earlier close had
+// ended it: then it is, byte for byte, the log as that close left it.
+func closedBefore(i injury) bool {
+	size := int64(len(i.bytes))
+	r, err := segment.NewReader(bytes.NewReader(i.bytes), size)
+	if err != nil || !strings.HasPrefix(i.what, "cut") {
+		return false
+	}
+	rec, err := r.RecordAt(size-segment.CloseSize, size)
+	return err == nil && rec.Kind == segment.Close
 }
 
 // named reports whether an error is one of those that damage may have.

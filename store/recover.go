@@ -151,6 +151,13 @@ func (st *standing) newTimeline(id segment.ID) *segment.Header {
 	} else {
 		h.FirstSeq = old.FirstSeq
 	}
+	// What is left alone beside the set is named, so that later opens know of it:
+	// a log that nobody knows of may be newer than the newest log.
+	for _, e := range st.beside() {
+		if !st.taken(e) {
+			h.Retired = with(h.Retired, e.hdr.Ref)
+		}
+	}
 	return h
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -267,5 +268,26 @@ func TestSegmentSizeMayChange(t *testing.T) {
 		if i%2 == 0 {
 			fsys = fsys.Copy()
 		}
+	}
+}
+
+func TestALostLogThatComesBackIsLeftAloneForGood(t *testing.T) {
+	g := newGround(t, true)
+	lost := g.newest
+	b := g.fs.Bytes(lost)
+	g.remove(lost)
+	accept := small
+	accept.AcceptLostLog = true
+	mustClose(t, mustOpen(t, g.fs, accept))
+	g.fs.SetBytes(lost, b)
+	for range 3 { // killed each time, so that each open writes a log anew
+		db := mustOpen(t, g.fs, small)
+		mustPut(t, db, "a", "b")
+		killed := g.fs.Kill()
+		mustClose(t, db)
+		g.fs = killed
+	}
+	if got := g.fs.Bytes(lost); !bytes.Equal(got, b) {
+		t.Errorf("%s was changed", lost)
 	}
 }

@@ -22,12 +22,10 @@ func (db *DB) tidy(st *standing) error {
 	for _, d := range st.dups {
 		old = append(old, d[1].name)
 	}
-	for _, e := range st.files {
-		switch {
-		case e == st.newest || slices.Contains(st.live, e.hdr.Ref):
-		case e.hdr.Ref == st.newest.hdr.Replaced && e.hdr.Ref == st.newest.hdr.Parent:
-			old = append(old, e.name) // the newest log has all of it
-		default:
+	for _, e := range st.beside() {
+		if st.taken(e) {
+			old = append(old, e.name)
+		} else {
 			rep.LeftAlone = append(rep.LeftAlone, e.name)
 		}
 	}
@@ -43,6 +41,19 @@ func (db *DB) tidy(st *standing) error {
 		}
 	}
 	return nil
+}
+
+// beside returns the sound segments of this store that are not of its set.
+func (st *standing) beside() []*entry {
+	return slices.DeleteFunc(slices.Clone(st.files), func(e *entry) bool {
+		return e == st.newest || slices.Contains(st.live, e.hdr.Ref)
+	})
+}
+
+// taken reports whether the newest log has all that is in e, which it replaced.
+func (st *standing) taken(e *entry) bool {
+	h := st.newest.hdr
+	return e.hdr.Ref == h.Replaced && e.hdr.Ref == h.Parent
 }
 
 // remove unlinks files, durably.
