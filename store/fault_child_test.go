@@ -145,11 +145,16 @@ func childWrite(t *testing.T, dir string) {
 	}
 }
 
+// setNumber sets a field that is signed on some systems.
+func setNumber[T int64 | uint64](field *T, n uint64) { *field = T(n) }
+
 // childFewHandles opens a store of many segments with few file handles.
 func childFewHandles(t *testing.T, dir string) {
 	limit := func(n uint64) {
 		t.Helper()
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: 1024}); err != nil {
+		r := syscall.Rlimit{Max: 1024}
+		setNumber(&r.Cur, n)
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
 			t.Fatal(err)
 		}
 	}
