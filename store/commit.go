@@ -105,7 +105,7 @@ func (db *DB) commit(recs []segment.Record) error {
 
 // await lets a group grow to the size of the one before: those whose commits
 // were just synced are about to commit again, and half of them would miss this
-// sync. With 64 writers it doubles the commits for each sync. A lone writer never waits; others
+// sync. With 64 writers it brought 49 commits to a sync instead of 32. A lone writer never waits; others
 // at most a quarter of what a sync takes. The caller holds db.ioMu.
 func (db *DB) await(g *group) {
 	if g.commits.Load() >= db.crowd || g.log != db.newest {

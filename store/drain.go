@@ -20,7 +20,7 @@ func (db *DB) publish(g *group) {
 		v.apply(&g.pending[i])
 	}
 	v.rw.Unlock()
-	clear(g.pending) // keys of callers
+	clear(g.pending)
 	g.pending = g.pending[:0]
 }
 

@@ -33,7 +33,7 @@ type segFile struct {
 
 // source is where a segFile's bytes come from: a map of the file, or the file.
 //
-// Measured on ext4 with 1 M objects of 128 bytes, a get through the map takes
+// In a prototype, on ext4 with 1 M objects of 128 bytes, a get through the map took
 // two thirds of the time of one through pread(2); so the map it is where there
 // is one, with its faults guarded.
 type source struct {

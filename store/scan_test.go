@@ -30,7 +30,7 @@ func scanned(t *testing.T, n int) *DB {
 	return db
 }
 
-func TestALongScanReadsAheadInOrder(t *testing.T) {
+func TestALongScanIsInOrder(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	const n = 30011
 	db := scanned(t, n)

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"sync/atomic"
-
 	"github.com/varve-db/varve/index"
 	"github.com/varve-db/varve/segment"
 )
@@ -13,8 +11,6 @@ type window struct {
 	items []item
 	bytes int64 // of the records
 	buf   []byte
-	state atomic.Int32
-	done  chan struct{} // closed by the helper that has prepared the window
 }
 
 // item is one object of a window.
@@ -24,15 +20,6 @@ type item struct {
 	object Object // once prepared
 	err    error
 }
-
-// States of a window: whoever takes it prepares it.
-const (
-	waiting int32 = iota
-	taken
-)
-
-// take reports whether the window is the caller's to prepare.
-func (w *window) take() bool { return w.state.CompareAndSwap(waiting, taken) }
 
 func (w *window) add(key []byte, loc index.Loc) {
 	w.items = append(w.items, item{key: key, loc: loc})
