@@ -105,9 +105,30 @@ func (f *FS) Rename(oldname, newname string) error {
 		if err := f.vacant(newname); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		if oldname != newname {
+		if f.tree.names[newname] != in { // two names of one file: both stay
 			f.commit(change{kind: OpRename, name: oldname, to: newname})
 		}
+		return nil
+	})
+}
+
+// Link gives a file a second name, where there is none. Folders have one.
+func (f *FS) Link(oldname, newname string) error {
+	return f.plain(Op{Kind: OpLink, Name: oldname, To: newname}, func() error {
+		if !fs.ValidPath(oldname) || !fs.ValidPath(newname) {
+			return fs.ErrInvalid
+		}
+		in, err := f.lookup(oldname)
+		if err != nil {
+			return err
+		}
+		if in.dir {
+			return syscall.EPERM
+		}
+		if err := f.vacant(newname); err != nil {
+			return err
+		}
+		f.commit(change{kind: OpLink, name: oldname, to: newname})
 		return nil
 	})
 }

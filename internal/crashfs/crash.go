@@ -48,6 +48,7 @@ func (f *FS) crash(seed uint64, kind Kind) *FS {
 	}
 	for name, in := range names {
 		c.tree.disk[name], c.tree.names[name] = to[in], to[in]
+		to[in].links++
 	}
 	c.graves = lastGraves(d.stale, all)
 	return c
@@ -72,7 +73,7 @@ func (f *FS) keptNames(rng *rand.Rand, kind NameKind) []bool {
 
 // survivor returns the inode with the content and mode that the disk has.
 func (in *inode) survivor(content []byte, mode fs.FileMode) *inode {
-	c := &inode{ino: in.ino, birth: in.birth, dir: in.dir, mode: mode, diskMode: mode, linked: true}
+	c := &inode{ino: in.ino, birth: in.birth, dir: in.dir, mode: mode, diskMode: mode}
 	c.set(content)
 	return c
 }

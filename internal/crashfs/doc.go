@@ -42,6 +42,8 @@
 //   - A rename is kept or lost as a whole: the file stands under its old name
 //     or its new one, never both, never neither, and a file that it replaces
 //     stays until then. It makes no byte durable.
+//   - A link is a name of its own, kept or lost whatever becomes of the file's
+//     other names. A file all of whose names are lost is lost.
 //   - A name may be kept though the bytes of its file are not: an empty file.
 //   - A file in a folder whose own name was lost is lost.
 //
@@ -55,7 +57,7 @@
 //
 // Damage to durable bytes (tests do that with [FS.SetBytes]); disks that
 // acknowledge a flush and do not do it; sectors of a size other than 512; file
-// systems that tear a rename; hard and symbolic links; renaming of folders;
+// systems that tear a rename; symbolic links; renaming of folders;
 // memory maps (Map is vfs.ErrUnsupported, so that the path without is the one
 // tested); times. What a lock file holds is durable at once, since nothing may
 // depend on it, and states that differ in it would teach nothing. Room that was

@@ -152,8 +152,8 @@ func (f *FS) wrap(op Op, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	if op.Kind == OpRename {
-		return &os.LinkError{Op: "rename", Old: f.Path(op.Name), New: f.Path(op.To), Err: err}
+	if op.Kind == OpRename || op.Kind == OpLink {
+		return &os.LinkError{Op: string(op.Kind), Old: f.Path(op.Name), New: f.Path(op.To), Err: err}
 	}
 	return &fs.PathError{Op: string(op.Kind), Path: f.Path(op.Name), Err: err}
 }

@@ -56,6 +56,13 @@ func conformance(t *testing.T, fsys vfs.FS) {
 	must(t, fsys.Mkdir("d"))
 	must(t, fsys.Mkdir("d"))
 	is("mkdir over a file", fsys.Mkdir("a"), fs.ErrExist)
+	is("link over a file", fsys.Link("a", "a"), fs.ErrExist)
+	is("link over a folder", fsys.Link("a", "d"), fs.ErrExist)
+	is("link nothing", fsys.Link("none", "b"), fs.ErrNotExist)
+	is("link into no folder", fsys.Link("a", "none/b"), fs.ErrNotExist)
+	must(t, fsys.Link("a", "d/b"))
+	must(t, fsys.Rename("a", "d/b")) // two names of one file: both stay
+	must(t, fsys.Remove("d/b"))
 	_, err = fsys.Open("d")
 	is("open a folder", err, vfs.ErrNotRegular)
 	must(t, create(t, fsys, "d/x").Close())

@@ -21,7 +21,7 @@ type inode struct {
 	lost   bool    // a failed Sync took bytes that data still shows
 
 	reserved int64
-	linked   bool // it has a name
+	links    int // how many names it has
 	handles  int
 }
 

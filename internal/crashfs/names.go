@@ -11,10 +11,10 @@ import (
 // nameOp is a change of names that is not durable yet.
 type nameOp struct {
 	op   int
-	kind OpKind // OpCreate, OpMkdir, OpRename, OpRemove
+	kind OpKind // OpCreate, OpMkdir, OpLink, OpRename, OpRemove
 	name string
 	to   string   // of a rename
-	in   *inode   // created or renamed
+	in   *inode   // created, linked or renamed
 	dirs []string // the folders that must be synced to make it durable
 }
 
@@ -40,7 +40,7 @@ func (t *tree) change(op nameOp) {
 // apply makes the change in a set of names.
 func (o nameOp) apply(names map[string]*inode) {
 	switch o.kind {
-	case OpCreate, OpMkdir:
+	case OpCreate, OpMkdir, OpLink:
 		names[o.name] = o.in
 	case OpRemove:
 		delete(names, o.name)

@@ -56,7 +56,7 @@ func checkNames(t *testing.T, fsys, c *FS, seed uint64, s State) {
 		}
 	}
 	for name, in := range fsys.tree.disk {
-		if in.linked && rooted(fsys.tree.disk, name) && count[in.ino] != 1 {
+		if in.links > 0 && rooted(fsys.tree.disk, name) && count[in.ino] != 1 {
 			t.Errorf("seed %d, %v: file %d, durable as %s, is lost", seed, s, in.ino, name)
 		}
 	}

@@ -23,6 +23,7 @@ const (
 	OpRelease OpKind = "release"
 	OpChmod   OpKind = "chmod"
 	OpRename  OpKind = "rename"
+	OpLink    OpKind = "link"
 	OpRemove  OpKind = "remove"
 	OpMkdir   OpKind = "mkdir"
 	OpSyncDir OpKind = "syncdir"
@@ -43,7 +44,7 @@ const (
 )
 
 var mutating = []OpKind{OpCreate, OpWrite, OpSync, OpReserve, OpRelease, OpChmod,
-	OpRename, OpRemove, OpMkdir, OpSyncDir, OpLock}
+	OpRename, OpLink, OpRemove, OpMkdir, OpSyncDir, OpLock}
 
 // Mutates reports whether calls of the kind are operations.
 func (k OpKind) Mutates() bool { return slices.Contains(mutating, k) }
@@ -54,7 +55,7 @@ type Op struct {
 	N    int // the operation's number, from 1, counting those that change something; 0 for others
 	Kind OpKind
 	Name string // for a file, the name that it was opened under
-	To   string // of a rename
+	To   string // of a rename or link
 	Off  int64  // of a write or read
 	Len  int64  // of a write, read or reserve
 }
@@ -63,7 +64,7 @@ type Op struct {
 func (o Op) String() string {
 	s := fmt.Sprintf("%d: %s %s", o.N, o.Kind, o.Name)
 	switch o.Kind {
-	case OpRename:
+	case OpRename, OpLink:
 		s += " " + o.To
 	case OpWrite, OpRead:
 		s += fmt.Sprintf(" %d+%d", o.Off, o.Len)

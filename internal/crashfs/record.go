@@ -35,7 +35,7 @@ func (f *FS) commit(c change) {
 
 func (f *FS) apply(c change) {
 	switch c.kind {
-	case OpCreate, OpMkdir, OpRename, OpRemove:
+	case OpCreate, OpMkdir, OpLink, OpRename, OpRemove:
 		f.applyName(c)
 	case OpSyncDir:
 		f.syncDir(c.name)
@@ -56,6 +56,9 @@ func (f *FS) applyName(c change) {
 	switch c.kind {
 	case OpCreate, OpMkdir:
 		op.in = f.newInode(c.kind == OpMkdir)
+	case OpLink: // changes the new name only
+		op.in, op.name, op.to = f.tree.names[c.name], c.to, ""
+		op.in.links++
 	case OpRename:
 		op.in = f.tree.names[c.name]
 		f.unlink(c.to)
@@ -67,14 +70,14 @@ func (f *FS) applyName(c change) {
 
 func (f *FS) unlink(name string) {
 	if in := f.tree.names[name]; in != nil {
-		in.linked = false
+		in.links--
 	}
 }
 
 func (f *FS) newInode(dir bool) *inode {
 	f.lastIno++
 	f.clock++
-	in := &inode{ino: f.lastIno, birth: f.clock, dir: dir, mode: 0o600, linked: true}
+	in := &inode{ino: f.lastIno, birth: f.clock, dir: dir, mode: 0o600, links: 1}
 	if dir {
 		in.mode = 0o700
 	}

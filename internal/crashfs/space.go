@@ -35,7 +35,7 @@ func (f *FS) free() int64 {
 // room of a removed file is free once it is closed.
 func (f *FS) used() (n int64) {
 	for _, in := range f.inodes {
-		if in.linked || in.handles > 0 {
+		if in.links > 0 || in.handles > 0 {
 			n += in.room()
 		}
 	}

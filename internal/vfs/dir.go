@@ -92,6 +92,18 @@ func (d dirFS) Rename(oldname, newname string) error {
 	return os.Rename(from, to)
 }
 
+func (d dirFS) Link(oldname, newname string) error {
+	from, err := d.path("link", oldname)
+	if err != nil {
+		return err
+	}
+	to, err := d.path("link", newname)
+	if err != nil {
+		return err
+	}
+	return linkError(os.Link(from, to))
+}
+
 func (d dirFS) Remove(name string) error {
 	path, err := d.path("remove", name)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -35,6 +36,16 @@ func notRegular(path string, mode fs.FileMode) error {
 		err = fmt.Errorf("%w: a symbolic link", err)
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: err}
+}
+
+// linkError tells a file system without hard links, which says EPERM on Linux,
+// from a file that may not be linked: whoever made the file may.
+func linkError(err error) error {
+	le, ok := errors.AsType[*os.LinkError](err)
+	if ok && (errors.Is(le.Err, syscall.EPERM) || errors.Is(le.Err, ErrUnsupported)) {
+		le.Err = fmt.Errorf("%w: the file system has no hard links", ErrUnsupported)
+	}
+	return err
 }
 
 // explain adds to "file too large" what it may come from, since a user who

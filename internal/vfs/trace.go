@@ -11,7 +11,7 @@ import (
 
 // Trace returns fsys with every call that changes something reported, when it
 // has returned, as a line: "create 43.open", "write 43.open 0+4096",
-// "sync 43.open", "rename 42.open 42.seg", "syncdir .". A call that failed has
+// "sync 43.open", "rename 42.open 42.seg", "link a b", "syncdir .". A call that failed has
 // ": " and the reason after it. A file goes by the name that it was opened
 // under. Reads, and the hint WriteBack, are not reported. The calls of op do
 // not overlap.
@@ -72,6 +72,10 @@ func (t *traceFS) file(f File, name string, err error) (File, error) {
 
 func (t *traceFS) Rename(oldname, newname string) error {
 	return t.report(t.FS.Rename(oldname, newname), "rename %s %s", oldname, newname)
+}
+
+func (t *traceFS) Link(oldname, newname string) error {
+	return t.report(t.FS.Link(oldname, newname), "link %s %s", oldname, newname)
 }
 
 func (t *traceFS) Remove(name string) error {

@@ -13,12 +13,13 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 )
 
 var (
-	// ErrUnsupported is returned by Reserve and Map where the file system or
+	// ErrUnsupported is returned by Reserve, Map and Link where the file system or
 	// the platform has no such thing. The caller goes on without.
 	ErrUnsupported = errors.ErrUnsupported
 
@@ -46,6 +47,11 @@ type FS interface {
 	// Rename replaces newname by oldname, atomically.
 	Rename(oldname, newname string) error
 
+	// Link gives the file oldname a second name, newname, where nothing has it:
+	// else the error is fs.ErrExist, and of many callers one succeeds. Where
+	// the file system has no hard links the error is ErrUnsupported.
+	Link(oldname, newname string) error
+
 	// Remove unlinks a file or removes an empty folder.
 	Remove(name string) error
 
@@ -58,7 +64,7 @@ type FS interface {
 	// Stat describes a file. It does not follow a symbolic link.
 	Stat(name string) (fs.FileInfo, error)
 
-	// SyncDir makes durable every name made, renamed or removed in a folder
+	// SyncDir makes durable every name made, linked, renamed or removed in a folder
 	// before the call.
 	SyncDir(name string) error
 
@@ -119,4 +125,13 @@ type File interface {
 type Identity struct {
 	Inode uint64
 	Birth int64 // nanoseconds since 1970, UTC
+}
+
+// TooManyFiles says what to do where err is that the process has no more file
+// handles, and returns any other err as it is.
+func TooManyFiles(err error) error {
+	if IsTooManyFiles(err) {
+		return fmt.Errorf("%w: raise the limit of open files (ulimit -n)", err)
+	}
+	return err
 }

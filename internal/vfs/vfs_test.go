@@ -47,6 +47,8 @@ func TestNamesAreChecked(t *testing.T) {
 			"locked":    second(fsys.Locked(name)),
 			"rename":    fsys.Rename(name, "ok"),
 			"rename to": fsys.Rename("ok", name),
+			"link":      fsys.Link(name, "ok"),
+			"link to":   fsys.Link("ok", name),
 			"remove":    fsys.Remove(name),
 			"mkdir":     fsys.Mkdir(name),
 			"syncdir":   fsys.SyncDir(name),
@@ -152,6 +154,43 @@ func TestIdentityStaysWithRenameAndTellsCopies(t *testing.T) {
 	}
 }
 
+func TestLinkIsASecondNameOfTheSameFile(t *testing.T) {
+	fsys := Dir(t.TempDir())
+	must(t, fsys.Mkdir("d"))
+	write(t, fsys, "a", []byte("one"))
+	write(t, fsys, "b", []byte("two"))
+	must(t, fsys.Link("a", "d/a"))
+	must(t, fsys.Remove("a"))
+	f, err := fsys.Open("d/a")
+	must(t, err)
+	b := make([]byte, 3)
+	_, err = f.ReadAt(b, 0)
+	must(t, errors.Join(err, f.Close()))
+	if string(b) != "one" {
+		t.Errorf("the second name holds %q", b)
+	}
+	for name, want := range map[string]error{"d/a": fs.ErrExist, "d": fs.ErrExist, "absent/a": fs.ErrNotExist} {
+		if err := fsys.Link("b", name); !errors.Is(err, want) || !strings.Contains(err.Error(), fsys.Path(name)) {
+			t.Errorf("link to %s: %v, want %v", name, err, want)
+		}
+	}
+	if err := fsys.Link("absent", "c"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("link of what is absent: %v", err)
+	}
+}
+
+func TestNoHardLinksIsUnsupported(t *testing.T) {
+	for errno, want := range map[syscall.Errno]bool{syscall.EPERM: true, syscall.ENOTSUP: true, syscall.EACCES: false, syscall.EEXIST: false} {
+		err := linkError(&os.LinkError{Op: "link", Old: "a", New: "b", Err: errno})
+		if errors.Is(err, ErrUnsupported) != want {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+	if err := linkError(nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFreeIsPositive(t *testing.T) {
 	if n, err := Dir(t.TempDir()).Free(); err != nil || n <= 0 {
 		t.Errorf("%d, %v", n, err)
@@ -185,6 +224,7 @@ func TestTrace(t *testing.T) {
 	must(t, fsys.Rename("43.open", "43.seg"))
 	must(t, fsys.SyncDir("."))
 	must(t, f.Close())
+	must(t, fsys.Link("43.seg", "receipts/43.seg"))
 	_, err = fsys.Create("43.seg")
 	if !errors.Is(err, fs.ErrExist) {
 		t.Error(err)
@@ -193,7 +233,7 @@ func TestTrace(t *testing.T) {
 	must(t, c.Close())
 	want := []string{"lock LOCK", "mkdir receipts", "create 43.open", "write 43.open 512+4096", "sync 43.open",
 		"release 43.open", "chmod 43.open 0400", "rename 43.open 43.seg", "syncdir .",
-		"create 43.seg: file exists", "remove 43.seg", "unlock LOCK"}
+		"link 43.seg receipts/43.seg", "create 43.seg: file exists", "remove 43.seg", "unlock LOCK"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
