@@ -47,13 +47,32 @@ func (h *hashing) catchUp(to int64) error {
 // CheckDigest reads the file once and compares its SHA-256 with the footer's.
 // The error is a *CorruptError or the source's.
 func (f *Footer) CheckDigest() error {
+	_, err := f.checkDigest()
+	return err
+}
+
+// CheckFile is CheckDigest, and returns the SHA-256 of the whole file, from the
+// same one read. With that, all bytes of the file are proven to be those that
+// were sealed: the trailer's CRC, which OpenFooter checked, covers the rest.
+func (f *Footer) CheckFile() (sum [32]byte, err error) {
+	h, err := f.checkDigest()
+	if err != nil {
+		return sum, err
+	}
+	if err := h.catchUp(f.FileSize); err != nil {
+		return sum, err
+	}
+	return [32]byte(h.sum.Sum(nil)), nil
+}
+
+func (f *Footer) checkDigest() (*hashing, error) {
 	at := f.FileSize - int64(trailerSize)
 	h := &hashing{src: f.r.src, sum: sha256.New()}
 	if err := h.catchUp(at + digestAt); err != nil {
-		return err
+		return nil, err
 	}
 	if [32]byte(h.sum.Sum(nil)) != f.SHA256 {
-		return f.r.named(corrupt(at+digestAt, "SHA-256 of the file"))
+		return nil, f.r.named(corrupt(at+digestAt, "SHA-256 of the file"))
 	}
-	return nil
+	return h, nil
 }

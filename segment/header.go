@@ -218,6 +218,16 @@ func checkVersion(v uint16, off int64) error {
 	return nil
 }
 
+// parseFixed reads the fields before the sets.
+func parseFixed(b []byte) *Header {
+	return &Header{
+		Kind: Kind(b[10]), UUID: UUID(b[16:32]), Ref: parseRef(b[32:]),
+		FirstSeq: le.Uint64(b[48:]), Time: int64(le.Uint64(b[56:])),
+		Parent: parseRef(b[64:]), ParentSeq: le.Uint64(b[80:]), Replaced: parseRef(b[88:]),
+		NextID: ID(le.Uint64(b[104:])),
+	}
+}
+
 // ParseHeader reads the header at the beginning of b and returns its length.
 // The error is a *CorruptError, or wraps ErrVersion.
 func ParseHeader(b []byte) (*Header, int, error) {
@@ -232,12 +242,7 @@ func ParseHeader(b []byte) (*Header, int, error) {
 	if crc32.Checksum(b[:n-crcSize], castagnoli) != le.Uint32(b[n-crcSize:]) {
 		return nil, 0, corrupt(0, "header checksum")
 	}
-	h := &Header{
-		Kind: Kind(b[10]), UUID: UUID(b[16:32]), Ref: parseRef(b[32:]),
-		FirstSeq: le.Uint64(b[48:]), Time: int64(le.Uint64(b[56:])),
-		Parent: parseRef(b[64:]), ParentSeq: le.Uint64(b[80:]), Replaced: parseRef(b[88:]),
-		NextID: ID(le.Uint64(b[104:])),
-	}
+	h := parseFixed(b)
 	live, retired := int(le.Uint32(b[112:])), int(le.Uint32(b[116:]))
 	if b[11] != 0 || (live+retired)*runSize != n-headerFixed-crcSize {
 		return nil, 0, corrupt(11, "header fields disagree")
