@@ -52,7 +52,7 @@ func Judge(r *segment.Reader, level Level) (*Verdict, error) {
 		return nil, err
 	}
 	span := segment.Span{Depth: segment.CheckValues}
-	if closed && level != Log {
+	if closed && level != Log && level != Full {
 		span.Depth = segment.Heads
 	}
 	if err := j.walk(span); err != nil {

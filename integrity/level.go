@@ -17,9 +17,12 @@ const (
 	// Log checks every value of the newest log. An open after an unclean
 	// close takes it by itself.
 	Log
+	// Full checks every record of every segment, every table against its records
+	// both ways, the hash of every sealed file, and the index against them all.
+	Full
 )
 
-var levelNames = [...]string{Tail: "tail", None: "none", Log: "log"}
+var levelNames = [...]string{Tail: "tail", None: "none", Log: "log", Full: "full"}
 
 // String returns the level's name.
 func (l Level) String() string {
@@ -45,5 +48,5 @@ func (l *Level) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no integrity level %q: want none, tail or log", b)
+	return fmt.Errorf("no integrity level %q: want none, tail, log or full", b)
 }

@@ -5,23 +5,24 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 )
 
 // buildIndex builds the index from the tables of the parts. Their slots are set
 // by the view that they are added to.
-func (st *standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
+func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
 	start := time.Now()
 	var entries, tables int64
-	sources := make([]index.Source, len(st.parts))
-	for i, p := range st.parts {
-		v.add(p.sf)
-		sources[i] = &tableSource{c: p.footer.Cursor(), slot: p.sf.slot}
-		entries += p.footer.Entries()
-		tables += p.footer.FileSize - p.footer.RecordsEnd
+	sources := make([]index.Source, len(st.Parts))
+	for i, p := range st.Parts {
+		v.add(fileOf(p))
+		sources[i] = &tableSource{c: p.Footer.Cursor(), slot: fileOf(p).slot}
+		entries += p.Footer.Entries()
+		tables += p.Footer.FileSize - p.Footer.RecordsEnd
 	}
 	need := index.Estimate(entries, tables)
-	o.Logger.Info("building the index", "path", rep.Path, "segments", len(st.parts), "entries", entries, "bytes_at_most", need)
+	o.Logger.Info("building the index", "path", rep.Path, "segments", len(st.Parts), "entries", entries, "bytes_at_most", need)
 	b := index.NewBuilder()
 	if o.MaxIndexBytes > 0 && len(sources) > 0 {
 		sources[0] = &bounded{Source: sources[0], b: b, most: o.MaxIndexBytes}
@@ -42,10 +43,10 @@ func tooLarge(heap, most int64) error {
 }
 
 // inPart puts the file's name into an error of a table.
-func (st *standing) inPart(err error) error {
-	for _, p := range st.parts {
-		if c, ok := asCorrupt(err); ok && c.Segment == p.hdr.Ref {
-			return inFile(p.sf.path, err)
+func (st standing) inPart(err error) error {
+	for _, p := range st.Parts {
+		if c, ok := asCorrupt(err); ok && c.Segment == p.Header.Ref {
+			return integrity.InFile(fileOf(p).path, err)
 		}
 	}
 	return err
@@ -87,24 +88,23 @@ func (s *bounded) Next(e *index.Entry) (bool, error) {
 }
 
 // replay puts the records of the newest log, up to its last whole batch, into
-// the index.
-func (st *standing) replay(v *view, rep *OpenReport) error {
+// the index: as those of sf, a file of the log that is in the view.
+func (st standing) replay(v *view, sf *segFile, rep *OpenReport) error {
 	start := time.Now()
 	n := int64(0)
-	slot := st.sf.slot
-	if st.v.End > st.r.HeaderSize {
-		for rec, err := range st.r.Records(segment.Span{To: st.v.End}) {
+	if st.V.End > st.R.HeaderSize {
+		for rec, err := range st.R.Records(segment.Span{To: st.V.End}) {
 			if err != nil {
-				return inFile(st.sf.path, err)
+				return integrity.InFile(sf.path, err)
 			}
 			if rec.Kind.Data() {
-				c := change{key: rec.Key, loc: index.Loc{Slot: slot, Offset: rec.Offset, Size: rec.Size}, kind: rec.Kind}
+				c := change{key: rec.Key, loc: index.Loc{Slot: sf.slot, Offset: rec.Offset, Size: rec.Size}, kind: rec.Kind}
 				v.apply(&c)
-				st.sf.last.Store(rec.Seq)
+				sf.last.Store(rec.Seq)
 				n++
 			}
 		}
 	}
-	rep.phase("newest log", start, n, st.v.End)
+	rep.phase("newest log", start, n, st.V.End)
 	return nil
 }

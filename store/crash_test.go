@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 )
 
@@ -106,7 +107,7 @@ func readOnly(fsys *crashfs.FS, opt Options) (contents, error) {
 	before := fsys.Ops()
 	r, err := openReader(fsys, opt)
 	if err != nil {
-		if s, lookErr := look(fsys); lookErr == nil && s.none() {
+		if s, lookErr := integrity.Look(fsys); lookErr == nil && s.None() {
 			return nil, nil
 		}
 		return nil, err

@@ -34,7 +34,7 @@ func TestDamage(t *testing.T) {
 			d := &damages{scene: sc, t: t, seed: seed, share: share, tally: map[string]int{}}
 			d.sound()
 			for _, name := range sc.fs.Names() {
-				if name != lockName {
+				if name != integrity.LockName {
 					d.injure(name)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -26,11 +27,11 @@ var (
 
 	// ErrNotStore is wrapped by the error of Open for a folder that holds
 	// something else, and by that of OpenReadOnly for one that holds no store.
-	ErrNotStore = errors.New("not a varve store")
+	ErrNotStore = integrity.ErrNotStore
 
 	// ErrMissing is wrapped by the error of Open where segments of the store
 	// are not there; the message names them.
-	ErrMissing = errors.New("segments are missing")
+	ErrMissing = integrity.ErrMissing
 
 	// ErrLostLog is wrapped by the error of Open where the newest log, which the
 	// one before it names, is not there. Options.AcceptLostLog opens what is left.
@@ -86,19 +87,13 @@ func (e *DiskFullError) Is(target error) bool { return target == ErrDiskFull }
 // Unwrap returns what the system said.
 func (e *DiskFullError) Unwrap() error { return e.Err }
 
-// inFile puts the file's name into the errors that a segment's reader makes.
-func inFile(path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if c := (*segment.CorruptError)(nil); errors.As(err, &c) {
-		c.File = path
-		return err
-	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok { // which has it
-		return err
-	}
-	return fmt.Errorf("%s: %w", path, err)
+func isCorrupt(err error) bool {
+	_, ok := asCorrupt(err)
+	return ok
+}
+
+func asCorrupt(err error) (*CorruptError, bool) {
+	return errors.AsType[*CorruptError](err)
 }
 
 // noStore is the error for a folder in which no store is.

@@ -87,6 +87,20 @@ func (f *segFile) unpin() {
 	}
 }
 
+// ReadAt and Close make a segFile an [integrity.Source], whose owner holds a pin.
+func (f *segFile) ReadAt(b []byte, off int64) (int, error) {
+	if err := f.read(b, off); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Close undoes the owner's pin.
+func (f *segFile) Close() error {
+	f.unpin()
+	return nil
+}
+
 // own hands the file's writing handle over, to be closed when it is no longer
 // needed: at once where the map has everything, else with the last reader.
 func (f *segFile) own(h vfs.File) {

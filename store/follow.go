@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -24,7 +25,7 @@ func followed(f vfs.File, h *segment.Header, path string) *segFile {
 // follow reads on where the last Refresh stopped. It reports false if the index
 // has to be built anew.
 func (r *Reader) follow() (bool, error) {
-	live, err := r.fs.Locked(lockName)
+	live, err := r.fs.Locked(integrity.LockName)
 	if err != nil {
 		return false, err
 	}
@@ -77,7 +78,7 @@ func (r *Reader) read(size int64) (next segment.Ref, edits bool, err error) {
 	t := &r.tip
 	sr, err := segment.NewReader(t.f, size)
 	if err != nil {
-		return next, false, inFile(t.sf.path, err)
+		return next, false, integrity.InFile(t.sf.path, err)
 	}
 	from := segment.Span{From: t.off, Next: t.next}
 	durable := t.off
@@ -102,7 +103,7 @@ func (r *Reader) read(size int64) (next segment.Ref, edits bool, err error) {
 	defer r.rw.Unlock()
 	for rec, err := range sr.Records(from) {
 		if err != nil {
-			return next, false, inFile(t.sf.path, err)
+			return next, false, integrity.InFile(t.sf.path, err)
 		}
 		t.off = rec.Offset + rec.Size
 		if rec.Kind.Data() {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -101,7 +102,7 @@ func forgeHeader(b []byte, field byte, how int64) []byte {
 	case 5:
 		h.Replaced = other
 	case 6:
-		h.Live = with(h.Live, other)
+		h.Live = integrity.With(h.Live, other)
 	case 7:
 		h.Live = h.Live[:int(d%9)*len(h.Live)/9]
 	case 8:

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
 )
@@ -272,7 +273,7 @@ func mustHold(t testing.TB, r reading, want map[string]string) {
 func files(fsys *crashfs.FS) map[string]string {
 	m := map[string]string{}
 	for _, name := range fsys.Names() {
-		if name != lockName {
+		if name != integrity.LockName {
 			m[name] = string(fsys.Bytes(name))
 		}
 	}

@@ -106,7 +106,7 @@ func TestWhatAnEmbedderLinks(t *testing.T) {
 	if err != nil {
 		t.Skipf("go list: %v", err)
 	}
-	allowed := []string{module, "github.com/google/btree", "golang.org/x/sys"}
+	allowed := []string{module, "github.com/google/btree", "golang.org/x/sys", "golang.org/x/time"}
 	n := 0
 	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); n++ {
 		var p struct {

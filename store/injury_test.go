@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 )
 
@@ -47,16 +48,16 @@ func newGround(t *testing.T, killed bool) *ground {
 func (g *ground) look() {
 	g.Helper()
 	g.sealed, g.newest = nil, ""
-	s, err := look(g.fs)
+	s, err := integrity.Look(g.fs)
 	if err != nil {
 		g.Fatal(err)
 	}
-	for _, e := range s.files {
-		if e.sealed {
-			g.sealed = append(g.sealed, e.name)
+	for _, e := range s.Files {
+		if e.Sealed {
+			g.sealed = append(g.sealed, e.Name)
 		}
 	}
-	g.newest = s.newest().name
+	g.newest = s.NewestLog().Name
 }
 
 func (g *ground) remove(name string) {

@@ -57,16 +57,16 @@ func folder(dir string, fsys vfs.FS, mustExist bool) error {
 func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	start := time.Now()
 	// A first look at the names, so that a folder of something else gets no LOCK.
-	s, found, err := list(fsys)
+	s, none, err := integrity.List(fsys)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.mayCreate(len(found) == 0, opt.MustExist); err != nil {
+	if err := mayCreate(s, none, opt.MustExist); err != nil {
 		return nil, err
 	}
 	db := newDB(fsys, opt)
 	if err := db.takeLock(); err != nil {
-		return nil, tooManyFiles(err)
+		return nil, vfs.TooManyFiles(err)
 	}
 	defer func() {
 		if err != nil {
@@ -75,10 +75,10 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	}()
 	rep := &db.report
 	rep.Path, rep.Asked, rep.Level = fsys.Path("."), opt.Integrity, opt.Integrity
-	if s, err = look(fsys); err != nil {
+	if s, err = integrity.Look(fsys); err != nil {
 		return nil, err
 	}
-	rep.phase("headers", start, int64(len(s.files)), 0)
+	rep.phase("headers", start, int64(len(s.Files)), 0)
 	l, err := db.openLog(s)
 	if err != nil {
 		return nil, err
@@ -100,16 +100,16 @@ func newDB(fsys vfs.FS, opt Options) *DB {
 }
 
 // mayCreate refuses a folder in which no store can be and none should be made.
-func (s *survey) mayCreate(none, mustExist bool) error {
+func mayCreate(s *integrity.Survey, none, mustExist bool) error {
 	switch {
 	case !none:
 		return nil
-	case len(s.others) > 0:
-		return fmt.Errorf("%s: holds %s and no segment: %w", s.fs.Path("."), shortList(s.others), ErrNotStore)
-	case s.spoor:
-		return fmt.Errorf("%s: holds traces of a store and no segment: %w", s.fs.Path("."), ErrMissing)
+	case len(s.Others) > 0:
+		return fmt.Errorf("%s: holds %s and no segment: %w", s.FS.Path("."), shortList(s.Others), ErrNotStore)
+	case s.Spoor:
+		return fmt.Errorf("%s: holds traces of a store and no segment: %w", s.FS.Path("."), ErrMissing)
 	case mustExist:
-		return noStore(s.fs.Path("."))
+		return noStore(s.FS.Path("."))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (s *survey) mayCreate(none, mustExist bool) error {
 // takeLock makes this process the writer.
 func (db *DB) takeLock() error {
 	holder := fmt.Sprintf("pid %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
-	lock, other, err := db.fs.Lock(lockName, holder)
+	lock, other, err := db.fs.Lock(integrity.LockName, holder)
 	if errors.Is(err, vfs.ErrLocked) {
 		if other == "" {
 			other = "another process"
@@ -155,40 +155,35 @@ func (db *DB) begin(l *log) {
 }
 
 // openLog builds the index and returns the log that commits will go to.
-func (db *DB) openLog(s *survey) (*log, error) {
+func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 	rep := &db.report
-	if s.none() {
+	if s.None() {
 		return db.createLogFrom(s)
 	}
-	st, err := s.stand(db.opt.Integrity, false)
+	st, err := stand(s, &db.opt, false)
 	if err != nil {
 		return nil, err
 	}
-	defer st.sf.unpin()
-	defer func() { // the parts are the view's
-		for _, p := range st.parts {
-			p.sf.unpin()
-		}
-	}()
-	if st.lost && !db.opt.AcceptLostLog {
+	defer st.Close() // the parts are the view's by then
+	if st.Lost && !db.opt.AcceptLostLog {
 		return nil, fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (AcceptLostLog)",
-			rep.Path, ErrLostLog, st.v.Successor)
+			rep.Path, ErrLostLog, st.V.Successor)
 	}
-	rep.Clean = st.clean
-	if !st.clean {
+	rep.Clean = st.Clean
+	if !st.Clean {
 		rep.Level = integrity.Log // Judge took it by itself
 	}
 	if err := st.buildIndex(&db.view, &db.opt, rep); err != nil {
 		return nil, err
 	}
-	db.nextID = max(st.newest.hdr.NextID, s.maxID+1, st.v.Successor.ID+1) // the latter may be lost, and may come back
-	db.live = st.live
-	db.lastTime = max(st.v.LastTime, st.newest.hdr.Time)
+	db.nextID = max(st.Newest.Header.NextID, s.MaxID+1, st.V.Successor.ID+1) // the latter may be lost, and may come back
+	db.live = st.Live
+	db.lastTime = max(st.V.LastTime, st.Newest.Header.Time)
 	if err := db.tidy(st); err != nil {
 		return nil, err
 	}
 	var l *log
-	if st.clean {
+	if st.Clean {
 		l, err = db.resume(st)
 	} else {
 		l, err = db.recover(st, rep)
@@ -207,8 +202,8 @@ func (db *DB) openLog(s *survey) (*log, error) {
 }
 
 // createLogFrom makes the store in a folder that holds none.
-func (db *DB) createLogFrom(s *survey) (*log, error) {
-	if err := db.remove(s.tmps...); err != nil {
+func (db *DB) createLogFrom(s *integrity.Survey) (*log, error) {
+	if err := db.remove(s.Tmps...); err != nil {
 		return nil, err
 	}
 	l, err := db.create()
@@ -224,30 +219,30 @@ func (db *DB) createLogFrom(s *survey) (*log, error) {
 }
 
 // resume opens the newest log, which was closed in order, to go on with it.
-func (db *DB) resume(st *standing) (*log, error) {
-	db.view.add(st.sf)
-	if err := st.replay(&db.view, &db.report); err != nil {
+func (db *DB) resume(st standing) (*log, error) {
+	db.view.add(st.log())
+	if err := st.replay(&db.view, st.log(), &db.report); err != nil {
 		return nil, err
 	}
-	f, err := db.fs.OpenWrite(st.newest.name)
+	f, err := db.fs.OpenWrite(st.Newest.Name)
 	if err != nil {
 		return nil, err
 	}
-	l := db.newLog(st.newest.hdr, st.r.HeaderSize)
+	l := db.newLog(st.Newest.Header, st.R.HeaderSize)
 	// The sync of the close may have failed, though its records can be read.
-	l.again = make([]byte, st.v.End-st.v.Durable)
-	if _, err := st.sf.ReadAt(l.again, st.v.Durable); err != nil {
+	l.again = make([]byte, st.V.End-st.V.Durable)
+	if _, err := st.log().ReadAt(l.again, st.V.Durable); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	// Readers go on with the handle they have for what is there, and take the new
 	// one, whose map has room, for what comes.
-	next := newSource(f, max(l.limit, st.v.End), false)
-	next.older = st.sf.src.Load()
-	st.sf.src.Store(next)
-	st.sf.unwritten = db.unwritten
-	st.sf.last.Store(st.v.NextSeq - 1)
-	l.sf, l.name, l.f = st.sf, st.newest.name, f
-	l.begun = time.Unix(0, st.newest.hdr.Time)
-	l.end, l.data, l.synced, l.marked = st.v.End, st.v.Records, st.v.Durable, true
+	next := newSource(f, max(l.limit, st.V.End), false)
+	next.older = st.log().src.Load()
+	st.log().src.Store(next)
+	st.log().unwritten = db.unwritten
+	st.log().last.Store(st.V.NextSeq - 1)
+	l.sf, l.name, l.f = st.log(), st.Newest.Name, f
+	l.begun = time.Unix(0, st.Newest.Header.Time)
+	l.end, l.data, l.synced, l.marked = st.V.End, st.V.Records, st.V.Durable, true
 	return l, nil
 }

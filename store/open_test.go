@@ -182,7 +182,7 @@ func TestIndexTooLarge(t *testing.T) {
 	if _, err := OpenReadOnly(dir, &Options{MaxIndexBytes: 1000}); !errors.Is(err, ErrIndexTooLarge) {
 		t.Errorf("open read-only: %v", err)
 	}
-	notLock := func(s string) bool { return strings.Contains(s, lockName) }
+	notLock := func(s string) bool { return strings.Contains(s, integrity.LockName) }
 	if !slices.Equal(slices.DeleteFunc(before, notLock), slices.DeleteFunc(tree(t, dir), notLock)) {
 		t.Error("files were touched")
 	}

@@ -73,7 +73,7 @@ func OpenReadOnlyFS(fsys fs.FS, o *Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openReader(readFS{fsys}, opt)
+	return openReader(vfs.FromFS(fsys), opt)
 }
 
 func openReader(fsys vfs.FS, opt Options) (*Reader, error) {
@@ -130,12 +130,12 @@ func (r *Reader) Refresh() error {
 func (r *Reader) reload() error {
 	const tries = 20
 	for i := 0; ; i++ {
-		live, err := r.fs.Locked(lockName)
+		live, err := r.fs.Locked(integrity.LockName)
 		if err != nil {
 			return err
 		}
 		err = r.load(live)
-		now, lockErr := r.fs.Locked(lockName)
+		now, lockErr := r.fs.Locked(integrity.LockName)
 		if err == nil && lockErr == nil && now == live || i == tries {
 			return err
 		}
@@ -151,16 +151,16 @@ func (r *Reader) reload() error {
 func (r *Reader) load(live bool) error {
 	start := time.Now()
 	rep := OpenReport{Path: r.fs.Path("."), Asked: r.opt.Integrity, Level: r.opt.Integrity}
-	s, err := look(r.fs)
+	s, err := integrity.Look(r.fs)
 	if err != nil {
 		return err
 	}
-	rep.phase("headers", start, int64(len(s.files)), 0)
-	st, err := s.stand(r.opt.Integrity, live)
+	rep.phase("headers", start, int64(len(s.Files)), 0)
+	st, err := stand(s, &r.opt, live)
 	if err != nil {
 		return err
 	}
-	defer st.close()
+	defer st.Close()
 	var v view
 	if err := st.buildIndex(&v, &r.opt, &rep); err != nil {
 		v.close()
@@ -194,51 +194,48 @@ func (r *Reader) swap(v *view) {
 }
 
 // tell fills in what the report says of the newest log.
-func (st *standing) tell(rep *OpenReport, live bool) {
-	rep.UUID, rep.Timeline, rep.Clean = st.uuid, st.newest.hdr.Ref.Timeline, st.clean
-	rep.LeftAlone = st.others
+func (st standing) tell(rep *OpenReport, live bool) {
+	rep.UUID, rep.Timeline, rep.Clean = st.UUID, st.Newest.Header.Ref.Timeline, st.Clean
+	rep.LeftAlone = st.Others
 	if rep.Live = live; live {
 		rep.Notes = append(rep.Notes, "a process has the store open for writing; shown is what was known to be on the disk")
 		return
 	}
-	if !st.clean {
+	if !st.Clean {
 		rep.Level = integrity.Log // taken by itself
 	}
 	switch {
-	case st.lost:
-		rep.Notes = append(rep.Notes, st.why+": shown is what came before it; an open for writing refuses that, unless the loss is accepted")
-	case st.why != "":
-		rep.Notes = append(rep.Notes, st.why+"; the next open for writing recovers it")
+	case st.Lost:
+		rep.Notes = append(rep.Notes, st.Why+": shown is what came before it; an open for writing refuses that, unless the loss is accepted")
+	case st.Why != "":
+		rep.Notes = append(rep.Notes, st.Why+"; the next open for writing recovers it")
 	}
-	if n := st.newest.size - st.v.End; n > 0 && st.v.Torn != "" {
-		rep.Cut = &Cut{Segment: st.newest.hdr.Ref, Offset: st.v.End, Bytes: n, Reason: st.v.Torn}
+	if n := st.Newest.Size - st.V.End; n > 0 && st.V.Torn != "" {
+		rep.Cut = &Cut{Segment: st.Newest.Header.Ref, Offset: st.V.End, Bytes: n, Reason: st.V.Torn}
 	}
 }
 
 // tip puts the newest log's records into the index, and returns where they end.
-func (st *standing) tip(v *view, live bool, rep *OpenReport) (tip, error) {
-	t := tip{hdr: st.newest.hdr, off: st.v.End, next: st.v.NextSeq, size: st.newest.size}
-	f, err := st.fs.Open(st.newest.name)
+func (st standing) tip(v *view, live bool, rep *OpenReport) (tip, error) {
+	t := tip{hdr: st.Newest.Header, off: st.V.End, next: st.V.NextSeq, size: st.Newest.Size}
+	f, err := st.FS.Open(st.Newest.Name)
 	if err != nil {
 		return t, err
 	}
-	t.f, t.sf = f, followed(f, st.newest.hdr, st.sf.path)
-	t.sf.size.Store(st.newest.size)
-	if st.v.Successor != (segment.Ref{}) { // its records are in a table
-		for _, p := range st.parts {
-			if p.entry == st.newest {
+	t.f, t.sf = f, followed(f, st.Newest.Header, st.log().path)
+	t.sf.size.Store(st.Newest.Size)
+	if st.V.Successor != (segment.Ref{}) { // its records are in a table
+		for _, p := range st.Parts {
+			if p.Entry == st.Newest {
 				t.sf.unpin()
-				t.sf, t.f = p.sf, nil
+				t.sf, t.f = fileOf(p), nil
 			}
 		}
 		return t, nil
 	}
 	v.add(t.sf)
 	t.sf.unpin()
-	seen := st.sf
-	st.sf = t.sf
-	err = st.replay(v, rep)
-	st.sf = seen
+	err = st.replay(v, t.sf, rep)
 	t.sf.last.Store(max(t.sf.last.Load(), t.hdr.FirstSeq-1))
 	t.next = t.sf.last.Load() + 1
 	if live {

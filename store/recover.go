@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -138,16 +139,16 @@ func (db *DB) create() (*log, error) {
 }
 
 // newTimeline is the header of a log that begins a timeline where st ends.
-func (st *standing) newTimeline(id segment.ID) *segment.Header {
-	old := st.newest.hdr
+func (st standing) newTimeline(id segment.ID) *segment.Header {
+	old := st.Newest.Header
 	h := &segment.Header{
-		Kind: segment.Log, UUID: st.uuid, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
-		FirstSeq: st.v.NextSeq, Time: max(time.Now().UnixNano(), st.v.LastTime+1),
-		Parent: old.Ref, ParentSeq: st.v.NextSeq - 1, Replaced: old.Ref, NextID: id + 1,
-		Live: st.live, Retired: st.retired(),
+		Kind: segment.Log, UUID: st.UUID, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
+		FirstSeq: st.V.NextSeq, Time: max(time.Now().UnixNano(), st.V.LastTime+1),
+		Parent: old.Ref, ParentSeq: st.V.NextSeq - 1, Replaced: old.Ref, NextID: id + 1,
+		Live: st.Live, Retired: st.RetiredRefs(),
 	}
-	if st.v.Successor != (segment.Ref{}) {
-		h.Replaced = st.v.Successor
+	if st.V.Successor != (segment.Ref{}) {
+		h.Replaced = st.V.Successor
 	} else {
 		h.FirstSeq = old.FirstSeq
 	}
@@ -155,7 +156,7 @@ func (st *standing) newTimeline(id segment.ID) *segment.Header {
 	// a log that nobody knows of may be newer than the newest log.
 	for _, e := range st.beside() {
 		if !st.taken(e) {
-			h.Retired = with(h.Retired, e.hdr.Ref)
+			h.Retired = integrity.With(h.Retired, e.Header.Ref)
 		}
 	}
 	return h
@@ -163,23 +164,23 @@ func (st *standing) newTimeline(id segment.ID) *segment.Header {
 
 // recover writes the newest log anew, or, if that one was ended, begins the
 // one after it, and puts its records into the index.
-func (db *DB) recover(st *standing, rep *OpenReport) (*log, error) {
+func (db *DB) recover(st standing, rep *OpenReport) (*log, error) {
 	start := time.Now()
 	h := st.newTimeline(db.nextID)
 	db.nextID++
-	rep.Begun = &Begun{h.Ref.Timeline, h.Parent.Timeline, h.ParentSeq, st.why}
+	rep.Begun = &Begun{h.Ref.Timeline, h.Parent.Timeline, h.ParentSeq, st.Why}
 	if err := db.keepTorn(st, rep); err != nil {
 		return nil, err
 	}
 	v := &db.view
 	slot := uint32(len(v.segs))
 	l, err := db.freshLog(h, func(a *appender) error {
-		if st.v.Successor != (segment.Ref{}) || st.v.End == st.r.HeaderSize {
+		if st.V.Successor != (segment.Ref{}) || st.V.End == st.R.HeaderSize {
 			return nil
 		}
-		for rec, err := range st.r.Records(segment.Span{To: st.v.End, Depth: segment.WithValues}) {
+		for rec, err := range st.R.Records(segment.Span{To: st.V.End, Depth: segment.WithValues}) {
 			if err != nil {
-				return inFile(st.sf.path, err)
+				return integrity.InFile(st.log().path, err)
 			}
 			if !rec.Kind.Data() {
 				continue
@@ -204,32 +205,32 @@ func (db *DB) recover(st *standing, rep *OpenReport) (*log, error) {
 
 // keepTorn writes what recovery cuts off to a file of its own, before anything
 // is removed.
-func (db *DB) keepTorn(st *standing, rep *OpenReport) error {
-	e, from, reason := st.newest, st.v.End, st.v.Torn
-	if st.v.Successor != (segment.Ref{}) {
-		if e, from, reason = st.next, 0, "the first write to the log is not whole"; e == nil {
+func (db *DB) keepTorn(st standing, rep *OpenReport) error {
+	e, from, reason := st.Newest, st.V.End, st.V.Torn
+	if st.V.Successor != (segment.Ref{}) {
+		if e, from, reason = st.Next, 0, "the first write to the log is not whole"; e == nil {
 			return nil
 		}
 	}
-	if e.size <= from {
+	if e.Size <= from {
 		return nil
 	}
-	rep.Cut = &Cut{Segment: segment.Ref{ID: e.id}, Offset: from, Bytes: e.size - from, Reason: reason}
-	if e.hdr != nil {
-		rep.Cut.Segment = e.hdr.Ref
+	rep.Cut = &Cut{Segment: segment.Ref{ID: e.ID}, Offset: from, Bytes: e.Size - from, Reason: reason}
+	if e.Header != nil {
+		rep.Cut.Segment = e.Header.Ref
 	}
-	name := fmt.Sprintf("%s.%d.torn", e.id, from)
+	name := fmt.Sprintf("%s.%d.torn", e.ID, from)
 	rep.Cut.Kept = db.fs.Path(name)
 	return db.writeTorn(e, from, name)
 }
 
-func (db *DB) writeTorn(e *entry, from int64, name string) error {
-	src, err := db.fs.Open(e.name)
+func (db *DB) writeTorn(e *integrity.Entry, from int64, name string) error {
+	src, err := db.fs.Open(e.Name)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	tmp := e.id.String() + ".tmp"
+	tmp := e.ID.String() + ".tmp"
 	if err := removeIfThere(db.fs, tmp); err != nil {
 		return err
 	}
@@ -237,7 +238,7 @@ func (db *DB) writeTorn(e *entry, from int64, name string) error {
 	if err != nil {
 		return noRoom(err)
 	}
-	err = copyRange(out, src, from, e.size)
+	err = copyRange(out, src, from, e.Size)
 	if err == nil {
 		err = out.Sync()
 	}

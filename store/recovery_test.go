@@ -40,11 +40,11 @@ func TestTornFirstWriteShowsAnotherHeader(t *testing.T) {
 		{"garbage", func(g *ground) []byte { return []byte(strings.Repeat("garbage!", 64)) }},
 		{"zeros", func(g *ground) []byte { return make([]byte, 512) }},
 		{"of a recovery that was cut off under the same id", func(g *ground) []byte {
-			s, err := look(g.fs)
+			s, err := integrity.Look(g.fs)
 			if err != nil {
 				g.Fatal(err)
 			}
-			h := *s.newest().hdr
+			h := *s.NewestLog().Header
 			h.Ref.Timeline++
 			h.Live, h.Replaced = h.Live[:len(h.Live)-1], segment.Ref{Timeline: 5, ID: h.Ref.ID - 2}
 			return append(h.Append(nil), make([]byte, 100)...)
@@ -228,18 +228,18 @@ func TestIdleStoreWritesAMark(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(50 * time.Millisecond)
-				s, err := look(fsys)
+				s, err := integrity.Look(fsys)
 				if err != nil {
 					t.Fatal(err)
 				}
-				st, err := s.stand(integrity.Log, false)
+				st, err := stand(s, &Options{Integrity: integrity.Log}, false)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if st.v.Durable != st.v.End-segment.MarkSize {
-					t.Errorf("%v: 50 ms after the sync the log is vouched for to %d of %d", d, st.v.Durable, st.v.End)
+				if st.V.Durable != st.V.End-segment.MarkSize {
+					t.Errorf("%v: 50 ms after the sync the log is vouched for to %d of %d", d, st.V.Durable, st.V.End)
 				}
-				st.close()
+				st.Close()
 			}
 			ops := fsys.Ops()
 			time.Sleep(time.Minute)

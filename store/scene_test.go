@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -157,44 +158,44 @@ func (b *builder) put() {
 // segment as an output, in order of key, and an edit into the newest log, which
 // was closed, that puts it in the place of the other.
 func (b *builder) adoptOutput() {
-	s, err := look(b.fs)
+	s, err := integrity.Look(b.fs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	st, err := s.stand(0, false)
+	st, err := stand(s, &Options{}, false)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer st.close()
-	old := st.parts[2]
-	h := &segment.Header{Kind: segment.Output, UUID: st.uuid, Ref: segment.Ref{Timeline: old.hdr.Ref.Timeline, ID: st.newest.hdr.Ref.ID + 10},
-		FirstSeq: old.hdr.FirstSeq, Time: old.hdr.Time}
+	defer st.Close()
+	old := st.Parts[2]
+	h := &segment.Header{Kind: segment.Output, UUID: st.UUID, Ref: segment.Ref{Timeline: old.Header.Ref.Timeline, ID: st.Newest.Header.Ref.ID + 10},
+		FirstSeq: old.Header.FirstSeq, Time: old.Header.Time}
 	b.fs.SetBytes(sealName(h.Ref.ID), b.output(old, h))
-	edit := segment.Record{Seq: st.v.NextSeq, Time: st.v.LastTime + 1}
-	edit.SetEdit(segment.EditSet{Retire: []segment.Ref{old.hdr.Ref}, Adopt: []segment.Ref{h.Ref}})
-	log := b.fs.Bytes(st.newest.name)[:st.v.Durable] // without the close
-	place := st.newest.hdr.Place()
+	edit := segment.Record{Seq: st.V.NextSeq, Time: st.V.LastTime + 1}
+	edit.SetEdit(segment.EditSet{Retire: []segment.Ref{old.Header.Ref}, Adopt: []segment.Ref{h.Ref}})
+	log := b.fs.Bytes(st.Newest.Name)[:st.V.Durable] // without the close
+	place := st.Newest.Header.Place()
 	log = place.AppendRecord(log, int64(len(log)), &edit)
 	for i := range int64(2) {
-		r := segment.Record{Seq: st.v.NextSeq, Time: edit.Time + 1 + i, Vouch: int64(len(log)) - i*segment.CloseSize}
-		r.SetClose(st.v.Inode, st.v.Birth)
+		r := segment.Record{Seq: st.V.NextSeq, Time: edit.Time + 1 + i, Vouch: int64(len(log)) - i*segment.CloseSize}
+		r.SetClose(st.V.Inode, st.V.Birth)
 		log = place.AppendRecord(log, int64(len(log)), &r)
 	}
-	b.fs.SetBytes(st.newest.name, log)
-	if err := b.fs.Remove(old.name); err != nil {
+	b.fs.SetBytes(st.Newest.Name, log)
+	if err := b.fs.Remove(old.Name); err != nil {
 		b.t.Fatal(err)
 	}
 	b.fs.SyncDir(".")
 }
 
 // output returns the file of an output with header h and the records of a segment.
-func (b *builder) output(old *part, h *segment.Header) []byte {
+func (b *builder) output(old *integrity.Part, h *segment.Header) []byte {
 	var recs []segment.Record
-	r, err := segment.NewReader(old.sf, old.size)
+	r, err := segment.NewReader(fileOf(old), old.Size)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for rec, err := range r.Records(segment.Span{To: old.footer.RecordsEnd, Depth: segment.WithValues}) {
+	for rec, err := range r.Records(segment.Span{To: old.Footer.RecordsEnd, Depth: segment.WithValues}) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -229,18 +230,18 @@ func (b *builder) output(old *part, h *segment.Header) []byte {
 func (b *builder) scene(name string) *scene {
 	sc := &scene{name: name, fs: b.fs, track: b.tr}
 	sc.opt = resolve(b.t, Options{SegmentSize: 1 << 16})
-	s, err := look(b.fs)
+	s, err := integrity.Look(b.fs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	e := s.newest()
-	sc.newest, sc.hdr, sc.ended = e.name, e.hdr, e.hdr.FirstSeq-1
-	f, err := b.fs.Open(e.name)
+	e := s.NewestLog()
+	sc.newest, sc.hdr, sc.ended = e.Name, e.Header, e.Header.FirstSeq-1
+	f, err := b.fs.Open(e.Name)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer f.Close()
-	r, err := segment.NewReader(f, e.size)
+	r, err := segment.NewReader(f, e.Size)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -157,13 +158,13 @@ func (db *DB) seal(l *log) error {
 			err = sealFile(db.fs, l.f, id, end, false)
 		}
 		if footerFull(err) || isCorrupt(err) { // a copy would fare no better
-			return noRoom(inFile(l.sf.path, err))
+			return noRoom(integrity.InFile(l.sf.path, err))
 		}
 		l.spoiled = err != nil // no sync is tried again on that file
 	}
 	if l.spoiled {
 		if again := sealFile(db.fs, l.f, id, end, true); again != nil {
-			return noRoom(inFile(l.sf.path, errors.Join(err, again)))
+			return noRoom(integrity.InFile(l.sf.path, errors.Join(err, again)))
 		}
 	}
 	db.settle(l, l.spoiled)

@@ -6,36 +6,37 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 )
 
 // tidy removes what has no use, and finishes the seals that a crash
 // interrupted. All of it is on the disk before recovery writes anything.
-func (db *DB) tidy(st *standing) error {
+func (db *DB) tidy(st standing) error {
 	rep := &db.report
-	old := st.tmps
-	for _, e := range st.empty {
-		if e != st.next {
-			old = append(old, e.name)
+	old := st.Tmps
+	for _, e := range st.Empty {
+		if e != st.Next {
+			old = append(old, e.Name)
 		}
 	}
-	for _, d := range st.dups {
-		old = append(old, d[1].name)
+	for _, d := range st.Dups {
+		old = append(old, d[1].Name)
 	}
 	for _, e := range st.beside() {
 		if st.taken(e) {
-			old = append(old, e.name)
+			old = append(old, e.Name)
 		} else {
-			rep.LeftAlone = append(rep.LeftAlone, e.name)
+			rep.LeftAlone = append(rep.LeftAlone, e.Name)
 		}
 	}
-	rep.LeftAlone = append(rep.LeftAlone, st.others...)
+	rep.LeftAlone = append(rep.LeftAlone, st.Others...)
 	if err := db.remove(old...); err != nil {
 		return err
 	}
-	for _, p := range st.parts {
-		if p.bytes != nil {
-			if err := db.finishSeal(p, p.entry == st.newest); err != nil {
+	for _, p := range st.Parts {
+		if p.Bytes != nil {
+			if err := db.finishSeal(p, p.Entry == st.Newest); err != nil {
 				return err
 			}
 		}
@@ -44,16 +45,16 @@ func (db *DB) tidy(st *standing) error {
 }
 
 // beside returns the sound segments of this store that are not of its set.
-func (st *standing) beside() []*entry {
-	return slices.DeleteFunc(slices.Clone(st.files), func(e *entry) bool {
-		return e == st.newest || slices.Contains(st.live, e.hdr.Ref)
+func (st standing) beside() []*integrity.Entry {
+	return slices.DeleteFunc(slices.Clone(st.Files), func(e *integrity.Entry) bool {
+		return e == st.Newest || slices.Contains(st.Live, e.Header.Ref)
 	})
 }
 
 // taken reports whether the newest log has all that is in e, which it replaced.
-func (st *standing) taken(e *entry) bool {
-	h := st.newest.hdr
-	return e.hdr.Ref == h.Replaced && e.hdr.Ref == h.Parent
+func (st standing) taken(e *integrity.Entry) bool {
+	h := st.Newest.Header
+	return e.Header.Ref == h.Replaced && e.Header.Ref == h.Parent
 }
 
 // remove unlinks files, durably.
@@ -76,45 +77,45 @@ func (db *DB) remove(names ...string) error {
 // failed, and it may stand in the system's cache alone: then it must be sealed,
 // and is written anew. So is one that lost its write permission in an earlier
 // attempt.
-func (db *DB) finishSeal(p *part, must bool) error {
+func (db *DB) finishSeal(p *integrity.Part, must bool) error {
 	anew := must
-	f, err := db.fs.OpenWrite(p.name)
+	f, err := db.fs.OpenWrite(p.Name)
 	if errors.Is(err, fs.ErrPermission) {
 		anew = true
-		f, err = db.fs.Open(p.name)
+		f, err = db.fs.Open(p.Name)
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	id := p.hdr.Ref.ID
-	err = sealFile(db.fs, f, id, p.footer.RecordsEnd, anew)
+	id := p.Header.Ref.ID
+	err = sealFile(db.fs, f, id, p.Footer.RecordsEnd, anew)
 	if err != nil && !anew {
-		err = sealFile(db.fs, f, id, p.footer.RecordsEnd, true)
+		err = sealFile(db.fs, f, id, p.Footer.RecordsEnd, true)
 	}
 	if err != nil && must {
 		return noRoom(err)
 	}
 	if err != nil {
-		db.report.Notes = append(db.report.Notes, fmt.Sprintf("%s could not be sealed: %v", p.name, err))
+		db.report.Notes = append(db.report.Notes, fmt.Sprintf("%s could not be sealed: %v", p.Name, err))
 		return nil
 	}
-	p.sf.path = db.fs.Path(sealName(id))
+	fileOf(p).path = db.fs.Path(sealName(id))
 	db.report.Sealed = append(db.report.Sealed, sealName(id))
 	return nil
 }
 
 // clear removes the log that recovery wrote anew: the last step, which the
 // next open takes if this one does not come to it.
-func (db *DB) clear(st *standing) error {
-	if st.clean {
+func (db *DB) clear(st standing) error {
+	if st.Clean {
 		return nil
 	}
-	if st.v.Successor == (segment.Ref{}) {
-		return db.remove(st.newest.name)
+	if st.V.Successor == (segment.Ref{}) {
+		return db.remove(st.Newest.Name)
 	}
-	if st.next != nil {
-		return db.remove(st.next.name)
+	if st.Next != nil {
+		return db.remove(st.Next.Name)
 	}
 	return nil
 }

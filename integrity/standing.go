@@ -1,0 +1,264 @@
+package integrity
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Standing is what the files of a store amount to: its newest log, what that log
+// says the store is made of, and what is wrong with its end. Finding it changes
+// nothing. Close lets go of the files.
+type Standing struct {
+	*Survey
+	Newest *Entry
+	Src    Source          // of the newest log
+	R      *segment.Reader // of its records
+	V      *Verdict
+	Parts  []*Part       // the segments that have a table, or can have one
+	Live   []segment.Ref // the set: the parts, and what is missing
+	Next   *Entry        // the named successor, if it is there without a sound header
+	Lost   bool          // the named successor is not there
+	Clean  bool          // closed in order, and this very file
+	Why    string        // why the newest log cannot be continued
+
+	// Missing is what is not there of the set, if that is tolerated; see also
+	// Survey.Problems and Part.Err.
+	Missing []segment.Ref
+
+	open func(*Entry) (Source, error)
+}
+
+// StandOptions of Survey.Stand.
+type StandOptions struct {
+	// Level is how the newest log is judged.
+	Level Level
+
+	// Live says that a writer is at work: then the newest log counts only as far
+	// as it is known to be on the disk, and what looks torn is what is being written.
+	Live bool
+
+	// Tolerate goes on past segments that are damaged or missing. The newest log
+	// must be sound all the same. The tables of all parts are read to find out.
+	Tolerate bool
+
+	// Open opens the file of an entry that has a header. Nil: as the file system does.
+	Open func(*Entry) (Source, error)
+}
+
+// Stand finds out how the store stands. The error is a *segment.CorruptError, wraps
+// ErrMissing, ErrNotStore or segment.ErrVersion, or is one of reading.
+func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
+	s.tolerate = s.tolerate || o.Tolerate
+	st = &Standing{Survey: s, Newest: s.NewestLog(), open: o.Open}
+	defer func() {
+		if err != nil {
+			st.Close()
+			st = nil
+		}
+	}()
+	if st.Newest == nil {
+		return st, s.noLog()
+	}
+	if err := st.judge(o.Level); err != nil {
+		return st, err
+	}
+	if e := st.unaccounted(); e != nil && !o.Live {
+		// Either a torn first write uncovered the header of a freed file, which
+		// the end record of the log before it proves, or e does not belong here.
+		old := st.Newest
+		s.demote(old, "which does not know of "+e.Name+"; one of them does not belong here")
+		if old.Sealed {
+			return st, InFile(s.FS.Path(old.Name), old.Err)
+		}
+		st.Src.Close()
+		st.Newest, st.Src, st.Why = s.NewestLog(), nil, ""
+		if err := st.judge(o.Level); err != nil {
+			return st, err
+		}
+	}
+	if err := st.judgeBare(o.Live); err != nil {
+		return st, err
+	}
+	if err := st.gather(); err != nil {
+		return st, err
+	}
+	if o.Live && st.V.Successor == (segment.Ref{}) {
+		st.V.End = min(st.V.End, max(st.V.Durable, st.R.HeaderSize))
+	}
+	return st, st.chain()
+}
+
+// Close lets go of the files.
+func (st *Standing) Close() error {
+	var err error
+	if st.Src != nil {
+		err = st.Src.Close()
+	}
+	for _, p := range st.Parts {
+		err = errors.Join(err, p.Src.Close())
+	}
+	return err
+}
+
+// noLog is the error for a folder without a newest log.
+func (s *Survey) noLog() error {
+	if len(s.Bare) > 0 {
+		e := s.Bare[len(s.Bare)-1]
+		return InFile(s.FS.Path(e.Name), e.Err)
+	}
+	if len(s.Files)+len(s.Empty) > 0 {
+		return fmt.Errorf("%s: no log among the segments: %w", s.FS.Path("."), ErrMissing)
+	}
+	return fmt.Errorf("%s: %w", s.FS.Path("."), ErrNotStore)
+}
+
+// judge reads the newest log.
+func (st *Standing) judge(level Level) error {
+	e := st.Newest
+	path := st.FS.Path(e.Name)
+	src, err := st.openFile(e)
+	if err != nil {
+		return err
+	}
+	st.Src = src
+	end := e.Size
+	if e.Sealed {
+		f, err := st.footerOf(e, src)
+		if err != nil {
+			return err
+		}
+		end = f.RecordsEnd
+	}
+	if st.R, err = segment.NewReader(src, end); err != nil {
+		return InFile(path, err)
+	}
+	if st.V, err = Judge(st.R, level); err != nil {
+		return InFile(path, err)
+	}
+	if e.Sealed && st.V.Successor == (segment.Ref{}) {
+		return &segment.CorruptError{File: path, Segment: e.Header.Ref, Offset: st.V.End, Reason: "a sealed log without an end record"}
+	}
+	return st.judgeClose()
+}
+
+// unaccounted returns a log that was begun after those of the newest log's set
+// and is not the one that it replaced: whoever began the newest log did
+// not know of it.
+func (st *Standing) unaccounted() *Entry {
+	h := st.Newest.Header
+	known := slices.Concat(h.Live, st.RetiredRefs())
+	for _, e := range st.V.Edits {
+		known = append(known, e.Adopt...)
+	}
+	last := segment.ID(0)
+	for _, r := range known {
+		last = max(last, r.ID)
+	}
+	known = append(known, h.Ref, h.Replaced)
+	for _, e := range slices.Backward(st.Files) {
+		if e.Header.Kind == segment.Log && e.Header.Ref.ID > last && !slices.Contains(known, e.Header.Ref) {
+			return e
+		}
+	}
+	return nil
+}
+
+// RetiredRefs returns what the newest log says has left the set, and may be on the
+// disk still.
+func (st *Standing) RetiredRefs() []segment.Ref {
+	refs := st.Newest.Header.Retired
+	for _, e := range st.V.Edits {
+		for _, r := range e.Retire {
+			refs = With(refs, r)
+		}
+	}
+	return refs
+}
+
+// judgeClose finds out whether the newest log can be continued.
+func (st *Standing) judgeClose() error {
+	switch {
+	case st.V.Successor != (segment.Ref{}):
+		return nil
+	case st.V.Torn != "":
+		st.Why = "the newest log has a torn tail"
+	case !st.V.Closed:
+		st.Why = "the store was not closed"
+	default:
+		f, err := st.FS.Open(st.Newest.Name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		id, err := f.Identity()
+		if err != nil {
+			return err
+		}
+		// Inode numbers are given to other files soon; without a birth time nothing is certain.
+		st.Clean = id.Inode == st.V.Inode && id.Birth == st.V.Birth && id.Birth != 0
+		if !st.Clean {
+			// It will be written anew, so damage anywhere in it must be known first.
+			st.Why = "the newest log is a copy of the one that was closed"
+			st.V, err = Judge(st.R, Log)
+			return InFile(st.FS.Path(st.Newest.Name), err)
+		}
+	}
+	return nil
+}
+
+// judgeBare finds the successor that the newest log names, and decides what the
+// files without a sound header are.
+func (st *Standing) judgeBare(live bool) error {
+	next := st.V.Successor
+	for _, e := range st.Empty {
+		if e.ID == next.ID {
+			st.Next = e
+		}
+	}
+	for _, e := range st.alien { // uncovered by a torn first write, perhaps
+		if e.ID == next.ID && st.Next == nil {
+			e.Header = nil
+			st.Bare = append(st.Bare, e)
+			st.Others = slices.DeleteFunc(st.Others, func(name string) bool { return name == e.Name })
+		}
+	}
+	for _, e := range st.Bare {
+		switch {
+		case e.ID == next.ID && !e.Sealed && (live || st.Next == nil):
+			st.Next = e
+			if !live {
+				if err := st.judgeNext(e); err != nil {
+					return err
+				}
+			}
+		case live && e.ID > st.Newest.ID: // begun since the folder was listed
+		case e.ID == st.Newest.Header.Replaced.ID && !e.Sealed:
+			st.Tmps = append(st.Tmps, e.Name) // recovery kept its bytes and could not remove it any more
+		case st.tolerate && e.ID < st.Newest.ID: // if it is of the set, it is missing there
+			st.Problems = append(st.Problems, InFile(st.FS.Path(e.Name), e.Err))
+		default:
+			return InFile(st.FS.Path(e.Name), e.Err)
+		}
+	}
+	st.Lost = next != (segment.Ref{}) && st.Next == nil
+	if st.Lost {
+		st.Why = fmt.Sprintf("the log %s is lost", next)
+	} else if next != (segment.Ref{}) {
+		st.Why = fmt.Sprintf("the log %s was cut off as it was begun", next)
+	}
+	return nil
+}
+
+// judgeNext decides whether the first write to the successor was torn.
+func (st *Standing) judgeNext(e *Entry) error {
+	f, err := st.FS.Open(e.Name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h := &segment.Header{Kind: segment.Log, UUID: st.UUID, Ref: st.V.Successor, FirstSeq: st.V.NextSeq}
+	return InFile(st.FS.Path(e.Name), JudgeHeaderless(segment.ReaderFor(h, f, e.Size)))
+}

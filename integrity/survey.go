@@ -1,0 +1,341 @@
+package integrity
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Entry is one segment file as it was found. Files go by their headers, not by
+// their names; a name matters only where there is no header.
+type Entry struct {
+	Name   string
+	ID     segment.ID // by the name
+	Sealed bool       // by the name
+	Size   int64
+	Mode   fs.FileMode
+	Header *segment.Header // nil: none that is sound
+	Err    error           // why
+}
+
+// Survey is what a store's folder holds.
+type Survey struct {
+	FS     vfs.FS
+	UUID   segment.UUID
+	Files  []*Entry               // with a sound header of this store, in order of Ref.Compare
+	ByRef  map[segment.Ref]*Entry // the same
+	Bare   []*Entry               // without a sound header, but not empty
+	Empty  []*Entry               // logs not begun
+	Dups   [][2]*Entry            // a sealed segment and the log it was made from
+	Tmps   []string               // unfinished files
+	Torn   []string               // what recovery cut off and kept
+	Others []string               // what is not ours
+	MaxID  segment.ID             // greatest id in any name or header
+	Spoor  bool                   // there are traces of a store without segments
+
+	// Problems is what LookOn went on past. Entries that have an Err and are in no
+	// list above are files that could not be read, or not judged.
+	Problems []error
+	Unjudged []*Entry
+
+	alien    []*Entry // logs of another store, by their headers; in Others, too
+	tolerate bool
+}
+
+// LockName is the name of the file whose lock the writer holds.
+const LockName = "LOCK"
+
+// Names in a store's folder that are not segments.
+const (
+	QuarantineName = "quarantine" // what repair replaced
+	ReceiptsName   = "receipts"   // the archiver's
+	MemoryName     = "scrub.json" // when which segment was verified
+)
+
+var (
+	// ErrNotStore is wrapped by the error for a folder that holds something
+	// else than a store.
+	ErrNotStore = errors.New("not a varve store")
+
+	// ErrMissing is wrapped by the error where segments of the store are not
+	// there; the message names them.
+	ErrMissing = errors.New("segments are missing")
+)
+
+// Look lists the folder and reads every header. The error is one of reading, of
+// a newer version, or of segments that contradict each other.
+func Look(fsys vfs.FS) (*Survey, error) { return look(fsys, false) }
+
+// LookOn is Look, and goes on past what can be gone past: see Survey.Problems.
+// The error is that of listing the folder.
+func LookOn(fsys vfs.FS) (*Survey, error) { return look(fsys, true) }
+
+func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
+	s, found, err := list(fsys)
+	if err != nil {
+		return nil, err
+	}
+	s.tolerate = tolerate
+	readHeaders(fsys, found)
+	judged := found[:0:0]
+	for _, e := range found {
+		if e.Err == nil || isCorrupt(e.Err) {
+			judged = append(judged, e)
+			continue
+		}
+		if err := s.problem(InFile(fsys.Path(e.Name), e.Err)); err != nil {
+			return nil, err
+		}
+		s.Unjudged = append(s.Unjudged, e)
+	}
+	found = judged
+	s.UUID, err = s.owner(found)
+	if err := s.problem(err); err != nil {
+		return nil, err
+	}
+	for _, e := range found {
+		if err := s.place(e); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(s.Files, func(a, b *Entry) int { return a.Header.Ref.Compare(b.Header.Ref) })
+	return s, nil
+}
+
+// problem is an error of a survey that must be sound, and a note in one that goes on.
+func (s *Survey) problem(err error) error {
+	if err == nil || !s.tolerate {
+		return err
+	}
+	s.Problems = append(s.Problems, err)
+	return nil
+}
+
+// List sorts the names in the folder. It reads no file: of the Survey, only what
+// names tell is there, and none reports whether there is any segment file.
+func List(fsys vfs.FS) (s *Survey, none bool, err error) {
+	s, found, err := list(fsys)
+	return s, len(found) == 0, err
+}
+
+// list sorts the names in the folder, and returns those of segments.
+func list(fsys vfs.FS) (s *Survey, found []*Entry, err error) {
+	s = &Survey{FS: fsys, ByRef: map[segment.Ref]*Entry{}}
+	names, err := fsys.ReadDir(".")
+	if err != nil {
+		return nil, nil, vfs.TooManyFiles(err)
+	}
+	for _, d := range names {
+		if e := s.sort(d); e != nil {
+			found = append(found, e)
+			s.MaxID = max(s.MaxID, e.ID)
+		}
+	}
+	return s, found, nil
+}
+
+func isCorrupt(err error) bool {
+	_, ok := asCorrupt(err)
+	return ok
+}
+
+func asCorrupt(err error) (*segment.CorruptError, bool) {
+	return errors.AsType[*segment.CorruptError](err)
+}
+
+// sort notes what a name says, and returns an entry for a segment file.
+func (s *Survey) sort(d fs.DirEntry) *Entry {
+	name := d.Name()
+	base, ext, _ := strings.Cut(name, ".")
+	id, err := strconv.ParseUint(base, 10, 64)
+	numbered := err == nil && len(base) == 20 && d.Type().IsRegular()
+	switch {
+	case numbered && (ext == "seg" || ext == "open"):
+		return &Entry{Name: name, ID: segment.ID(id), Sealed: ext == "seg"}
+	case numbered && ext == "tmp":
+		s.Tmps = append(s.Tmps, name)
+		s.MaxID = max(s.MaxID, segment.ID(id)) // its header may come up again in a freed block
+	case numbered && strings.HasSuffix(name, ".torn"):
+		s.Spoor = true
+		s.Torn = append(s.Torn, name)
+	case name == QuarantineName, name == ReceiptsName, name == MemoryName:
+		s.Spoor = true
+	case name == MemoryName+".tmp":
+	case name == LockName:
+	default:
+		s.Others = append(s.Others, name)
+	}
+	return nil
+}
+
+// readHeaders fills in the entries, a few at a time: opening thousands of files
+// is mostly waiting.
+func readHeaders(fsys vfs.FS, found []*Entry) {
+	const workers = 8
+	var wg sync.WaitGroup
+	for w := range min(workers, len(found)) {
+		wg.Go(func() {
+			for i := w; i < len(found); i += workers {
+				found[i].read(fsys)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (e *Entry) read(fsys vfs.FS) {
+	f, err := fsys.Open(e.Name)
+	if err != nil {
+		e.Err = vfs.TooManyFiles(err)
+		return
+	}
+	defer f.Close()
+	if e.Size, e.Err = f.Size(); e.Err != nil || e.Size == 0 {
+		return
+	}
+	r, err := segment.NewReader(f, e.Size)
+	if err != nil {
+		e.Err = err
+		return
+	}
+	e.Header = r.Header
+	if info, err := fsys.Stat(e.Name); err == nil {
+		e.Mode = info.Mode()
+	}
+}
+
+// owner decides whose folder this is: the store that most headers name. Of two
+// that have one file each it is that of the first, since a torn first write to
+// the second may have uncovered a header of some other store.
+func (s *Survey) owner(found []*Entry) (segment.UUID, error) {
+	count := map[segment.UUID]int{}
+	var best, second segment.UUID
+	for _, e := range found {
+		if e.Header != nil {
+			count[e.Header.UUID]++
+		}
+	}
+	for _, e := range found { // by name
+		if e.Header == nil || e.Header.UUID == best {
+			continue
+		}
+		if u := e.Header.UUID; count[u] > count[best] {
+			best, second = u, best
+		} else if count[u] > count[second] {
+			second = u
+		}
+	}
+	if n := count[second]; n > 1 && n == count[best] {
+		return best, fmt.Errorf("%s: segments of two stores, %s and %s: %w", s.FS.Path("."), best, second, ErrNotStore)
+	}
+	return best, nil
+}
+
+// place puts an entry where it belongs.
+func (s *Survey) place(e *Entry) error {
+	switch {
+	case e.Header == nil && e.Size == 0 && !e.Sealed && e.Err == nil:
+		s.Empty = append(s.Empty, e)
+	case e.Header == nil:
+		if e.Err == nil {
+			e.Err = &segment.CorruptError{Reason: "a sealed segment without a byte"}
+		}
+		s.Bare = append(s.Bare, e)
+	case e.Header.UUID != s.UUID:
+		s.Others = append(s.Others, e.Name)
+		if !e.Sealed {
+			s.alien = append(s.alien, e)
+		}
+	case !e.Sealed && !e.fits():
+		// What a torn first write uncovers may be the header of a freed file.
+		s.demote(e, "under the name of another log; rename it")
+	default:
+		s.MaxID = max(s.MaxID, e.Header.Ref.ID)
+		if o := s.ByRef[e.Header.Ref]; o != nil {
+			return s.problem(s.twice(o, e))
+		}
+		s.ByRef[e.Header.Ref] = e
+		s.Files = append(s.Files, e)
+	}
+	return nil
+}
+
+// demote makes e a file without a sound header.
+func (s *Survey) demote(e *Entry, reason string) {
+	e.Err = &segment.CorruptError{Segment: e.Header.Ref, Reason: fmt.Sprintf("the header of %s, %s", e.Header.Ref, reason)}
+	if s.ByRef[e.Header.Ref] == e {
+		delete(s.ByRef, e.Header.Ref)
+		s.Files = slices.DeleteFunc(s.Files, func(o *Entry) bool { return o == e })
+	}
+	e.Header = nil
+	s.Bare = append(s.Bare, e)
+}
+
+// twice decides between two files of the same segment: a seal that was written
+// anew may have left the log it was made from.
+func (s *Survey) twice(a, b *Entry) error {
+	if b.Sealed {
+		a, b = b, a
+	}
+	if a.Sealed && !b.Sealed && a.ID == b.ID {
+		s.Dups = append(s.Dups, [2]*Entry{a, b})
+		s.ByRef[a.Header.Ref] = a
+		if i := slices.Index(s.Files, b); i >= 0 {
+			s.Files[i] = a
+		}
+		return nil
+	}
+	if a.fits() == b.fits() {
+		return &segment.CorruptError{File: s.FS.Path(b.Name), Segment: b.Header.Ref, Reason: "the same segment is in " + a.Name,
+			Next: "move one of them out of the folder"}
+	}
+	if b.fits() {
+		a, b = b, a
+	}
+	s.demote(b, "under the name of another; move it out of the folder")
+	if s.ByRef[a.Header.Ref] == nil {
+		s.ByRef[a.Header.Ref] = a
+		s.Files = append(s.Files, a)
+	}
+	return nil
+}
+
+// fits reports whether the name is that of the segment.
+func (e *Entry) fits() bool { return e.ID == e.Header.Ref.ID }
+
+// NewestLog returns the log with the greatest id, or nil if there is none.
+func (s *Survey) NewestLog() *Entry {
+	for _, e := range slices.Backward(s.Files) {
+		if e.Header.Kind == segment.Log {
+			return e
+		}
+	}
+	return nil
+}
+
+// None reports whether the folder holds no segment file at all.
+func (s *Survey) None() bool {
+	return len(s.Files)+len(s.Bare)+len(s.Empty)+len(s.Unjudged) == 0
+}
+
+// InFile puts the file's name into the errors that a segment's reader makes.
+func InFile(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if c, ok := asCorrupt(err); ok {
+		c.File = path
+		return err
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok { // which has it
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
