@@ -1,0 +1,339 @@
+package archiver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+const targetA, targetB = "000102030405060708090a0b0c0d0e0f", "f0000000000000000000000000000000"
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openReceipts(t testing.TB, fsys vfs.FS) *Receipts {
+	t.Helper()
+	r, err := OpenReceipts(fsys)
+	must(t, err)
+	return r
+}
+
+// receiptFor makes up a receipt.
+func receiptFor(target string, ref segment.Ref) Receipt {
+	store := segment.UUID{1, 2, 3}
+	return Receipt{Target: target, URL: "file:///mnt/a", Store: store, Segment: ref, Kind: "log", Object: segmentName(store, ref), Size: 4096,
+		SHA256: Digest{0xab, 31: 0xcd}, Shipped: time.Date(2026, 11, 20, 16, 40, 6, 7, time.UTC),
+		FirstSeq: 1, LastSeq: 12, FirstTime: 1e18, LastTime: 1e18 + 5, Puts: 10, Deletes: 2}
+}
+
+func TestReceiptIsReadBack(t *testing.T) {
+	for name, fsys := range map[string]vfs.FS{"os": vfs.Dir(filepath.Join(t.TempDir(), "receipts")), "crashfs": crashfs.New()} {
+		t.Run(name, func(t *testing.T) {
+			r := openReceipts(t, fsys)
+			ref := segment.Ref{Timeline: 0xabc, ID: 41}
+			if _, ok, err := r.Get(targetA, ref); ok || err != nil {
+				t.Fatalf("before: %v, %v", ok, err)
+			}
+			want := receiptFor(targetA, ref)
+			must(t, r.Write(want))
+			want.Format = 1
+			if got, ok, err := r.Get(targetA, ref); !ok || err != nil || got != want {
+				t.Errorf("got %+v, %v, %v", got, ok, err)
+			}
+			for target, want := range map[string]bool{targetA: true, targetB: false} {
+				if ok, err := r.Has(target, ref); ok != want || err != nil {
+					t.Errorf("%s: %v, %v", target, ok, err)
+				}
+			}
+			list, err := fsys.ReadDir(targetA)
+			if err != nil || len(list) != 1 || list[0].Name() != "00000000000000000041-0000000000000abc.json" {
+				t.Errorf("the folder holds %v, %v", list, err)
+			}
+		})
+	}
+}
+
+// The file is for people too, and its format is fixed.
+func TestReceiptFile(t *testing.T) {
+	disk := crashfs.New()
+	ref := segment.Ref{Timeline: 0xabc, ID: 41}
+	must(t, openReceipts(t, disk).Write(receiptFor(targetA, ref)))
+	name, err := receiptName(targetA, ref)
+	must(t, err)
+	const want = `{
+  "format": 1,
+  "target": "000102030405060708090a0b0c0d0e0f",
+  "url": "file:///mnt/a",
+  "store": "01020300-0000-0000-0000-000000000000",
+  "segment": "0000000000000abc/00000000000000000041",
+  "kind": "log",
+  "object": "01020300-0000-0000-0000-000000000000/0000000000000abc/00000000000000000041.seg",
+  "size": 4096,
+  "sha256": "ab000000000000000000000000000000000000000000000000000000000000cd",
+  "shipped": "2026-11-20T16:40:06.000000007Z",
+  "first_seq": 1,
+  "last_seq": 12,
+  "first_time": 1000000000000000000,
+  "last_time": 1000000000000000005,
+  "puts": 10,
+  "deletes": 2
+}
+`
+	if got := string(disk.Bytes(name)); got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestReceiptIsWrittenOnce(t *testing.T) {
+	disk := crashfs.New()
+	r := openReceipts(t, disk)
+	first := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
+	must(t, r.Write(first))
+	again := first
+	again.Shipped, again.URL = first.Shipped.Add(time.Hour), "file:///mnt/other-name"
+	must(t, r.Write(again))
+	if got, _, _ := r.Get(targetA, first.Segment); !got.Shipped.Equal(first.Shipped) || got.URL != first.URL {
+		t.Errorf("the first receipt was replaced: %+v", got)
+	}
+	for what, change := range map[string]func(*Receipt){
+		"size":   func(r *Receipt) { r.Size++ },
+		"hash":   func(r *Receipt) { r.SHA256[31]++ },
+		"object": func(r *Receipt) { r.Object += "x" },
+		"store":  func(r *Receipt) { r.Store[0]++ },
+		"seq":    func(r *Receipt) { r.LastSeq++ },
+	} {
+		other := first
+		change(&other)
+		if err := r.Write(other); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "-0000000000000001.json") {
+			t.Errorf("another %s: %v", what, err)
+		}
+	}
+}
+
+// Many writers of one receipt, of two processes: all succeed, one file.
+func TestReceiptRace(t *testing.T) {
+	fsys := vfs.Dir(t.TempDir())
+	rs := []*Receipts{openReceipts(t, fsys), openReceipts(t, fsys)}
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			receipt := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
+			receipt.Shipped = receipt.Shipped.Add(time.Duration(i))
+			if err := rs[i%2].Write(receipt); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if list, err := fsys.ReadDir(targetA); err != nil || len(list) != 1 {
+		t.Errorf("the folder holds %v, %v", list, err)
+	}
+}
+
+func TestReceiptsAreListedInOrder(t *testing.T) {
+	disk := crashfs.New()
+	r := openReceipts(t, disk)
+	var want []segment.Ref
+	for _, ref := range []segment.Ref{{Timeline: 9, ID: 1}, {Timeline: 2, ID: 9}, {Timeline: 1, ID: 10}, {Timeline: 3, ID: 10}, {Timeline: 1, ID: 1 << 40}} {
+		want = append(want, ref)
+	}
+	for _, i := range []int{3, 0, 4, 2, 1} {
+		must(t, r.Write(receiptFor(targetA, want[i])))
+	}
+	must(t, r.Write(receiptFor(targetB, segment.Ref{Timeline: 7, ID: 7})))
+	disk.SetBytes(targetA+"/.tmp-x", []byte("cut off"))
+	disk.SetBytes(targetA+"/notes.txt", []byte("somebody's"))
+	disk.SetBytes("status.json", []byte("{}"))
+	refs, err := r.Refs(targetA)
+	if err != nil || !slices.Equal(refs, want) {
+		t.Errorf("%v, %v", refs, err)
+	}
+	i := 0
+	for receipt, err := range r.All(targetA) {
+		if err != nil || receipt.Segment != want[i] {
+			t.Errorf("%d: %+v, %v", i, receipt, err)
+		}
+		i++
+	}
+	if i != len(want) {
+		t.Errorf("%d receipts, want %d", i, len(want))
+	}
+	if refs, err := r.Refs("ffffffffffffffffffffffffffffffff"); len(refs) > 0 || err != nil {
+		t.Errorf("a target without receipts: %v, %v", refs, err)
+	}
+}
+
+func TestDamagedReceiptIsNamed(t *testing.T) {
+	disk := crashfs.New()
+	r := openReceipts(t, disk)
+	ref, other := segment.Ref{Timeline: 1, ID: 1}, segment.Ref{Timeline: 1, ID: 2}
+	must(t, r.Write(receiptFor(targetA, ref)))
+	must(t, r.Write(receiptFor(targetA, other)))
+	name, err := receiptName(targetA, ref)
+	must(t, err)
+	good := disk.Bytes(name)
+	otherName, err := receiptName(targetA, other)
+	must(t, err)
+	for what, b := range map[string][]byte{
+		"empty":            {},
+		"cut":              good[:len(good)-3],
+		"zeros":            make([]byte, 300),
+		"two":              slices.Concat(good, good),
+		"of another":       disk.Bytes(otherName),
+		"another spelling": []byte(strings.ReplaceAll(string(good), "  ", " ")),
+		"a field too many": []byte(strings.Replace(string(good), "{", "{\n  \"x\": 1,", 1)),
+		"long":             append(slices.Clone(good), make([]byte, maxReceipt)...),
+	} {
+		disk.SetBytes(name, b)
+		_, ok, err := r.Get(targetA, ref)
+		if ok || err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "remove the file") {
+			t.Errorf("%s: %v, %v", what, ok, err)
+		}
+		if err := r.Write(receiptFor(targetA, ref)); err == nil {
+			t.Errorf("%s: written over", what)
+		}
+		var seen []string
+		for receipt, err := range r.All(targetA) {
+			seen = append(seen, fmt.Sprint(receipt.Segment.ID, err != nil))
+		}
+		if want := []string{fmt.Sprint(segment.ID(0), true), fmt.Sprint(segment.ID(2), false)}; !slices.Equal(seen, want) {
+			t.Errorf("%s: All yields %q", what, seen)
+		}
+	}
+	disk.SetBytes(name, []byte(strings.Replace(string(good), `"format": 1`, `"format": 2`, 1)))
+	if _, _, err := r.Get(targetA, ref); !errors.Is(err, segment.ErrVersion) {
+		t.Errorf("a newer format: %v", err)
+	}
+}
+
+// An ID comes from a target, and becomes the name of a folder.
+func TestReceiptsOfNoIdentity(t *testing.T) {
+	r := openReceipts(t, crashfs.New())
+	for _, id := range []string{"", "..", "../x", targetA[1:], targetA + "/x", strings.ToUpper(targetB), "g" + targetA[1:]} {
+		ref := segment.Ref{Timeline: 1, ID: 1}
+		_, _, err1 := r.Get(id, ref)
+		_, err2 := r.Has(id, ref)
+		_, err3 := r.Refs(id)
+		if err1 == nil || err2 == nil || err3 == nil || r.Write(receiptFor(id, ref)) == nil {
+			t.Errorf("%q is taken: %v, %v, %v", id, err1, err2, err3)
+		}
+	}
+}
+
+// TestReceiptPowerCut cuts the power after every operation of three writes.
+func TestReceiptPowerCut(t *testing.T) {
+	const seed = 1
+	disk := crashfs.New()
+	rec := disk.Record()
+	r := openReceipts(t, disk)
+	var done []int // the operations after which receipt i is durable
+	for i := range 3 {
+		must(t, r.Write(receiptFor([]string{targetA, targetB}[i%2], segment.Ref{Timeline: 1, ID: segment.ID(i + 1)})))
+		done = append(done, rec.Ops())
+	}
+	for n := range rec.Ops() + 1 {
+		for state, crashed := range rec.At(n).States(seed) {
+			r := openReceipts(t, crashed)
+			for i := range done {
+				want := receiptFor([]string{targetA, targetB}[i%2], segment.Ref{Timeline: 1, ID: segment.ID(i + 1)})
+				_, ok, err := r.Get(want.Target, want.Segment)
+				if err != nil || n >= done[i] && !ok {
+					t.Errorf("seed %d, cut after %v, %v: receipt %d: %v, %v", seed, rec.Op(n), state, i, ok, err)
+				}
+				if err := r.Write(want); err != nil {
+					t.Errorf("seed %d, cut after %v, %v: write again: %v", seed, rec.Op(n), state, err)
+				}
+			}
+			if len(crashed.Names()) != len(done) {
+				t.Errorf("seed %d, cut after %v, %v: left %q", seed, rec.Op(n), state, crashed.Names())
+			}
+		}
+	}
+}
+
+// Every call fails once; the receipt is whole or absent, and is there after
+// the write that succeeds.
+func TestReceiptFailedCalls(t *testing.T) {
+	for n := 1; ; n++ {
+		disk := crashfs.New()
+		r := openReceipts(t, disk)
+		calls := disk.Calls()
+		broken := errors.New("broken")
+		disk.Fail(crashfs.FailNth(n, broken, true))
+		want := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
+		err := r.Write(want)
+		if disk.Calls()-calls < n {
+			return // fewer calls than n
+		}
+		if err != nil && !errors.Is(err, broken) {
+			t.Errorf("call %d: %v", n, err)
+		}
+		if _, ok, gerr := r.Get(targetA, want.Segment); gerr != nil || err == nil && !ok {
+			t.Errorf("call %d, %v: %v, %v", n, err, ok, gerr)
+		}
+		if err := r.Write(want); err != nil {
+			t.Errorf("call %d: again: %v", n, err)
+		}
+		for state, crashed := range disk.States(1) {
+			if _, ok, err := openReceipts(t, crashed).Get(targetA, want.Segment); !ok || err != nil {
+				t.Errorf("call %d, %v: %v, %v", n, state, ok, err)
+			}
+		}
+	}
+}
+
+func TestReceiptsOnAFullDisk(t *testing.T) {
+	disk := crashfs.New()
+	r := openReceipts(t, disk)
+	receipt := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
+	disk.SetFree(100)
+	if err := r.Write(receipt); !vfs.IsDiskFull(err) {
+		t.Errorf("%v", err)
+	}
+	if names := disk.Names(); len(names) > 0 {
+		t.Errorf("left %q", names)
+	}
+	disk.SetFree(-1)
+	must(t, r.Write(receipt))
+}
+
+// noLinks is a file system without hard links.
+type noLinks struct{ vfs.FS }
+
+func (noLinks) Link(string, string) error { return vfs.ErrUnsupported }
+
+func TestReceiptsWithoutHardLinks(t *testing.T) {
+	disk := crashfs.New()
+	r := openReceipts(t, noLinks{disk})
+	receipt := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
+	must(t, r.Write(receipt))
+	receipt.Size++
+	if err := r.Write(receipt); !errors.Is(err, ErrConflict) {
+		t.Error(err)
+	}
+	if names := disk.Names(); len(names) != 1 {
+		t.Errorf("left %q", names)
+	}
+}
+
+func TestReceiptErrorsSayWhatToDo(t *testing.T) {
+	disk := crashfs.New()
+	disk.Fail(crashfs.FailNth(1, fs.ErrPermission, false, crashfs.OpMkdir))
+	if _, err := OpenReceipts(disk); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "--state") {
+		t.Error(err)
+	}
+}

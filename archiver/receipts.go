@@ -1,0 +1,244 @@
+package archiver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Receipts is the folder of the receipts, below it one folder for each target:
+//
+//	<id of the target's identity>/<id>-<timeline>.json
+//
+// Receipts are written once, each in a file of its own, so that none can take
+// another with it. Its methods may be called from several goroutines, and
+// several processes may write into one folder. Other files of the archiver lie
+// beside the folders; what has a dot in front is a receipt being written.
+type Receipts struct {
+	fsys vfs.FS
+
+	mu   sync.Mutex      // guards made
+	made map[string]bool // folders of targets whose names are durable
+}
+
+// OpenReceipts opens the folder of fsys, and makes it where it is absent.
+func OpenReceipts(fsys vfs.FS) (*Receipts, error) {
+	if err := fsys.Mkdir("."); err != nil {
+		return nil, unwritten(fsys.Path("."), err)
+	}
+	r := &Receipts{fsys: fsys, made: map[string]bool{}}
+	return r, r.tidy()
+}
+
+// unwritten names what could not be written, and says what to do.
+func unwritten(path string, err error) error {
+	err = fmt.Errorf("receipt %s: %w", path, err)
+	if denied(err) {
+		err = fmt.Errorf("%w; keep the receipts in a folder of this user: --state DIR", err)
+	}
+	return err
+}
+
+// tidy removes what a writer left that was killed.
+func (r *Receipts) tidy() error {
+	targets, err := r.fsys.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	for _, target := range targets {
+		if !target.IsDir() || !validIdentity(target.Name()) {
+			continue
+		}
+		if err := removeTemps(r.fsys, target.Name(), time.Now().Add(-tempAge)); err != nil && !denied(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiptName returns the name of a receipt's file.
+func receiptName(targetID string, ref segment.Ref) (string, error) {
+	if !validIdentity(targetID) {
+		return "", fmt.Errorf("%q is not the identity of a target", targetID)
+	}
+	return fmt.Sprintf("%s/%v-%v.json", targetID, ref.ID, ref.Timeline), nil
+}
+
+// parseReceiptName is the inverse of receiptName, for the name in the folder.
+func parseReceiptName(name string) (ref segment.Ref, ok bool) {
+	base, ok := strings.CutSuffix(name, ".json")
+	id, timeline, _ := strings.Cut(base, "-")
+	return ref, ok && ref.UnmarshalText([]byte(timeline+"/"+id)) == nil
+}
+
+// Has reports whether there is a receipt, without reading it.
+func (r *Receipts) Has(targetID string, ref segment.Ref) (bool, error) {
+	name, err := receiptName(targetID, ref)
+	if err != nil {
+		return false, err
+	}
+	_, err = r.fsys.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Get reads a receipt, and reports whether there is one.
+func (r *Receipts) Get(targetID string, ref segment.Ref) (Receipt, bool, error) {
+	name, err := receiptName(targetID, ref)
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	f, err := r.fsys.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Receipt{}, false, nil
+	}
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxReceipt))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return Receipt{}, false, err
+	}
+	receipt, err := parseReceipt(b, targetID, ref)
+	if err != nil {
+		return Receipt{}, false, r.bad(name, err)
+	}
+	return receipt, true, nil
+}
+
+// bad says what to do with a receipt that cannot be read.
+func (r *Receipts) bad(name string, err error) error {
+	next := "remove the file, the target is asked and it is written again"
+	if errors.Is(err, segment.ErrVersion) {
+		next = "upgrade varve"
+	}
+	return fmt.Errorf("receipt %s: %w; %s", r.fsys.Path(name), err, next)
+}
+
+// Write keeps a receipt, and returns when it is durable. One that says the same
+// of the segment may be there, and stays. Where one says something else the
+// error wraps ErrConflict.
+func (r *Receipts) Write(receipt Receipt) error {
+	receipt.Format = receiptFormat
+	name, err := receiptName(receipt.Target, receipt.Segment)
+	if err != nil {
+		return err
+	}
+	b, err := receipt.encode()
+	if err != nil {
+		return err
+	}
+	if _, err := parseReceipt(b, receipt.Target, receipt.Segment); err != nil {
+		return fmt.Errorf("receipt for %v: %w", receipt.Segment, err)
+	}
+	if err := r.mkdir(receipt.Target); err != nil {
+		return unwritten(r.fsys.Path(name), err)
+	}
+	switch err = r.create(name, b); {
+	case errors.Is(err, fs.ErrExist):
+		if err := r.compare(name, receipt); err != nil {
+			return err
+		}
+	case err != nil:
+		return unwritten(r.fsys.Path(name), err)
+	}
+	return r.fsys.SyncDir(receipt.Target) // the name, whoever made it
+}
+
+// mkdir makes the folder of a target, and its name durable. Also where it is
+// there already: whoever made it may have been killed before the sync.
+func (r *Receipts) mkdir(target string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.made[target] {
+		return nil
+	}
+	if err := errors.Join(r.fsys.Mkdir(target), r.fsys.SyncDir(".")); err != nil {
+		return err
+	}
+	r.made[target] = true
+	return nil
+}
+
+// create makes the file of a receipt, whole, where there is none.
+func (r *Receipts) create(name string, b []byte) error {
+	if _, err := r.fsys.Stat(name); err == nil {
+		return fs.ErrExist
+	}
+	temp := path.Join(path.Dir(name), newTemp())
+	err := writeFile(r.fsys, temp, b)
+	if err == nil {
+		err = r.fsys.Link(temp, name)
+	}
+	if errors.Is(err, vfs.ErrUnsupported) {
+		// No hard links: a rename would replace a receipt made since the Stat,
+		// but only by one for the very same object.
+		return r.fsys.Rename(temp, name)
+	}
+	return errors.Join(err, ignoreAbsent(r.fsys.Remove(temp)))
+}
+
+// compare holds the receipt that is there against the one to be written.
+func (r *Receipts) compare(name string, want Receipt) error {
+	have, ok, err := r.Get(want.Target, want.Segment)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return fmt.Errorf("receipt %s: it was removed while it was written; try again", r.fsys.Path(name))
+	case !have.same(want):
+		return fmt.Errorf("receipt %s: %w: it says %d bytes of SHA-256 %v, now there are %d of %v; compare the target's object with the store's segment",
+			r.fsys.Path(name), ErrConflict, have.Size, have.SHA256, want.Size, want.SHA256)
+	}
+	return nil
+}
+
+// Refs lists the segments of which a target has receipts, in order, from the
+// names alone.
+func (r *Receipts) Refs(targetID string) ([]segment.Ref, error) {
+	if !validIdentity(targetID) {
+		return nil, fmt.Errorf("%q is not the identity of a target", targetID)
+	}
+	list, err := r.fsys.ReadDir(targetID)
+	if err != nil {
+		return nil, ignoreAbsent(err)
+	}
+	refs := make([]segment.Ref, 0, len(list))
+	for _, e := range list {
+		if ref, ok := parseReceiptName(e.Name()); ok {
+			refs = append(refs, ref)
+		}
+	}
+	slices.SortFunc(refs, segment.Ref.Compare)
+	return refs, nil
+}
+
+// All reads the receipts of a target, in order of the segments. One that cannot
+// be read is yielded as an error, and the others follow.
+func (r *Receipts) All(targetID string) iter.Seq2[Receipt, error] {
+	return func(yield func(Receipt, error) bool) {
+		refs, err := r.Refs(targetID)
+		if err != nil {
+			yield(Receipt{}, err)
+			return
+		}
+		for _, ref := range refs {
+			receipt, ok, err := r.Get(targetID, ref)
+			if (ok || err != nil) && !yield(receipt, err) {
+				return
+			}
+		}
+	}
+}
