@@ -1,0 +1,244 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// An Archive is a target opened to be read: what is in it, what backups there
+// are, how a point is restored. Its methods may be called from several
+// goroutines. It holds nothing open, so there is nothing to close.
+type Archive struct {
+	target Target
+	ident  Identity
+
+	mu      sync.Mutex // guards headers
+	headers headerCache
+}
+
+// OpenArchive opens a target that has an identity. The error wraps ErrNoIdentity
+// where it has none: an unmounted disk is not an empty archive.
+func OpenArchive(ctx context.Context, t Target) (*Archive, error) {
+	id, err := Identify(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{target: t, ident: id}, nil
+}
+
+// Target returns what the archive was opened from.
+func (a *Archive) Target() Target { return a.target }
+
+// Identity returns the target's identity, as it was when the archive was opened.
+func (a *Archive) Identity() Identity { return a.ident }
+
+// ErrChoose is wrapped by a *ChoiceError.
+var ErrChoose = errors.New("there are several to choose from")
+
+// A ChoiceError says that an archive holds several of what the caller did not
+// name, and which.
+type ChoiceError struct {
+	Where   string   // the target's URL
+	What    string   // "stores", "timelines"
+	How     string   // what to say next time: "--store UUID"
+	Choices []string // in order
+}
+
+// Error names the choices.
+func (e *ChoiceError) Error() string {
+	return fmt.Sprintf("%s: there are several %s: say which with %s: %s", e.Where, e.What, e.How, strings.Join(e.Choices, ", "))
+}
+
+// Unwrap returns ErrChoose.
+func (e *ChoiceError) Unwrap() error { return ErrChoose }
+
+// ArchivedStore is a store of which an archive holds something.
+type ArchivedStore struct {
+	UUID      segment.UUID       `json:"uuid"`
+	Timelines []segment.Timeline `json:"timelines"` // of its segments, in order; none if there are only backups left
+}
+
+// afterFolder is greater than every name in the folder, and less than every name
+// that is greater than the folder's own.
+func afterFolder(folder string) string { return folder + "/~" }
+
+// Stores lists the stores in the archive, in order of UUID. It costs one request
+// for each store and each of its timelines, however many segments they have.
+func (a *Archive) Stores(ctx context.Context) ([]ArchivedStore, error) {
+	var all []ArchivedStore
+	for after := ""; ; {
+		name, err := a.next(ctx, "", after)
+		if err != nil || name == "" {
+			return all, err
+		}
+		folder, _, deep := strings.Cut(name, "/")
+		uuid, ok := parseUUID(folder)
+		if !ok || !deep {
+			after = name
+			if deep {
+				after = afterFolder(folder)
+			}
+			continue
+		}
+		timelines, err := a.timelines(ctx, uuid)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ArchivedStore{uuid, timelines})
+		after = afterFolder(folder)
+	}
+}
+
+// timelines lists the timelines of which the archive holds segments or marks of
+// segments.
+func (a *Archive) timelines(ctx context.Context, store segment.UUID) ([]segment.Timeline, error) {
+	var all []segment.Timeline
+	prefix := store.String() + "/"
+	for after := ""; ; {
+		name, err := a.next(ctx, prefix, after)
+		if err != nil || name == "" {
+			return all, err
+		}
+		folder, _, _ := strings.Cut(name[len(prefix):], "/")
+		if t, ok := parseTimeline(folder); ok {
+			all = append(all, t)
+		}
+		after = afterFolder(prefix + folder)
+	}
+}
+
+// parseTimeline is the inverse of segment.Timeline.String.
+func parseTimeline(s string) (segment.Timeline, bool) {
+	v, err := strconv.ParseUint(s, 16, 64)
+	t := segment.Timeline(v)
+	return t, err == nil && t.String() == s
+}
+
+// next returns the first name with a prefix that is greater than after, or "".
+func (a *Archive) next(ctx context.Context, prefix, after string) (string, error) {
+	for info, err := range a.target.List(ctx, prefix, after) {
+		return info.Name, err
+	}
+	return "", nil
+}
+
+// Store returns the store that want names: with "", the only one there is. The
+// error is a *ChoiceError, or wraps ErrNotExist.
+func (a *Archive) Store(ctx context.Context, want string) (segment.UUID, error) {
+	if want != "" {
+		uuid, ok := parseUUID(want)
+		if !ok {
+			return uuid, fmt.Errorf("%q is no UUID of a store, such as 01234567-89ab-cdef-0123-456789abcdef", want)
+		}
+		name, err := a.next(ctx, want+"/", "")
+		if err == nil && name == "" {
+			err = fmt.Errorf("%s: store %s: nothing of it is there: %w; without a store named, the error lists the choices", a.target.URL(), want, ErrNotExist)
+		}
+		return uuid, err
+	}
+	stores, err := a.Stores(ctx)
+	if err != nil {
+		return segment.UUID{}, err
+	}
+	switch len(stores) {
+	case 0:
+		return segment.UUID{}, fmt.Errorf("%s: no store was archived there yet: %w", a.target.URL(), ErrNotExist)
+	case 1:
+		return stores[0].UUID, nil
+	}
+	e := &ChoiceError{Where: a.target.URL(), What: "stores", How: "--store UUID"}
+	for _, s := range stores {
+		e.Choices = append(e.Choices, s.UUID.String())
+	}
+	return segment.UUID{}, e
+}
+
+// Stored is a segment in an archive, as a listing tells of it.
+type Stored struct {
+	Ref      segment.Ref `json:"segment"`
+	Size     int64       `json:"size"`
+	Modified time.Time   `json:"modified"` // when it was stored, by the target's clock
+}
+
+// Contents is what an archive holds of one timeline, each in order of id.
+type Contents struct {
+	Segments []Stored
+	Gone     []segment.Ref // a marker says that prune deletes, or has deleted, the segment; a segment that is listed all the same can vanish at any moment
+	Gaps     []segment.Ref // a marker says that the segment is missing, and why
+	Unknown  []string      // names that this program does not know
+}
+
+// Contents lists one timeline of a store, by names alone.
+func (a *Archive) Contents(ctx context.Context, store segment.UUID, t segment.Timeline) (*Contents, error) {
+	l := &Contents{}
+	for info, err := range a.target.List(ctx, fmt.Sprintf("%v/%v/", store, t), "") {
+		if err != nil {
+			return nil, err
+		}
+		_, ref, ext, ok := parseRefName(info.Name)
+		switch {
+		case ok && ext == "seg":
+			l.Segments = append(l.Segments, Stored{ref, info.Size, info.Modified})
+		case ok && ext == "gone":
+			l.Gone = append(l.Gone, ref)
+		case ok && ext == "gap":
+			l.Gaps = append(l.Gaps, ref)
+		default:
+			l.Unknown = append(l.Unknown, info.Name)
+		}
+	}
+	return l, nil
+}
+
+// Segments lists the segments of one timeline in order of id, by names alone. The
+// names do not tell logs from outputs.
+func (a *Archive) Segments(ctx context.Context, store segment.UUID, t segment.Timeline) ([]Stored, error) {
+	l, err := a.Contents(ctx, store, t)
+	if err != nil {
+		return nil, err
+	}
+	return l.Segments, nil
+}
+
+// find returns the place of id in segments of one timeline.
+func find(segs []Stored, id segment.ID) (int, bool) {
+	return slices.BinarySearchFunc(segs, id, func(s Stored, id segment.ID) int {
+		switch {
+		case s.Ref.ID < id:
+			return -1
+		case s.Ref.ID > id:
+			return 1
+		}
+		return 0
+	})
+}
+
+// maxSmall bounds the objects that are read whole into memory: manifests, pins,
+// plans, marks.
+const maxSmall = 64 << 20
+
+// readSmall reads a whole object of a bounded size.
+func (a *Archive) readSmall(ctx context.Context, name string) ([]byte, error) {
+	r, err := a.target.Open(ctx, name, 0, maxSmall+1)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(r)
+	err = errors.Join(err, r.Close())
+	if err == nil && len(b) > maxSmall {
+		err = fmt.Errorf("%s: larger than %d bytes: not written by varve", a.at(name), maxSmall)
+	}
+	return b, err
+}
+
+// at names an object in a message.
+func (a *Archive) at(name string) string { return strings.TrimSuffix(a.target.URL(), "/") + "/" + name }
