@@ -42,7 +42,7 @@ type DB struct {
 	keeper  waker
 	flusher waker
 	stop    chan struct{}
-	workers sync.WaitGroup // keeper and flusher
+	workers sync.WaitGroup // keeper, flusher, and who heeds requests
 	sealed  sync.WaitGroup // sealer
 	awake   atomic.Bool    // the keeper looks again by itself
 

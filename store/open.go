@@ -141,8 +141,9 @@ func (db *DB) begin(l *log) {
 	if n, err := db.fs.Free(); err == nil && n/4 < minReserve {
 		db.full = true // until the first put has set room aside
 	}
-	db.workers.Add(1)
+	db.workers.Add(2)
 	go db.keep()
+	go db.heed()
 	if db.buffered() {
 		db.workers.Add(1)
 		go db.flush()
