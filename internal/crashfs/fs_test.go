@@ -19,6 +19,7 @@ import (
 // TestConformance holds crashfs to what the operating system does.
 func TestConformance(t *testing.T) {
 	t.Run("os", func(t *testing.T) { conformance(t, vfs.Dir(t.TempDir())) })
+	t.Run("root", func(t *testing.T) { conformance(t, vfs.Root(t.TempDir())) })
 	t.Run("crashfs", func(t *testing.T) { conformance(t, New()) })
 }
 

@@ -164,7 +164,12 @@ func syncDir(path string) error {
 	if err != nil {
 		return err
 	}
-	err = dir.Sync()
+	return syncOpenDir(dir)
+}
+
+// syncOpenDir is syncDir of an open folder, which it closes.
+func syncOpenDir(dir *os.File) error {
+	err := dir.Sync()
 	if cannotSyncDir(err) {
 		err = nil
 	}
