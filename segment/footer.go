@@ -113,6 +113,9 @@ type Summary struct {
 // Entries returns how many entries the table has: one for each put and delete.
 func (s *Summary) Entries() int64 { return s.Puts + s.Deletes }
 
+// Digested returns how many bytes, from the beginning of the file, the SHA-256 is of.
+func (s *Summary) Digested() int64 { return s.FileSize - int64(trailerSize) + digestAt }
+
 // Footer is the footer of a sealed segment: the summary, and the way to its
 // table. Its methods may be called from several goroutines if those of the
 // source may.
