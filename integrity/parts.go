@@ -46,6 +46,12 @@ func (st *Standing) gather() error {
 	var missing []string
 	for _, ref := range st.Live {
 		e := st.ByRef[ref]
+		if e == nil && st.tolerate {
+			if p := st.headless(ref); p != nil {
+				st.Parts = append(st.Parts, p)
+				continue
+			}
+		}
 		if e == nil {
 			missing = append(missing, ref.String())
 			st.Missing = append(st.Missing, ref)

@@ -14,10 +14,22 @@ import (
 func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
 	start := time.Now()
 	var entries, tables int64
-	sources := make([]index.Source, len(st.Parts))
-	for i, p := range st.Parts {
-		v.add(fileOf(p))
-		sources[i] = &tableSource{c: p.Footer.Cursor(), slot: fileOf(p).slot}
+	d, err := st.doubt(rep)
+	if err != nil {
+		return err
+	}
+	v.doubts = d
+	var sources []index.Source
+	for _, p := range st.Parts {
+		if p.Footer == nil {
+			continue
+		}
+		f := fileOf(p)
+		if d != nil && p.Footer.FirstSeq <= d.last {
+			f.doubts = d
+		}
+		v.add(f)
+		sources = append(sources, &tableSource{c: p.Footer.Cursor(), slot: f.slot})
 		entries += p.Footer.Entries()
 		tables += p.Footer.FileSize - p.Footer.RecordsEnd
 	}

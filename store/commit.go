@@ -30,9 +30,12 @@ func (db *DB) PutObject(o Object) error {
 // Delete removes key. A key that is not there is no error, and nothing is
 // written for it. Errors are those of Put.
 func (db *DB) Delete(key []byte) error {
-	if there, err := db.Has(key); err != nil {
+	there, err := db.Has(key)
+	switch {
+	case isCorrupt(err): // in a segment that cannot be read, perhaps: then it is gone, too
+	case err != nil:
 		return err
-	} else if !there {
+	case !there:
 		return db.absent()
 	}
 	recs := [1]segment.Record{{Kind: segment.Delete, Key: key}}

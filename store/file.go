@@ -19,6 +19,8 @@ type segFile struct {
 	place segment.Place
 	path  string // for messages, as of when it was opened
 
+	doubts *doubts // of a store that may have newer versions of what is here
+
 	first uint64        // sequence numbers that a record in it can have
 	last  atomic.Uint64 // of a log that is written to, the newest
 
@@ -179,7 +181,7 @@ func (f *segFile) record(buf []byte, off, size int64, rec *segment.Record) ([]by
 func (f *segFile) parse(b []byte, off int64, rec *segment.Record) error {
 	err := f.place.ParseRecord(b, off, rec)
 	if err == nil && rec.Size == int64(len(b)) && rec.Kind == segment.Put && rec.Seq >= f.first && rec.Seq <= f.last.Load() {
-		return nil
+		return f.doubts.stale(rec.Key, rec.Seq)
 	}
 	switch {
 	case errors.Is(err, segment.ErrShort):

@@ -45,6 +45,7 @@ func (v *view) apply(c *change) {
 	} else {
 		v.idx.Delete(c.key)
 	}
+	v.doubts.note(c.kind, c.key)
 }
 
 // groupSize is how much a group of buffered commits holds before it is written.

@@ -37,6 +37,13 @@ type Options struct {
 	// objects in it.
 	AcceptLostLog bool
 
+	// AllowDamaged opens a store of which sealed segments are damaged or missing. Reads
+	// of what is damaged, and of keys of which a segment that cannot be read may
+	// hold a newer version, fail with a *CorruptError; all else can be read, and
+	// written. A scan ends with such an error where objects may be missing from it. It does
+	// not help where the newest log is damaged.
+	AllowDamaged bool
+
 	// Logger receives what happens in the background, and the report of the
 	// open. Default: nothing is logged.
 	Logger *slog.Logger

@@ -186,7 +186,7 @@ func (r *Reader) load(live bool) error {
 func (r *Reader) swap(v *view) {
 	r.rw.Lock()
 	old := r.segs
-	r.idx, r.segs = v.idx, v.segs
+	r.idx, r.segs, r.doubts = v.idx, v.segs, v.doubts
 	r.rw.Unlock()
 	for _, f := range old {
 		f.unpin()

@@ -16,7 +16,8 @@ const (
 
 // scan is the state of one scan.
 type scan struct {
-	left  int // how many objects may still be gathered
+	left  int  // how many objects may still be gathered
+	bare  bool // keys are wanted, and records read only to know that they are the newest
 	yield func(Object, error) bool
 	w     window // being gathered
 	room  int    // objects that it takes
@@ -25,17 +26,17 @@ type scan struct {
 
 func (s *Snapshot) scan(r *Range, yield func(Object, error) bool) {
 	lo, hi := r.bounds()
-	sc := scan{left: r.Limit, yield: yield, w: window{s: s}, room: firstItems}
+	sc := scan{left: r.Limit, bare: r.KeysOnly, yield: yield, w: window{s: s}, room: firstItems}
 	if r.Limit == 0 {
 		sc.left = int(^uint(0) >> 1)
 	}
-	if r.KeysOnly {
+	if r.KeysOnly && s.doubts == nil {
 		s.idx.Leaves(lo, hi, r.Reverse)(sc.keys)
 		return
 	}
 	s.idx.Leaves(lo, hi, r.Reverse)(sc.gather)
-	if !sc.ended {
-		sc.lend()
+	if !sc.ended && sc.lend() && s.doubts != nil {
+		yield(Object{}, s.doubts.missed())
 	}
 }
 
@@ -74,6 +75,9 @@ func (sc *scan) lend() bool {
 	w.prepare()
 	for i := range w.items {
 		it := &w.items[i]
+		if sc.bare {
+			it.object = Object{Key: it.key}
+		}
 		if !sc.yield(it.object, it.err) {
 			sc.ended = true
 			return false

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,23 +105,14 @@ func (s *sealer) wait(l *log) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		if has(s.late, l) {
+		if slices.Contains(s.late, l) {
 			return s.err
 		}
-		if !has(s.todo, l) {
+		if !slices.Contains(s.todo, l) {
 			return nil
 		}
 		s.cond.Wait()
 	}
-}
-
-func has(logs []*log, l *log) bool {
-	for _, o := range logs {
-		if o == l {
-			return true
-		}
-	}
-	return false
 }
 
 // finish lets the goroutine seal what it has, and what failed once more, and

@@ -9,8 +9,9 @@ import (
 // Snapshot is a store as it was at one moment. It may be used by any number of
 // goroutines, and must be closed.
 type Snapshot struct {
-	idx  *index.Snapshot
-	segs []*segFile
+	idx    *index.Snapshot
+	segs   []*segFile
+	doubts *doubts
 }
 
 // Snapshot returns the store as it is now. It copies nothing, whatever the
@@ -24,7 +25,7 @@ func (v *view) Snapshot() (*Snapshot, error) {
 	for _, f := range v.segs {
 		f.pin()
 	}
-	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs}, nil
+	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs, doubts: v.doubts.clone()}, nil
 }
 
 // Close lets go of the snapshot. Its other methods must not be called any more.
@@ -42,7 +43,7 @@ func (s *Snapshot) Len() int { return s.idx.Len() }
 func (s *Snapshot) find(key []byte) (*segFile, index.Loc, error) {
 	loc, ok := s.idx.Candidate(key)
 	if !ok {
-		return nil, loc, ErrNotFound
+		return nil, loc, s.doubts.absent(key)
 	}
 	f := s.segs[loc.Slot]
 	f.pin()
@@ -58,18 +59,17 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) {
 // GetObject is [DB.GetObject] at the moment of the snapshot.
 func (s *Snapshot) GetObject(key []byte) (Object, error) { return getObject(s, key) }
 
-// Has reports whether key was there. The error is always nil.
-func (s *Snapshot) Has(key []byte) (bool, error) {
-	_, err := s.exact(key)
-	return err == nil, nil
-}
+// Has is [DB.Has] at the moment of the snapshot.
+func (s *Snapshot) Has(key []byte) (bool, error) { return has(s, key) }
 
 func (s *Snapshot) exact(key []byte) (index.Loc, error) {
 	if loc, ok := s.idx.Get(key); ok {
 		return loc, nil
 	}
-	return index.Loc{}, ErrNotFound
+	return index.Loc{}, s.doubts.absent(key)
 }
+
+func (s *Snapshot) unsure(loc index.Loc) bool { return s.segs[loc.Slot].doubts != nil }
 
 // Read is [DB.Read] at the moment of the snapshot.
 func (s *Snapshot) Read(key []byte, fn func(Object) error) error { return lend(s, key, fn) }

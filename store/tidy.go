@@ -35,7 +35,7 @@ func (db *DB) tidy(st standing) error {
 		return err
 	}
 	for _, p := range st.Parts {
-		if p.Bytes != nil {
+		if p.Bytes != nil && !p.Sealed {
 			if err := db.finishSeal(p, p.Entry == st.Newest); err != nil {
 				return err
 			}

@@ -16,6 +16,7 @@ type view struct {
 	rw     sync.RWMutex // guards what follows; the last in the lock order
 	idx    *index.Index
 	segs   []*segFile // by slot; replaced, never changed, so that snapshots can keep it
+	doubts *doubts    // of a store with damaged segments
 	closed bool
 }
 
@@ -38,7 +39,7 @@ func (v *view) close() bool {
 	for _, f := range v.segs {
 		f.unpin()
 	}
-	v.idx, v.segs = nil, nil
+	v.idx, v.segs, v.doubts = nil, nil, nil
 	return true
 }
 
@@ -52,8 +53,9 @@ func (v *view) find(key []byte) (*segFile, index.Loc, error) {
 	}
 	loc, ok := v.idx.Candidate(key)
 	if !ok {
+		err := v.doubts.absent(key)
 		v.rw.RUnlock()
-		return nil, loc, ErrNotFound
+		return nil, loc, err
 	}
 	f := v.segs[loc.Slot]
 	f.pin()
@@ -65,6 +67,7 @@ func (v *view) find(key []byte) (*segFile, index.Loc, error) {
 type finder interface {
 	find(key []byte) (*segFile, index.Loc, error)
 	exact(key []byte) (index.Loc, error)
+	unsure(loc index.Loc) bool
 }
 
 // exact returns where the record of key is, for certain.
@@ -77,7 +80,15 @@ func (v *view) exact(key []byte) (index.Loc, error) {
 	if loc, ok := v.idx.Get(key); ok {
 		return loc, nil
 	}
-	return index.Loc{}, ErrNotFound
+	return index.Loc{}, v.doubts.absent(key)
+}
+
+// unsure reports whether only the record itself can tell that the object at loc is
+// the newest under its key.
+func (v *view) unsure(loc index.Loc) bool {
+	v.rw.RLock()
+	defer v.rw.RUnlock()
+	return !v.closed && v.segs[loc.Slot].doubts != nil
 }
 
 // load reads the record of key into buf, which it returns.
@@ -133,8 +144,14 @@ func getObject(v finder, key []byte) (o Object, err error) {
 }
 
 // Has reports whether key is there. It reads no record.
-func (v *view) Has(key []byte) (bool, error) {
-	_, err := v.exact(key)
+func (v *view) Has(key []byte) (bool, error) { return has(v, key) }
+
+func has(v finder, key []byte) (bool, error) {
+	loc, err := v.exact(key)
+	if err == nil && v.unsure(loc) {
+		var rec segment.Record
+		_, err = load(v, nil, key, &rec)
+	}
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
