@@ -1,0 +1,4 @@
+package archiver
+
+// OpenDirFS is openDirFS, for tests that cut its power.
+var OpenDirFS = openDirFS
