@@ -1,0 +1,120 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// A segment that is set aside is looked at again when its file has changed, and
+// anyway after lookAgain, since a repair may leave size and time as they were. One
+// that merely could not be read is looked at after readAgain.
+const (
+	lookAgain = time.Hour
+	readAgain = time.Minute
+)
+
+// aside is a file that is not shipped because it is damaged or cannot be read.
+type aside struct {
+	seg   Sealed
+	err   error
+	since time.Time
+	until time.Time // looked at again then; its monotonic part counts
+}
+
+// holds reports whether a file is still the one that was set aside, and its time has
+// not come.
+func (d *aside) holds(g *Sealed) bool {
+	return d != nil && d.seg.same(g.Size, g.Modified) && time.Now().Before(d.until)
+}
+
+// verified returns what is known of a segment whose file is open, and reads it if
+// that is nothing yet. One segment is read at a time: hashing several at once would
+// take more than a core, and the disk would be no faster for it.
+func (a *Archiver) verified(ctx context.Context, seg Sealed, f *opened) (*Shipment, error) {
+	select {
+	case a.verifying <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-a.verifying }()
+	a.mu.Lock()
+	s := a.checked[seg.Ref]
+	a.mu.Unlock()
+	if s != nil && s.Size == f.size {
+		return s, nil
+	}
+	s, err := verify(ctx, f, f.size)
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, a.setAside(seg, inFile(seg.Name, err))
+	}
+	if s.Ref != seg.Ref || s.Store != seg.Store {
+		return nil, errGone
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.checked[seg.Ref] = s
+	delete(a.aside, seg.Name)
+	return s, nil
+}
+
+// unverify has a segment read again before it is sent again.
+func (a *Archiver) unverify(ref segment.Ref) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.checked, ref)
+}
+
+// forget drops what is known of a segment that no target lacks any more.
+func (a *Archiver) forget(ref segment.Ref) {
+	for _, l := range a.lanes {
+		if l.lacks(ref) {
+			return
+		}
+	}
+	a.unverify(ref)
+}
+
+// setAside keeps a segment from being shipped, and returns the error that says so.
+func (a *Archiver) setAside(seg Sealed, err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.putAside(seg, err)
+	return &sourceError{err}
+}
+
+// putAside is setAside for a caller that holds a.mu.
+func (a *Archiver) putAside(seg Sealed, err error) {
+	wait := lookAgain
+	if c := (*segment.CorruptError)(nil); !errors.As(err, &c) && !errors.Is(err, segment.ErrVersion) {
+		wait = readAgain
+	}
+	d := a.aside[seg.Name]
+	if d == nil {
+		d = &aside{since: time.Now().UTC()}
+		a.aside[seg.Name] = d
+		a.opt.Logger.Error("segment set aside: it is not shipped as it is", "file", seg.Name, "err", err)
+	}
+	d.seg, d.err, d.until = seg, err, time.Now().Add(wait)
+}
+
+// fit returns the segments of the newest listing that are not set aside.
+func (a *Archiver) fit() []Sealed {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.aside) == 0 {
+		return a.listing.Segments
+	}
+	var list []Sealed
+	for _, g := range a.listing.Segments {
+		if !a.aside[g.Name].holds(&g) {
+			list = append(list, g)
+		}
+	}
+	return list
+}

@@ -1,0 +1,40 @@
+package archiver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+)
+
+// drillName is the state file that tells of the last restore drill.
+const drillName = "drill.json"
+
+// Drill is a restore that was made to find out whether it can be.
+type Drill struct {
+	Time time.Time `json:"time"` // when it succeeded
+	URL  string    `json:"url"`  // of the archive
+}
+
+// RecordDrill keeps a drill that succeeded in the folder of receipts, so that status
+// and metrics of the archiver tell how long ago that was.
+func RecordDrill(receipts vfs.FS, d Drill) error {
+	if err := receipts.Mkdir("."); err != nil {
+		return fmt.Errorf("the drill cannot be recorded: %w", err)
+	}
+	return replaceFile(receipts, drillName, d)
+}
+
+// readDrill takes over what the last drill left.
+func (a *Archiver) readDrill() {
+	var d Drill
+	err := readFile(a.opt.Receipts, drillName, &d)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.opt.Logger.Warn("the last restore drill is not known", "err", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drill = d.Time
+}

@@ -1,0 +1,159 @@
+package archiver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+	"golang.org/x/time/rate"
+)
+
+// Options of New. Store, Receipts and Targets must be given; the zero value of each
+// other field is its default.
+type Options struct {
+	// Store is the folder of the store. It is only read.
+	Store fs.FS
+
+	// Receipts is the folder of receipts and state. It holds nothing else.
+	Receipts vfs.FS
+
+	// Targets are where each segment is shipped to, each by itself: what holds
+	// up one does not hold up another.
+	Targets []Target
+
+	// Parallel is how many segments are sent to a target at a time. Default 4.
+	Parallel int
+
+	// Rate bounds what is sent to all targets together, in bytes a second. Zero: no
+	// bound, the default.
+	Rate int64
+
+	// Timeout is what an attempt to ship a segment may take for each 64 MiB of it;
+	// what a Rate makes it take comes on top. Default 5 minutes.
+	Timeout time.Duration
+
+	// Poll is how often Run looks for new segments, and whether the targets are
+	// still what they were. Default 10 seconds.
+	Poll time.Duration
+
+	// Notify has Run look at once. See Watch. Nil: it only polls.
+	Notify <-chan struct{}
+
+	// Grace is how long uploads that have begun may go on when Run is told to
+	// end. Default 30 seconds; negative: not at all.
+	Grace time.Duration
+
+	// Sealer seals the log that the store appends to. Once asks it to before it
+	// ships, Run when the log holds objects older than SealAfter. Nil: nothing
+	// is sealed.
+	Sealer Sealer
+
+	// SealAfter bounds how long objects stay in a log that is not sealed, and so
+	// not in the archive. Zero: no bound, the default.
+	SealAfter time.Duration
+
+	// MaxLag is the age of a segment that is not shipped from which on Health
+	// complains. Zero: it does not, the default.
+	MaxLag time.Duration
+
+	// Tries is how many failures in a row make Once give up: on a segment, or on a
+	// target. Default 5. Run does not give up.
+	Tries int
+
+	// Logger receives what happens. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Defaults of Options.
+const (
+	DefaultParallel = 4
+	DefaultTimeout  = 5 * time.Minute
+	DefaultPoll     = 10 * time.Second
+	DefaultGrace    = 30 * time.Second
+	DefaultTries    = 5
+)
+
+// resolved returns o with the defaults filled in.
+func (o Options) resolved() (Options, error) {
+	if o.Store == nil || o.Receipts == nil || len(o.Targets) == 0 {
+		return o, errors.New("archiver: Options need Store, Receipts and Targets")
+	}
+	if o.Parallel < 0 || o.Rate < 0 || o.Timeout < 0 || o.Poll < 0 || o.SealAfter < 0 || o.MaxLag < 0 || o.Tries < 0 {
+		return o, errors.New("archiver: a negative option")
+	}
+	seen := map[string]bool{}
+	for _, t := range o.Targets {
+		if seen[t.URL()] {
+			return o, fmt.Errorf("the target %s is given twice", t.URL())
+		}
+		seen[t.URL()] = true
+	}
+	setDefault(&o.Parallel, DefaultParallel)
+	setDefault(&o.Timeout, DefaultTimeout)
+	setDefault(&o.Poll, DefaultPoll)
+	setDefault(&o.Grace, DefaultGrace)
+	setDefault(&o.Tries, DefaultTries)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
+
+func setDefault[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// An Archiver ships the segments of one store. Run and Once are called one at a
+// time; the other methods at any time, from any goroutine.
+type Archiver struct {
+	opt      Options
+	source   *Source
+	receipts *Receipts
+	limit    *rate.Limiter // nil: none
+	lanes    []*lane       // one for each target, in the order given
+	metrics  *metrics
+	backoff  backoff
+
+	verifying chan struct{} // holds one token: one segment is verified at a time
+
+	mu       sync.Mutex // guards what follows; no lane's lock is taken under it
+	listing  *Listing   // the newest
+	noted    map[string]bool
+	aside    map[string]*aside         // damaged files, by name
+	checked  map[segment.Ref]*Shipment // verified, and not yet everywhere
+	troubles map[AlarmKind]Alarm       // of the store's side
+	drill    time.Time                 // of the last restore drill that succeeded
+}
+
+// New returns an Archiver that has done nothing yet but look for receipts.
+func New(o Options) (*Archiver, error) {
+	o, err := o.resolved()
+	if err != nil {
+		return nil, err
+	}
+	receipts, err := OpenReceipts(o.Receipts)
+	if err != nil {
+		return nil, err
+	}
+	a := &Archiver{
+		opt: o, source: NewSource(o.Store), receipts: receipts, metrics: newMetrics(),
+		backoff: backoff{base: time.Second, most: time.Minute}, verifying: make(chan struct{}, 1),
+		listing: &Listing{}, noted: map[string]bool{}, aside: map[string]*aside{},
+		checked: map[segment.Ref]*Shipment{}, troubles: map[AlarmKind]Alarm{},
+	}
+	if o.Rate > 0 {
+		a.limit = rate.NewLimiter(rate.Limit(o.Rate), burst(o.Rate))
+	}
+	for _, t := range o.Targets {
+		a.lanes = append(a.lanes, newLane(a, t))
+	}
+	return a, nil
+}

@@ -1,0 +1,125 @@
+package archiver
+
+import (
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// job is a segment that a target does not have yet, as far as its receipts tell.
+type job struct {
+	ref     segment.Ref
+	seg     Sealed        // as it was last listed
+	old     time.Duration // how old the segment was when it was first seen, by the clock
+	seen    time.Time     // when that was; only its monotonic part is used
+	running bool
+	tries   int       // failed attempts in a row
+	next    time.Time // not to be tried before
+}
+
+// age is how long the segment has been waiting, in this process and before it.
+func (j *job) age() time.Duration { return j.old + time.Since(j.seen) }
+
+// queue is what a target still lacks. The oldest segment goes first; one that
+// failed waits its time without holding up the others.
+type queue struct {
+	jobs  map[segment.Ref]*job
+	ready []*job // not tried yet, or not failed; in order of Ref.Compare
+	late  []*job // failed
+	bytes int64  // of all jobs
+}
+
+// update makes the queue hold the segments of a listing that done does not have. What
+// is no longer listed is dropped.
+func (q *queue) update(list []Sealed, done func(segment.Ref) bool) {
+	there := make(map[segment.Ref]bool, len(list))
+	added := false
+	for _, g := range list {
+		there[g.Ref] = true
+		if j := q.jobs[g.Ref]; j != nil {
+			q.bytes += g.Size - j.seg.Size
+			j.seg = g
+			continue
+		}
+		if done(g.Ref) {
+			continue
+		}
+		j := &job{ref: g.Ref, seg: g, old: max(0, time.Since(g.Modified)), seen: time.Now()}
+		q.jobs[g.Ref] = j
+		q.ready = append(q.ready, j)
+		q.bytes += g.Size
+		added = true
+	}
+	for ref, j := range q.jobs {
+		if !there[ref] && !j.running {
+			q.remove(j)
+		}
+	}
+	if added {
+		slices.SortFunc(q.ready, func(a, b *job) int { return a.ref.Compare(b.ref) })
+	}
+}
+
+// take returns a job whose time has come, which is the caller's until it calls done,
+// remove or again; or nil, and how long until there is one: -1 if none will come by
+// itself.
+func (q *queue) take() (*job, time.Duration) {
+	now := time.Now()
+	wait := time.Duration(-1)
+	for i, j := range q.late {
+		left := j.next.Sub(now)
+		if left <= 0 {
+			q.late = slices.Delete(q.late, i, i+1)
+			j.running = true
+			return j, 0
+		}
+		if wait < 0 || left < wait {
+			wait = left
+		}
+	}
+	if len(q.ready) == 0 {
+		return nil, wait
+	}
+	j := q.ready[0]
+	q.ready = q.ready[1:]
+	j.running = true
+	return j, 0
+}
+
+// again puts a job back that failed, or was not finished.
+func (q *queue) again(j *job, failed bool, wait time.Duration) {
+	j.running = false
+	if failed {
+		j.tries++
+	}
+	j.next = time.Now().Add(wait)
+	q.late = append(q.late, j)
+}
+
+// abandon leaves a job in the queue as one that is lacking and is not tried again.
+func (q *queue) abandon(j *job) {
+	q.late = slices.DeleteFunc(q.late, func(o *job) bool { return o == j })
+}
+
+// remove forgets a job.
+func (q *queue) remove(j *job) {
+	delete(q.jobs, j.ref)
+	q.bytes -= j.seg.Size
+	same := func(o *job) bool { return o == j }
+	if !j.running {
+		q.ready = slices.DeleteFunc(q.ready, same)
+		q.late = slices.DeleteFunc(q.late, same)
+	}
+	j.running = false
+}
+
+// oldest returns the job that has been waiting for the longest time, or nil.
+func (q *queue) oldest() (oldest *job) {
+	for _, j := range q.jobs {
+		if oldest == nil || j.age() > oldest.age() {
+			oldest = j
+		}
+	}
+	return oldest
+}

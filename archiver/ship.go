@@ -1,0 +1,119 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// outcome says how a target came to have a segment.
+type outcome struct {
+	sent bool // else it was there already
+	size int64
+	took time.Duration
+}
+
+// sourceError is the error of a segment that cannot be read, or must not be sent:
+// no target is to blame, and it is set aside.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// errGone is the error for a segment that is not there any more, or not under that
+// name: the next listing tells.
+var errGone = errors.New("the segment's file is gone")
+
+// ship brings one segment to the target, and writes its receipt. It is one attempt.
+func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
+	a := l.a
+	if has, err := a.receipts.Has(l.id.ID, seg.Ref); has || err != nil {
+		return outcome{size: seg.Size}, err
+	}
+	f, err := a.source.open(seg.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return outcome{}, errGone
+	}
+	if err != nil {
+		return outcome{}, a.setAside(seg, err)
+	}
+	defer f.Close()
+	s, err := a.verified(ctx, seg, f)
+	if err != nil {
+		return outcome{}, err
+	}
+	begun := time.Now()
+	ctx, cancel := withTimeout(ctx, a.opt.allowance(s.Size))
+	defer cancel()
+	sent, err := l.store(ctx, f, s)
+	if err == nil {
+		err = l.receipt(ctx, s)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return outcome{sent, s.Size, time.Since(begun)}, err
+}
+
+// store has the target hold the segment: it asks, sends, and asks again where the
+// answer leaves it open what happened.
+func (l *lane) store(ctx context.Context, f io.ReaderAt, s *Shipment) (sent bool, err error) {
+	there, err := l.holds(ctx, s)
+	if there || err != nil {
+		return false, err
+	}
+	if l.a.limit != nil {
+		f = paced{ctx, f, l.a.limit}
+	}
+	err = l.target.Put(ctx, segmentName(s.Store, s.Ref), f, s.Size, s.SHA256)
+	if err == nil {
+		return true, nil
+	}
+	l.a.unverify(s.Ref) // should the file have changed, the next attempt finds that
+	there, again := l.holds(ctx, s)
+	switch {
+	case there: // the answer was lost, or somebody else sent it
+		return !errors.Is(err, ErrExists), nil
+	case errors.Is(again, ErrConflict):
+		return false, again
+	}
+	return false, fmt.Errorf("%s: segment %v: %w", l.url, s.Ref, err)
+}
+
+// holds reports whether the target has the segment, with just these bytes. Other
+// bytes under its name are ErrConflict.
+func (l *lane) holds(ctx context.Context, s *Shipment) (bool, error) {
+	name := segmentName(s.Store, s.Ref)
+	info, err := l.target.Sum(ctx, name)
+	if errors.Is(err, ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: segment %v: %w", l.url, s.Ref, err)
+	}
+	if info.Size != s.Size || info.SHA256 != s.SHA256 {
+		return false, fmt.Errorf("%s: object %s: %w: %d bytes of SHA-256 %v are there, the store's segment has %d of %v; "+
+			"nothing was overwritten and nothing is shipped there any more; find out which is right, move the other away, and start again",
+			l.url, name, ErrConflict, info.Size, Digest(info.SHA256), s.Size, Digest(s.SHA256))
+	}
+	return true, nil
+}
+
+// receipt writes the receipt of a segment that the target has. The object is durable,
+// but where? A disk that was unmounted meanwhile took it to some other place: only
+// what is in the archive whose identity it names gets a receipt.
+func (l *lane) receipt(ctx context.Context, s *Shipment) error {
+	if err := l.identified(ctx); err != nil {
+		return err
+	}
+	return l.a.receipts.Write(Receipt{
+		Target: l.id.ID, URL: l.url, Store: s.Store, Segment: s.Ref, Kind: s.Kind.String(),
+		Object: segmentName(s.Store, s.Ref), Size: s.Size, SHA256: s.SHA256, Shipped: time.Now().UTC(),
+		FirstSeq: s.Summary.FirstSeq, LastSeq: s.Summary.LastSeq,
+		FirstTime: s.Summary.FirstTime, LastTime: s.Summary.LastTime,
+		Puts: uint64(s.Summary.Puts), Deletes: uint64(s.Summary.Deletes),
+	})
+}

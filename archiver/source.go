@@ -1,0 +1,186 @@
+package archiver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Source finds the segments in a store's folder, which it only reads. It works
+// beside a writer. Its methods may be called from several goroutines.
+type Source struct {
+	fsys fs.FS
+
+	mu    sync.Mutex
+	known map[string]Sealed // by name, so that a file is opened once
+	log   unsealed          // see Unsealed
+}
+
+// NewSource returns the source of the store in the folder that fsys is.
+func NewSource(fsys fs.FS) *Source {
+	return &Source{fsys: fsys, known: map[string]Sealed{}}
+}
+
+// Sealed is a sealed segment file, by the first bytes of its header, which
+// nobody has checked yet.
+type Sealed struct {
+	Name     string // in the folder
+	Size     int64
+	Modified time.Time
+	Store    segment.UUID
+	Ref      segment.Ref
+	Kind     segment.Kind
+	FirstSeq uint64
+
+	// Err is why the file cannot be told to be a segment; of the other fields,
+	// only the first three are set then. It is a *segment.CorruptError, wraps
+	// segment.ErrVersion, or is an error of reading.
+	Err error
+}
+
+// same reports whether it is still the file that it was.
+func (s *Sealed) same(size int64, modified time.Time) bool {
+	return s.Size == size && s.Modified.Equal(modified)
+}
+
+// Listing is what Segments found.
+type Listing struct {
+	Store    segment.UUID // zero: there is no segment
+	Segments []Sealed     // the store's, in order of Ref.Compare
+	Damaged  []Sealed     // that cannot be told to be segments: see Sealed.Err
+	Ignored  []string     // names of sealed segments of another store, and of second files of one segment
+}
+
+// Segments lists the sealed segments. A file is opened once, and again when it has
+// changed. The store is the one that most headers name. The error is that of
+// listing the folder.
+func (s *Source) Segments() (*Listing, error) {
+	entries, err := fs.ReadDir(s.fsys, ".")
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[string]Sealed{}
+	for _, d := range entries {
+		if !isSegmentName(d, ".seg") {
+			continue
+		}
+		info, err := d.Info()
+		if err != nil {
+			continue // removed meanwhile
+		}
+		old, ok := s.known[d.Name()]
+		if !ok || !old.same(info.Size(), info.ModTime()) || old.Err != nil {
+			old = s.peek(d.Name(), info)
+		}
+		if !errors.Is(old.Err, fs.ErrNotExist) {
+			found[d.Name()] = old
+		}
+	}
+	s.known = found
+	return list(found), nil
+}
+
+// isSegmentName reports whether d is a file named as a segment is: 20 digits and
+// the extension.
+func isSegmentName(d fs.DirEntry, ext string) bool {
+	base, ok := strings.CutSuffix(d.Name(), ext)
+	_, err := strconv.ParseUint(base, 10, 64)
+	return ok && len(base) == 20 && err == nil && d.Type().IsRegular()
+}
+
+func (s *Source) peek(name string, info fs.FileInfo) Sealed {
+	g := Sealed{Name: name, Size: info.Size(), Modified: info.ModTime()}
+	h, err := s.header(name, segment.Peek)
+	if err != nil {
+		g.Err = inFile(name, err)
+		return g
+	}
+	g.Store, g.Ref, g.Kind, g.FirstSeq = h.UUID, h.Ref, h.Kind, h.FirstSeq
+	return g
+}
+
+// header reads the first bytes of a file.
+func (s *Source) header(name string, parse func([]byte) (*segment.Header, error)) (*segment.Header, error) {
+	f, err := s.fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, segment.PeekSize)
+	n, err := io.ReadFull(f, b)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	return parse(b[:n])
+}
+
+// list sorts the files by what they are.
+func list(found map[string]Sealed) *Listing {
+	l := &Listing{Store: owner(found)}
+	for name, g := range found {
+		switch {
+		case g.Err != nil:
+			l.Damaged = append(l.Damaged, g)
+		case g.Store != l.Store:
+			l.Ignored = append(l.Ignored, name)
+		default:
+			l.Segments = append(l.Segments, g)
+		}
+	}
+	slices.SortFunc(l.Damaged, func(a, b Sealed) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(l.Segments, func(a, b Sealed) int {
+		if c := a.Ref.Compare(b.Ref); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	l.Segments = slices.CompactFunc(l.Segments, func(a, b Sealed) bool {
+		if a.Ref == b.Ref {
+			l.Ignored = append(l.Ignored, b.Name)
+		}
+		return a.Ref == b.Ref
+	})
+	slices.Sort(l.Ignored)
+	return l
+}
+
+// owner is the store that most files name; of several, the least, so that the
+// answer does not change from one listing to the next.
+func owner(found map[string]Sealed) (best segment.UUID) {
+	count := map[segment.UUID]int{}
+	for _, g := range found {
+		if g.Err == nil {
+			count[g.Store]++
+		}
+	}
+	for u, n := range count {
+		if most := count[best]; n > most || n == most && u.String() < best.String() {
+			best = u
+		}
+	}
+	return best
+}
+
+// inFile gives an error about a file's bytes the file's name.
+func inFile(name string, err error) error {
+	if c, ok := errors.AsType[*segment.CorruptError](err); ok {
+		if c.File == "" {
+			c.File = name
+		}
+		return err
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

@@ -1,0 +1,233 @@
+package archiver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Status is how far shipping is. It is kept in status.json beside the receipts.
+type Status struct {
+	Format  int            `json:"format"` // 1
+	Store   segment.UUID   `json:"store"`
+	Written time.Time      `json:"written"`
+	Targets []TargetStatus `json:"targets"`
+	Damaged []Damaged      `json:"damaged"` // segments that were set aside
+	Alarms  []Alarm        `json:"alarms"`  // of the store's side
+	Drill   time.Time      `json:"last_drill,omitzero"`
+}
+
+// TargetStatus is how far shipping to one target is.
+type TargetStatus struct {
+	URL      string    `json:"url"`
+	ID       string    `json:"id,omitempty"` // of its identity; empty: not known yet
+	Looked   time.Time `json:"looked"`       // when this was found out
+	Receipts int       `json:"receipts"`     // segments that it has
+	Segments int       `json:"backlog_segments"`
+	Bytes    int64     `json:"backlog_bytes"`
+	Oldest   Lag       `json:"oldest_unshipped,omitzero"`
+	Last     time.Time `json:"last_success,omitzero"` // a segment was shipped, or found there
+	Error    string    `json:"error,omitempty"`       // of the last failure, if nothing succeeded since
+	Alarm    *Alarm    `json:"alarm,omitempty"`
+	Counts   Counts    `json:"counts"` // since the archiver began
+}
+
+// Lag is the segment that has been waiting for the longest time.
+type Lag struct {
+	Segment segment.Ref   `json:"segment"`
+	Age     time.Duration `json:"age_ns"`
+}
+
+// Damaged is a segment file that is not shipped as it is.
+type Damaged struct {
+	File   string    `json:"file"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+const (
+	statusFormat = 1
+	statusName   = "status.json"
+	maxStatus    = 4 << 20 // bytes of the file, far above what is written
+)
+
+// Status returns how far shipping is now.
+func (a *Archiver) Status() Status {
+	s := Status{Format: statusFormat, Written: time.Now().UTC(), Damaged: []Damaged{}, Alarms: []Alarm{}, Targets: []TargetStatus{}}
+	for _, l := range a.lanes {
+		s.Targets = append(s.Targets, l.status())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.Store, s.Drill = a.listing.Store, a.drill
+	for name, d := range a.aside {
+		s.Damaged = append(s.Damaged, Damaged{File: name, Reason: d.err.Error(), Since: d.since})
+	}
+	slices.SortFunc(s.Damaged, func(x, y Damaged) int { return strings.Compare(x.File, y.File) })
+	for _, k := range alarmKinds() {
+		if t, ok := a.troubles[k]; ok {
+			s.Alarms = append(s.Alarms, t)
+		}
+	}
+	if n := len(s.Damaged); n > 0 {
+		s.Alarms = append(s.Alarms, Alarm{Kind: AlarmDamaged, Since: s.Damaged[0].Since,
+			Message: fmt.Sprintf("segment files that are not shipped as they are: %d; %s", n, s.Damaged[0].Reason)})
+	}
+	return s
+}
+
+func (l *lane) status() TargetStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := TargetStatus{URL: l.url, ID: l.id.ID, Looked: time.Now().UTC(), Receipts: len(l.done),
+		Segments: len(l.queue.jobs), Bytes: l.queue.bytes, Last: l.last, Counts: l.counts}
+	if j := l.queue.oldest(); j != nil {
+		t.Oldest = Lag{j.ref, j.age()}
+	}
+	if l.lastErr != nil {
+		t.Error = l.lastErr.Error()
+	}
+	if l.alarm != nil {
+		alarm := *l.alarm
+		t.Alarm = &alarm
+	}
+	return t
+}
+
+// Health returns what is wrong, one sentence each: alarms, and a backlog older than
+// Options.MaxLag. Nothing is good.
+func (a *Archiver) Health() []string {
+	s := a.Status()
+	return s.Problems(a.opt.MaxLag)
+}
+
+// Problems returns what is wrong, one sentence each: alarms, and a backlog older than
+// maxLag, if that is not zero.
+func (s *Status) Problems(maxLag time.Duration) []string {
+	var out []string
+	for _, a := range s.Alarms {
+		out = append(out, fmt.Sprintf("%s: %s", a.Kind, a.Message))
+	}
+	for _, t := range s.Targets {
+		if t.Alarm != nil {
+			out = append(out, fmt.Sprintf("%s: %s: %s", t.URL, t.Alarm.Kind, t.Alarm.Message))
+		}
+		if maxLag > 0 && t.Oldest.Age > maxLag {
+			out = append(out, fmt.Sprintf("%s: segment %v has been waiting for %v", t.URL, t.Oldest.Segment, t.Oldest.Age.Round(time.Second)))
+		}
+	}
+	return out
+}
+
+// save writes status.json. Targets that another archiver of this store looks after
+// stay in it.
+func (a *Archiver) save() error {
+	s := a.Status()
+	old, err := readStatus(a.opt.Receipts)
+	if err == nil { // one that cannot be read is written anew
+		for _, t := range old.Targets {
+			i := slices.IndexFunc(s.Targets, func(o TargetStatus) bool { return o.URL == t.URL })
+			if i < 0 {
+				s.Targets = append(s.Targets, t)
+			} else if s.Targets[i].Last.IsZero() && s.Targets[i].ID == t.ID {
+				s.Targets[i].Last = t.Last
+			}
+		}
+	}
+	return replaceFile(a.opt.Receipts, statusName, s)
+}
+
+// replaceFile puts a value in place of a state file, as JSON, at once and durably.
+func replaceFile(fsys vfs.FS, name string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp := newTemp()
+	if err := writeFile(fsys, temp, append(b, '\n')); err != nil {
+		return errors.Join(err, ignoreAbsent(fsys.Remove(temp)))
+	}
+	if err := fsys.Rename(temp, name); err != nil {
+		return errors.Join(err, ignoreAbsent(fsys.Remove(temp)))
+	}
+	return fsys.SyncDir(".")
+}
+
+// readFile reads a state file.
+func readFile(fsys vfs.FS, name string, v any) error {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxStatus))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w; remove the file, it is written again", fsys.Path(name), err)
+	}
+	return nil
+}
+
+func readStatus(fsys vfs.FS) (Status, error) {
+	var s Status
+	if err := readFile(fsys, statusName, &s); err != nil {
+		return s, err
+	}
+	if s.Format != statusFormat {
+		return s, fmt.Errorf("%s: format %d: %w", fsys.Path(statusName), s.Format, segment.ErrVersion)
+	}
+	return s, nil
+}
+
+// ReadStatus returns what the last archiver at work on a store wrote in its folder of
+// receipts, with the backlog as it is now by the segments and the receipts that are
+// there. No target is asked, and nothing is written. The error wraps fs.ErrNotExist
+// where no archiver has been at work.
+func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
+	s, err := readStatus(receipts)
+	if err != nil {
+		return s, err
+	}
+	l, err := NewSource(store).Segments()
+	if err != nil {
+		return s, err
+	}
+	for i := range s.Targets {
+		if err := s.Targets[i].recount(l, &Receipts{fsys: receipts}); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// recount finds the backlog from what is there.
+func (t *TargetStatus) recount(l *Listing, receipts *Receipts) error {
+	if t.ID == "" {
+		return nil
+	}
+	refs, err := receipts.Refs(t.ID)
+	if err != nil {
+		return err
+	}
+	t.Receipts, t.Segments, t.Bytes, t.Oldest = len(refs), 0, 0, Lag{}
+	for _, g := range l.Segments {
+		if _, ok := slices.BinarySearchFunc(refs, g.Ref, segment.Ref.Compare); ok {
+			continue
+		}
+		t.Segments++
+		t.Bytes += g.Size
+		if age := max(0, time.Since(g.Modified)); t.Oldest.Segment == (segment.Ref{}) || age > t.Oldest.Age {
+			t.Oldest = Lag{g.Ref, age}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package archiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// A Sealer seals the log that a store is appending to, which only its writer can
+// do.
+type Sealer interface {
+	// Seal returns when the objects that were in the newest log at the time of the
+	// call are in a sealed segment, if the oldest of them has been there for
+	// olderThan; zero: whatever its age. A log without objects is left alone, so to
+	// repeat the call adds nothing.
+	Seal(ctx context.Context, olderThan time.Duration) error
+}
+
+// unsealed is what a Source remembers of the newest log from one look to the next.
+type unsealed struct {
+	name string
+	ref  segment.Ref
+	off  int64  // all before was looked at
+	next uint64 // the sequence number that is due there
+
+	first int64     // commit time of the first object; zero: none yet
+	seen  time.Time // when it was first seen here; its monotonic part counts
+}
+
+// Unsealed returns the newest log that holds objects and is not sealed, and how
+// long the oldest of them has been in it: by the time of its commit, or by how long
+// this Source knows of it, whichever is longer, so that a clock that was put back
+// holds up nothing. ok is false if there is no such log; marks alone are none.
+func (s *Source) Unsealed() (log segment.Ref, age time.Duration, ok bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names, err := s.logs()
+	if err != nil {
+		return log, 0, false, err
+	}
+	for _, name := range names {
+		err := s.look(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // sealed meanwhile
+		}
+		if err != nil {
+			return log, 0, false, inFile(name, err)
+		}
+		if l := &s.log; l.name == name && l.first != 0 {
+			age = max(time.Since(time.Unix(0, l.first)), time.Since(l.seen))
+			return l.ref, age, true, nil
+		}
+	}
+	return log, 0, false, nil
+}
+
+// logs returns the names of the unsealed logs, the newest first.
+func (s *Source) logs() ([]string, error) {
+	entries, err := fs.ReadDir(s.fsys, ".")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range entries {
+		if isSegmentName(d, ".open") {
+			names = append(names, d.Name())
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })
+	return names, nil
+}
+
+// look reads on in a log until its first object. What does not check ends the
+// look: it is being written, or torn, and whoever opens the store judges it. A log
+// that has not begun has no header yet.
+func (s *Source) look(name string) error {
+	if s.log.name == name && s.log.first != 0 {
+		return nil
+	}
+	f, err := s.fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	src, size, err := readerAt(f)
+	if err != nil || size == 0 {
+		return err
+	}
+	r, err := segment.NewReader(src, size)
+	if err != nil {
+		if _, ok := errors.AsType[*segment.CorruptError](err); ok {
+			return nil
+		}
+		return err
+	}
+	if s.log.name != name || s.log.ref != r.Header.Ref {
+		s.log = unsealed{name: name, ref: r.Header.Ref}
+	}
+	l := &s.log
+	object := false
+	for rec, err := range r.Records(segment.Span{From: l.off, Next: l.next}) {
+		if err != nil {
+			return nil
+		}
+		object = object || rec.Kind.Data()
+		if object && rec.Commit() {
+			l.first, l.seen = rec.Time, time.Now()
+			return nil
+		}
+		if !object {
+			l.off, l.next = rec.Offset+rec.Size, rec.Seq
+		}
+	}
+	return nil
+}
+
+// readerAt returns a file's way to be read at any offset, and its length.
+func readerAt(f fs.File) (io.ReaderAt, int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	src, ok := f.(io.ReaderAt)
+	if !ok {
+		return nil, 0, &fs.PathError{Op: "read", Path: info.Name(), Err: errors.New("this file system does not read at an offset")}
+	}
+	return src, info.Size(), nil
+}

@@ -1,0 +1,98 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Shipment is a segment that was verified, every byte of it.
+type Shipment struct {
+	Store   segment.UUID
+	Ref     segment.Ref
+	Kind    segment.Kind
+	Size    int64
+	SHA256  [32]byte // of the whole file
+	Summary segment.Summary
+}
+
+// verify reads the sealed segment in src once, in bounded memory, and proves that
+// it is the file that was sealed. The error is a *segment.CorruptError, wraps
+// segment.ErrVersion, or is that of reading.
+func verify(ctx context.Context, src io.ReaderAt, size int64) (*Shipment, error) {
+	r, err := segment.NewReader(until{ctx, src}, size)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.OpenFooter()
+	if errors.Is(err, segment.ErrNoFooter) {
+		return nil, &segment.CorruptError{Segment: r.Header.Ref, Offset: size, Reason: "a sealed segment without a footer"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	sum, err := f.CheckFile()
+	if err != nil {
+		return nil, err
+	}
+	return &Shipment{
+		Store: r.Header.UUID, Ref: r.Header.Ref, Kind: r.Header.Kind,
+		Size: size, SHA256: sum, Summary: f.Summary,
+	}, nil
+}
+
+// until reads from src until ctx ends.
+type until struct {
+	ctx context.Context
+	src io.ReaderAt
+}
+
+func (u until) ReadAt(b []byte, off int64) (int, error) {
+	if err := context.Cause(u.ctx); err != nil {
+		return 0, err
+	}
+	return u.src.ReadAt(b, off)
+}
+
+// errChanged is the error for a file that is no longer the segment that it was
+// when the folder was listed.
+var errChanged = errors.New("the file was replaced while it was waiting")
+
+// opened is a segment file that is open, so that what is sent is of the very file
+// that was verified.
+type opened struct {
+	io.ReaderAt
+	io.Closer
+	size int64
+}
+
+// open opens a segment file.
+func (s *Source) open(name string) (*opened, error) {
+	f, err := s.fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	src, size, err := readerAt(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &opened{src, f, size}, nil
+}
+
+// Verify opens a sealed segment file of the folder and reads it whole. Errors are as
+// those of a damaged segment that is set aside: a *segment.CorruptError that names
+// the file, segment.ErrVersion, or one of reading.
+func (s *Source) Verify(ctx context.Context, name string) (*Shipment, error) {
+	f, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	ship, err := verify(ctx, f, f.size)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	return ship, nil
+}
