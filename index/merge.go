@@ -32,6 +32,14 @@ type Source interface {
 // It stops at the first error of a source and returns that error as it is, or
 // returns ErrUnsorted for a source out of order; b is then of no further use.
 func Merge(b *Builder, sources ...Source) error {
+	return merge(sources, func(key []byte, l Loc) error {
+		b.Add(key, l)
+		return nil
+	})
+}
+
+// merge calls add for each key that is there, in order, with its location.
+func merge(sources []Source, add func(key []byte, l Loc) error) error {
 	m, err := newMerger(sources)
 	if err != nil {
 		return err
@@ -54,8 +62,11 @@ func Merge(b *Builder, sources ...Source) error {
 		case c > 0:
 			last = append(last[:0], e.Key...)
 			seq, seen = e.Seq, true
-			if !e.Delete {
-				b.Add(e.Key, e.Loc)
+			if e.Delete {
+				break
+			}
+			if err := add(e.Key, e.Loc); err != nil {
+				return err
 			}
 		}
 		if err := m.advance(); err != nil {

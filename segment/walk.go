@@ -6,8 +6,12 @@ import (
 	"io"
 )
 
-// windowSize holds the head of any record: 20 + 24 + 3 × 65,535 bytes.
-const windowSize = 256 << 10
+// windowSize holds the head of any record: 20 + 24 + 3 × 65,535 bytes. leastFill is
+// the least that a walk over heads reads at once.
+const (
+	windowSize = 256 << 10
+	leastFill  = 4 << 10
+)
 
 // walk is the state of one walk. The window holds the file from base on.
 type walk struct {
@@ -22,6 +26,7 @@ type walk struct {
 	open   bool   // the batch of the record before goes on
 	base   int64
 	window []byte
+	fill   int64  // how much is read at once
 	value  []byte // of a record larger than the window
 	rec    Record
 }
@@ -42,6 +47,10 @@ func (r *Reader) newWalk(s Span) *walk {
 	}
 	w.window = make([]byte, 0, max(0, min(windowSize, w.end-w.off)))
 	w.base = w.off
+	w.fill = windowSize
+	if w.depth == Heads {
+		w.fill = leastFill
+	}
 	return w
 }
 
@@ -184,8 +193,15 @@ func (w *walk) bytes(n int) ([]byte, error) {
 	if at < int64(len(w.window)) {
 		kept = copy(w.window[:cap(w.window)], w.window[at:])
 	}
+	if w.depth == Heads { // large values are skipped, small ones are read along
+		if at > int64(len(w.window)) {
+			w.fill = max(w.fill/2, leastFill)
+		} else {
+			w.fill = min(2*w.fill, windowSize)
+		}
+	}
 	w.base = w.off
-	most := min(windowSize, w.end-w.off)
+	most := min(max(w.fill, int64(n)), w.end-w.off)
 	if int64(cap(w.window)) < most {
 		w.window = append(make([]byte, 0, windowSize), w.window[:kept]...)
 	}

@@ -171,8 +171,9 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 			rep.Path, ErrLostLog, st.V.Successor)
 	}
 	rep.Clean = st.Clean
-	if !st.Clean {
-		rep.Level = integrity.Log // Judge took it by itself
+	rep.Level = st.taken(db.opt.Integrity)
+	if err := st.verify(&db.opt, rep); err != nil {
+		return nil, err
 	}
 	if err := st.buildIndex(&db.view, &db.opt, rep); err != nil {
 		return nil, err
@@ -193,6 +194,9 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 		return nil, err
 	}
 	err = tooLarge(db.idx.Memory().Heap, db.opt.MaxIndexBytes)
+	if err == nil {
+		err = st.verifyIndex(&db.view, l.sf, l.end, &db.opt, rep)
+	}
 	if err == nil {
 		err = db.clear(st)
 	}

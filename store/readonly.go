@@ -162,6 +162,9 @@ func (r *Reader) load(live bool) error {
 	}
 	defer st.Close()
 	var v view
+	if err := st.verify(&r.opt, &rep); err != nil {
+		return err
+	}
 	if err := st.buildIndex(&v, &r.opt, &rep); err != nil {
 		v.close()
 		return err
@@ -169,6 +172,9 @@ func (r *Reader) load(live bool) error {
 	t, err := st.tip(&v, live, &rep)
 	if err == nil {
 		err = tooLarge(v.idx.Memory().Heap, r.opt.MaxIndexBytes)
+	}
+	if err == nil {
+		err = st.verifyIndex(&v, t.sf, st.V.End, &r.opt, &rep)
 	}
 	if err != nil {
 		v.close()
@@ -201,9 +207,7 @@ func (st standing) tell(rep *OpenReport, live bool) {
 		rep.Notes = append(rep.Notes, "a process has the store open for writing; shown is what was known to be on the disk")
 		return
 	}
-	if !st.Clean {
-		rep.Level = integrity.Log // taken by itself
-	}
+	rep.Level = st.taken(rep.Asked)
 	switch {
 	case st.Lost:
 		rep.Notes = append(rep.Notes, st.Why+": shown is what came before it; an open for writing refuses that, unless the loss is accepted")

@@ -155,7 +155,7 @@ func (st standing) newTimeline(id segment.ID) *segment.Header {
 	// What is left alone beside the set is named, so that later opens know of it:
 	// a log that nobody knows of may be newer than the newest log.
 	for _, e := range st.beside() {
-		if !st.taken(e) {
+		if !st.hasAll(e) {
 			h.Retired = integrity.With(h.Retired, e.Header.Ref)
 		}
 	}

@@ -28,7 +28,11 @@ type OpenReport struct {
 	Removed   []string         `json:"removed"`    // files without use: replaced logs, *.tmp, logs not begun
 	LeftAlone []string         `json:"left_alone"` // files that are not of this store's making or set
 	Notes     []string         `json:"notes"`      // whatever else should be known
-	Took      time.Duration    `json:"took_ns"`
+
+	// Findings is what level Full found in a store that was opened all the same.
+	Findings []integrity.Finding `json:"findings,omitempty"`
+
+	Took time.Duration `json:"took_ns"`
 }
 
 // Phase is one step of an open.

@@ -42,6 +42,15 @@ func openFile(fsys vfs.FS, e *integrity.Entry) (*segFile, error) {
 	return sf, nil
 }
 
+// taken returns the level at which the newest log was judged when another was
+// asked for: after an unclean close it is Log at least, by itself.
+func (st standing) taken(asked integrity.Level) integrity.Level {
+	if !st.Clean && asked != integrity.Full {
+		return integrity.Log
+	}
+	return asked
+}
+
 // log is the file of the newest log.
 func (st standing) log() *segFile { return st.Src.(*segFile) }
 

@@ -24,7 +24,7 @@ func (db *DB) tidy(st standing) error {
 		old = append(old, d[1].Name)
 	}
 	for _, e := range st.beside() {
-		if st.taken(e) {
+		if st.hasAll(e) {
 			old = append(old, e.Name)
 		} else {
 			rep.LeftAlone = append(rep.LeftAlone, e.Name)
@@ -51,8 +51,8 @@ func (st standing) beside() []*integrity.Entry {
 	})
 }
 
-// taken reports whether the newest log has all that is in e, which it replaced.
-func (st standing) taken(e *integrity.Entry) bool {
+// hasAll reports whether the newest log has all that is in e, which it replaced.
+func (st standing) hasAll(e *integrity.Entry) bool {
 	h := st.Newest.Header
 	return e.Header.Ref == h.Replaced && e.Header.Ref == h.Parent
 }
