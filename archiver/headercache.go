@@ -19,7 +19,7 @@ type headerKey struct {
 type headerCache struct {
 	entries map[headerKey]*order.Element
 	recent  order.List // of *cachedHeader, the latest first
-	refs    int       // cost of all entries
+	refs    int        // cost of all entries
 }
 
 type cachedHeader struct {

@@ -1,0 +1,123 @@
+package archiver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Pin keeps segments from being pruned while a restore reads them. It ends by
+// itself, so that a restore that was killed holds up nothing for ever.
+type Pin struct {
+	Format   int          `json:"format"`
+	ID       string       `json:"id"` // as in its name
+	Store    segment.UUID `json:"store"`
+	What     string       `json:"what"` // who needs it, for people
+	Made     time.Time    `json:"made"`
+	Expires  time.Time    `json:"expires"`
+	Segments []Run        `json:"segments"`
+	Sum      string       `json:"sum"` // see manifest
+}
+
+func (p *Pin) format() *int   { return &p.Format }
+func (p *Pin) sum() *string   { return &p.Sum }
+func (p *Pin) check() error   { return checkRuns(p.Segments) }
+func (p *Pin) object() string { return pinsOf(p.Store) + p.ID + ".json" }
+
+// pinsOf returns the folder of a store's pins.
+func pinsOf(store segment.UUID) string { return store.String() + "/restores/" }
+
+// Pin pins segments for at most as long as ttl. what says to people who needs
+// them. The caller takes the pin away with unpin. The error names segments
+// that prune has begun to delete, or wraps ErrDenied where the target may only be
+// read: there nothing is pinned.
+func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Ref, what string, ttl time.Duration) (unpin func(context.Context) error, err error) {
+	set := setOf(refs)
+	var id [8]byte
+	rand.Read(id[:]) // never fails
+	now := time.Now().UTC()
+	p := &Pin{ID: hex.EncodeToString(id[:]), Store: store, What: what, Made: now, Expires: now.Add(ttl), Segments: set.normal()}
+	if err := a.putManifest(ctx, p.object(), p); err != nil {
+		return nil, fmt.Errorf("%s: pin what is read: %w", a.at(p.object()), err)
+	}
+	unpin = func(ctx context.Context) error { return a.target.Delete(ctx, p.object()) }
+	if err := a.refuseGone(ctx, store, set); err != nil {
+		return nil, errors.Join(err, unpin(ctx))
+	}
+	return unpin, nil
+}
+
+// pins reads the pins of a store that have not expired at now. The error is an
+// *UnreadableError, or the target's.
+func (a *Archive) pins(ctx context.Context, store segment.UUID, now time.Time) ([]*Pin, error) {
+	names, err := a.names(ctx, pinsOf(store))
+	if err != nil {
+		return nil, err
+	}
+	var live []*Pin
+	for _, name := range names {
+		p := &Pin{}
+		err := a.readManifest(ctx, name, p)
+		switch {
+		case errors.Is(err, ErrNotExist):
+			continue // the restore has ended
+		case err != nil:
+			return nil, err
+		case p.Store != store || p.object() != name:
+			return nil, &UnreadableError{a.at(name), errors.New("it is about something else than its name says")}
+		case p.Expires.After(now):
+			live = append(live, p)
+		}
+	}
+	return live, nil
+}
+
+// names lists the names with a prefix.
+func (a *Archive) names(ctx context.Context, prefix string) ([]string, error) {
+	var names []string
+	for info, err := range a.target.List(ctx, prefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, info.Name)
+	}
+	return names, nil
+}
+
+// refuseGone returns an error that names those of a set that prune has begun to
+// delete. It goes with a pin on them, and is called once the pin is there:
+// prune writes its markers first and then reads the pins, this is the other way
+// round, so one of the two sees the other. It costs a request for each
+// segment that a prune is about to delete, which is none of those in use.
+func (a *Archive) refuseGone(ctx context.Context, store segment.UUID, set *refSet) error {
+	plans, err := a.prunePlans(ctx, store)
+	if err != nil {
+		return err
+	}
+	var gone []string
+	for _, p := range plans {
+		planned := setOfRuns(p.Segments)
+		for ref := range planned.minus(planned.minus(set)).refs() {
+			_, err := a.target.Stat(ctx, refName(store, ref, "gone"))
+			if err == nil {
+				gone = append(gone, ref.String())
+			} else if !errors.Is(err, ErrNotExist) {
+				return err
+			}
+		}
+	}
+	if len(gone) > 0 {
+		return fmt.Errorf("%s: store %v: %w: %s; choose another point, or put them back from the store: varve archive repair",
+			a.target.URL(), store, ErrPruned, strings.Join(gone, ", "))
+	}
+	return nil
+}
+
+// ErrPruned is wrapped by the error for segments that prune deletes, or has deleted.
+var ErrPruned = errors.New("pruned segments")
