@@ -19,7 +19,9 @@ type lookOn struct {
 	*findings
 
 	ranges  []damaged
-	records int64 // that checked
+	records int64             // that checked
+	durable int64             // a sound record vouches for all before
+	edits   []segment.EditSet // of sound records
 	bad     bool
 	walked  walked
 	from    int64
@@ -64,6 +66,14 @@ func (w *lookOn) stretch() error {
 			return err
 		}
 		w.step(rec)
+		if rec.Vouches() {
+			w.durable = max(w.durable, rec.Vouch)
+		}
+		if rec.Kind == segment.Edit {
+			if e, err := rec.ParseEdit(); err == nil {
+				w.edits = append(w.edits, e)
+			}
+		}
 		if err := w.walked.add(rec); err != nil {
 			c, _ := asCorrupt(err)
 			w.finding(c.Offset, c.Reason, c.Keys, c.FirstSeq, c.LastSeq)

@@ -159,13 +159,16 @@ func (w *walk) readValue() error {
 	return w.checkLarge()
 }
 
-// checkLarge checks a value piece by piece, without ever holding all of it.
+// checkLarge checks a value piece by piece, without ever holding all of it. The
+// window holds its first bytes, which are not read again.
 func (w *walk) checkLarge() error {
-	sum := w.rec.start
+	first := w.window[w.rec.ValueOffset()-w.base:]
+	sum := crc32.Update(w.rec.start, castagnoli, first)
 	if cap(w.value) < windowSize {
 		w.value = make([]byte, windowSize)
 	}
-	for at, left := w.rec.ValueOffset(), w.rec.ValueSize; left > 0; {
+	n := int64(len(first))
+	for at, left := w.rec.ValueOffset()+n, w.rec.ValueSize-n; left > 0; {
 		b := w.value[:min(left, windowSize)]
 		if err := readFull(w.src, b, at); err != nil {
 			return err

@@ -1,0 +1,269 @@
+package integrity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+	"golang.org/x/time/rate"
+)
+
+// CheckOptions are the options of Check. The zero value works.
+type CheckOptions struct {
+	Level Level // how much is read; default Tail
+
+	// Dir is the store's folder as the commands in findings name it. Default: the
+	// path of fsys, if it has one.
+	Dir string
+
+	// Writer reports whether a process has the store open for writing. Then files
+	// that change meanwhile are looked at again, and the newest log counts as far as
+	// it is known to be on the disk. Default: nobody has.
+	Writer func() (bool, error)
+
+	// Sample is the share of the sealed segments, above 0 and at most 1, that is
+	// read whole at Full, chosen at random; of the others what Log reads. Default: 1.
+	Sample float64
+	Seed   uint64 // by which the sample is drawn; default: a random one
+
+	Workers  int                  // that read at once; default: as many as there are processors
+	Rate     int64                // bytes a second; default: no limit
+	Progress func(n, total int64) // told of n more bytes of about total; the calls do not overlap; default: nobody
+}
+
+func (o *CheckOptions) bad() error {
+	switch {
+	case o.Sample < 0 || o.Sample > 1 || o.Sample != o.Sample:
+		return fmt.Errorf("integrity: a sample of %v: it must be above 0 and at most 1", o.Sample)
+	case o.Sample != 0 && o.Sample != 1 && o.Level != Full:
+		return fmt.Errorf("integrity: a sample at level %v: only %v reads whole segments", o.Level, Full)
+	case o.Level > Full:
+		return fmt.Errorf("integrity: no level %v", o.Level)
+	}
+	return nil
+}
+
+// check is the state of one Check.
+type check struct {
+	ctx   context.Context
+	fsys  fs.FS
+	fs    vfs.FS
+	o     CheckOptions
+	limit *rate.Limiter
+	rep   *Report
+	mem   Memory
+
+	s    *Survey
+	st   *Standing // nil: the newest log does not tell
+	live []segment.Ref
+	sums map[segment.Ref]*segment.Summary // what footers say, for those with findings
+
+	mu      sync.Mutex // guards what workers add to: rep, sums, sources; the calls of Progress
+	sources []*source
+}
+
+// Check looks at the store in the root of fsys, changes nothing, and goes on past
+// whatever it finds. At each level it reads what an open for reading would, and the
+// tables of all segments; at Full also every other byte of every sealed segment
+// of the store, of those that left its set, too: a finding in one of these says
+// that nothing depends on it.
+//
+// The error is that of the context, of the options, of o.Writer or of listing the
+// folder; it wraps ErrNotStore if there is no store. Whatever else cannot be
+// read is a finding. Memory does not grow with the size of segments, unless they
+// are damaged.
+func Check(ctx context.Context, fsys fs.FS, o CheckOptions) (*Report, error) {
+	if err := o.bad(); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	c := &check{ctx: ctx, fsys: fsys, fs: vfs.FromFS(fsys), o: o, limit: NewLimiter(o.Rate), sums: map[segment.Ref]*segment.Summary{}}
+	if c.o.Dir == "" {
+		c.o.Dir = c.fs.Path(".")
+	}
+	if c.o.Seed == 0 {
+		c.o.Seed = uint64(rand.Uint32()) // short enough for any reader of JSON
+	}
+	defer c.close()
+	if err := c.settle(); err != nil {
+		return nil, err
+	}
+	c.remember()
+	c.tell()
+	if err := c.work(c.jobs()); err != nil {
+		return nil, err
+	}
+	c.finish()
+	c.rep.Took = time.Since(start)
+	return c.rep, nil
+}
+
+// close lets go of all files.
+func (c *check) close() {
+	for _, s := range c.sources {
+		s.Close()
+	}
+}
+
+// settle finds out how the store stands. While a process writes, files change
+// their names and come and go; so what is found must be found twice.
+func (c *check) settle() error {
+	const tries = 20
+	before := ""
+	for i := 0; ; i++ {
+		live, err := c.writer()
+		if err != nil {
+			return err
+		}
+		if err := c.stand(live); err != nil {
+			if c.ctx.Err() != nil {
+				return c.ctx.Err()
+			}
+			if i == tries || !live && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		now, err := c.writer()
+		if err != nil {
+			return err
+		}
+		seen := fmt.Sprint(c.rep.Findings)
+		steady := c.s != nil && now == live && (len(c.rep.Findings) == 0 || !live || seen == before)
+		if steady || i == tries {
+			return nil
+		}
+		before = seen
+		select {
+		case <-c.ctx.Done():
+			return c.ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (c *check) writer() (bool, error) {
+	if c.o.Writer == nil {
+		return false, nil
+	}
+	return c.o.Writer()
+}
+
+// stand is one attempt of settle.
+func (c *check) stand(live bool) error {
+	c.close()
+	c.sources, c.s, c.st, c.live = nil, nil, nil, nil
+	c.rep = &Report{Path: c.fs.Path("."), Writer: live, Asked: c.o.Level, Level: c.o.Level, Findings: []Finding{}, Notes: []Note{}}
+	so := StandOptions{Level: min(c.o.Level, Log), Live: live, Open: c.open}
+	s, err := Look(c.fs)
+	if err == nil {
+		c.st, err = s.Stand(so)
+	}
+	if err != nil { // again, on past it
+		if s, err = LookOn(c.fs); err != nil {
+			return err
+		}
+		if s.None() {
+			return s.noLog()
+		}
+		so.Tolerate = true
+		c.st, err = s.Stand(so)
+	}
+	c.s = s
+	c.rep.UUID = s.UUID
+	if c.ctx.Err() != nil {
+		return c.ctx.Err()
+	}
+	if err != nil {
+		return c.withoutNewest(err)
+	}
+	c.live = c.st.Live
+	c.problems()
+	return nil
+}
+
+// source is a segment file that is read in time with the limit, and counted.
+type source struct {
+	pass
+	file vfs.File
+}
+
+// Close closes the file, once.
+func (s *source) Close() error {
+	if s.file == nil {
+		return nil
+	}
+	f := s.file
+	s.file, s.src = nil, nil
+	return f.Close()
+}
+
+// open opens the file of an entry.
+func (c *check) open(e *Entry) (Source, error) {
+	f, err := c.fs.Open(e.Name)
+	if err != nil {
+		return nil, vfs.TooManyFiles(err)
+	}
+	s := &source{pass{ctx: c.ctx, src: f, limit: c.limit}, f}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sources = append(c.sources, s)
+	return s, nil
+}
+
+// remember reads what was verified when.
+func (c *check) remember() {
+	m, err := LoadMemory(c.fsys)
+	if err != nil {
+		c.rep.note(MemoryName, err.Error())
+	}
+	c.mem = m
+}
+
+// finish sorts what was found and says of each since when and what next.
+func (c *check) finish() {
+	r := c.rep
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Keys == nil {
+			f.Keys = [][]byte{}
+		}
+		if f.Good.IsZero() && f.Segment != (segment.Ref{}) && f.Kind != Missing && f.Kind != LostLog {
+			f.Good = c.good(f)
+		}
+		if f.Next == "" {
+			f.Next = NextStep(c.o.Dir, f.Kind)
+		}
+	}
+	r.Findings = sorted(r.Findings)
+	for _, s := range c.sources {
+		r.Bytes += s.read
+	}
+}
+
+// good says since when a finding's segment is known to have been whole.
+func (c *check) good(f *Finding) time.Time {
+	var written time.Time
+	if e := c.s.ByRef[f.Segment]; e != nil {
+		if info, err := c.fs.Stat(e.Name); err == nil {
+			written = info.ModTime()
+		}
+	}
+	sum := c.sums[f.Segment]
+	if sum == nil {
+		sum = &segment.Summary{}
+	}
+	return c.mem.good(f.Segment, sum, written)
+}
+
+// outside reports whether a segment is none of the store's any more.
+func (c *check) outside(ref segment.Ref) bool {
+	_, in := slices.BinarySearchFunc(c.live, ref, segment.Ref.Compare)
+	return !in
+}

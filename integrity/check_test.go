@@ -1,0 +1,483 @@
+package integrity_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/segment"
+	"github.com/varve-db/varve/store"
+)
+
+// small makes many segments of few objects.
+func small() *store.Options { return &store.Options{SegmentSize: 4096} }
+
+// fillStore puts n objects and returns the store, open.
+func fillStore(t testing.TB, dir string, n int) *store.DB {
+	t.Helper()
+	db, err := store.Open(dir, small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := db.Put(fmt.Appendf(nil, "key%03d", i), bytes.Repeat([]byte{byte(i)}, 300)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db
+}
+
+// closedStore makes a store of several segments, closed in order.
+func closedStore(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "s")
+	if err := fillStore(t, dir, 60).Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// mapped reads a folder into memory, where it can be injured.
+func mapped(t testing.TB, dir string) fstest.MapFS {
+	t.Helper()
+	m := fstest.MapFS{}
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range names {
+		b, err := os.ReadFile(filepath.Join(dir, d.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := d.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m[d.Name()] = &fstest.MapFile{Data: b, Mode: info.Mode(), ModTime: info.ModTime()}
+	}
+	return m
+}
+
+func mustCheck(t testing.TB, fsys fs.FS, o integrity.CheckOptions) *integrity.Report {
+	t.Helper()
+	r, err := integrity.Check(t.Context(), fsys, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+var levels = []integrity.Level{integrity.None, integrity.Tail, integrity.Log, integrity.Full}
+
+func TestASoundStoreHasNoFindings(t *testing.T) {
+	dir := closedStore(t)
+	for _, level := range levels {
+		r := mustCheck(t, os.DirFS(dir), integrity.CheckOptions{Level: level})
+		if len(r.Findings) > 0 || r.LastSeq != 60 || r.Segments != r.Files+1 && r.Segments != r.Files || (r.Whole == r.Files) != (level == integrity.Full) {
+			t.Errorf("%v: %+v", level, r)
+		}
+		if level == integrity.Full && r.Records < 60 {
+			t.Errorf("%v: %d records", level, r.Records)
+		}
+	}
+}
+
+// sealed returns the names of the sealed segments.
+func sealed(m fstest.MapFS) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if strings.HasSuffix(name, ".seg") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// recordsEnd returns where the records of a sealed segment end.
+func recordsEnd(t testing.TB, b []byte) int64 {
+	t.Helper()
+	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.RecordsEnd
+}
+
+// TestWhatCheckFinds injures a closed store in one way each, and tells at which
+// levels that is found, as what.
+func TestWhatCheckFinds(t *testing.T) {
+	dir := closedStore(t)
+	all := levels
+	full := levels[3:]
+	for _, c := range []struct {
+		name   string
+		injure func(m fstest.MapFS, segs []string)
+		at     []integrity.Level
+		kind   integrity.Kind
+		next   string
+	}{
+		{"a flipped byte in a value of a sealed segment", func(m fstest.MapFS, s []string) { m[s[1]].Data[500] ^= 1 }, full, integrity.DamagedRecord, "varve repair -d /a/store --from COPY"},
+		{"a flipped byte in a header", func(m fstest.MapFS, s []string) { m[s[1]].Data[50] ^= 1 }, all, integrity.DamagedHeader, "varve repair -d /a/store --from COPY"},
+		{"a flipped byte in a table", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[recordsEnd(t, b)+20] ^= 1 }, all, integrity.DamagedTable, "varve repair -d /a/store"},
+		{"a flipped byte in a trailer", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[len(b)-100] ^= 1 }, all, integrity.DamagedTable, "varve repair -d /a/store"},
+		{"a segment cut short", func(m fstest.MapFS, s []string) { m[s[1]].Data = m[s[1]].Data[:1000] }, all, integrity.DamagedTable, ""},
+		{"a segment grown", func(m fstest.MapFS, s []string) { m[s[1]].Data = append(m[s[1]].Data, 0) }, all, integrity.DamagedTable, ""},
+		{"an empty segment", func(m fstest.MapFS, s []string) { m[s[1]].Data = nil }, all, integrity.DamagedHeader, ""},
+		{"a missing segment", func(m fstest.MapFS, s []string) { delete(m, s[1]) }, all, integrity.Missing, "varve repair -d /a/store --from COPY"},
+		{"a segment in the place of another", func(m fstest.MapFS, s []string) { m[s[1]] = m[s[2]] }, all, integrity.Contradiction, ""},
+		{"a newer version", func(m fstest.MapFS, s []string) { m[s[1]].Data[8] = 2 }, all, integrity.NewerVersion, "use a newer varve"},
+	} {
+		for _, level := range levels {
+			m := mapped(t, dir)
+			c.injure(m, sealed(m))
+			r := mustCheck(t, m, integrity.CheckOptions{Level: level, Dir: "/a/store"})
+			if !slices.Contains(c.at, level) {
+				if len(r.Findings) > 0 {
+					t.Errorf("%s, %v: %+v", c.name, level, r.Findings)
+				}
+				continue
+			}
+			i := slices.IndexFunc(r.Findings, func(f integrity.Finding) bool { return f.Kind == c.kind })
+			if i < 0 {
+				t.Errorf("%s, %v: %+v", c.name, level, r.Findings)
+				continue
+			}
+			f := r.Findings[i]
+			if f.Reason == "" || f.Next == "" || c.next != "" && f.Next != c.next || f.Segment.ID == 0 || !strings.Contains(f.File, ".seg") {
+				t.Errorf("%s, %v: %+v", c.name, level, f)
+			}
+			if known := f.Kind != integrity.Missing && f.Kind != integrity.Contradiction && f.Kind != integrity.NewerVersion && f.Kind != integrity.DamagedHeader; known && f.Good.IsZero() {
+				t.Errorf("%s, %v: not since when: %+v", c.name, level, f)
+			}
+		}
+	}
+}
+
+// TestEverySegmentIsJudgedThoughTheLogIsDamaged damages the newest log and two
+// segments.
+func TestEverySegmentIsJudgedThoughTheLogIsDamaged(t *testing.T) {
+	dir := closedStore(t)
+	db := fillStore(t, dir, 0)
+	if err := db.Put([]byte("in the log"), []byte("of this store")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m := mapped(t, dir)
+	segs := sealed(m)
+	m[segs[0]].Data[500] ^= 1
+	m[segs[2]].Data[500] ^= 1
+	delete(m, "LOCK")
+	last := slices.Max(slices.Collect(maps.Keys(m)))
+	if !strings.HasSuffix(last, ".open") || len(m[last].Data) == 0 {
+		t.Fatalf("no open log: %s", last)
+	}
+	m[last].Data[bytes.Index(m[last].Data, []byte("of this"))] ^= 1
+	r := mustCheck(t, m, integrity.CheckOptions{Level: integrity.Full})
+	var kinds []integrity.Kind
+	for _, f := range r.Findings {
+		kinds = append(kinds, f.Kind)
+		if len(f.Keys) != 1 || f.FirstSeq == 0 {
+			t.Errorf("%+v", f)
+		}
+	}
+	if !slices.Equal(kinds, []integrity.Kind{integrity.DamagedRecord, integrity.DamagedRecord, integrity.DamagedLog}) {
+		t.Errorf("%+v", r.Findings)
+	}
+	if !slices.IsSortedFunc(r.Findings, func(a, b integrity.Finding) int { return a.Segment.Compare(b.Segment) }) {
+		t.Error("findings in no order")
+	}
+}
+
+// copyOf copies the files of a store that is open, as a crash leaves them.
+func copyOf(t *testing.T, dir string) fstest.MapFS {
+	m := mapped(t, dir)
+	delete(m, "LOCK")
+	return m
+}
+
+func TestATornTailIsANote(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	db := fillStore(t, dir, 5)
+	m := copyOf(t, dir)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	name := "00000000000000000001.open"
+	m[name].Data = append(m[name].Data, "the beginning of a write"...)
+	m["00000000000000000001.400.torn"] = &fstest.MapFile{Data: []byte("x")}
+	m["00000000000000000009.tmp"] = &fstest.MapFile{Data: []byte("x")}
+	m["stray"] = &fstest.MapFile{Data: []byte("x")}
+	m["scrub.json"] = &fstest.MapFile{Data: []byte("{")}
+	for _, level := range levels {
+		r := mustCheck(t, m, integrity.CheckOptions{Level: level})
+		if len(r.Findings) > 0 || r.Clean || r.Level < integrity.Log {
+			t.Errorf("%v: %+v", level, r)
+		}
+		var all []string
+		for _, n := range r.Notes {
+			all = append(all, n.File+": "+n.Text)
+		}
+		for _, want := range []string{"torn tail: 24 bytes", "kept", ".tmp: left over", "stray: not of this store", "scrub.json: "} {
+			if !strings.Contains(strings.Join(all, "\n"), want) {
+				t.Errorf("%v: no note of %q in %q", level, want, all)
+			}
+		}
+	}
+}
+
+// counting counts the bytes that are read of each file.
+type counting struct {
+	fs.FS
+	mu   sync.Mutex
+	read map[string]int64
+}
+
+type countedFile struct {
+	fs.File
+	c    *counting
+	name string
+}
+
+func (c *counting) Open(name string) (fs.File, error) {
+	f, err := c.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return f, err
+	}
+	return &countedFile{f, c, name}, nil
+}
+
+func (f *countedFile) count(n int) {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
+	f.c.read[f.name] += int64(n)
+}
+
+func (f *countedFile) ReadAt(b []byte, off int64) (int, error) {
+	n, err := f.File.(io.ReaderAt).ReadAt(b, off)
+	f.count(n)
+	return n, err
+}
+
+func (f *countedFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	f.count(n)
+	return n, err
+}
+
+// TestEachLevelReadsItsShare counts the bytes that each level reads of a store
+// with values much larger than its keys: below full no value of a sealed segment,
+// and at full each byte once, header and footer apart.
+func TestEachLevelReadsItsShare(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	db, err := store.Open(dir, &store.Options{SegmentSize: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 36 {
+		if err := db.Put(fmt.Appendf(nil, "key%03d", i), bytes.Repeat([]byte{byte(i)}, 1<<19)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const twice = 20 << 10 // of header and trailer
+	for _, level := range levels {
+		c := &counting{FS: os.DirFS(dir), read: map[string]int64{}}
+		r := mustCheck(t, c, integrity.CheckOptions{Level: level})
+		if len(r.Findings) > 0 {
+			t.Fatalf("%v: %+v", level, r.Findings)
+		}
+		seen, total := 0, int64(0)
+		for name, n := range c.read {
+			total += n
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(name, ".seg") {
+				continue
+			}
+			seen++
+			switch size := info.Size(); {
+			case level != integrity.Full && n > twice:
+				t.Errorf("%v: %d bytes of %s, which has %d", level, n, name, size)
+			case level == integrity.Full && (n < size || n > size+twice+256<<10):
+				t.Errorf("%v: %d bytes of %s, which has %d", level, n, name, size)
+			}
+		}
+		if seen < 2 {
+			t.Fatalf("%d sealed segments", seen)
+		}
+		if d := total - r.Bytes; d < 0 || d > 200<<10 {
+			t.Errorf("%v: the report says %d bytes, and %d were read", level, r.Bytes, total)
+		}
+	}
+}
+
+// TestASampleSaysWhatItBuys reads some of the segments, by seed.
+func TestASampleSaysWhatItBuys(t *testing.T) {
+	dir := closedStore(t)
+	n := len(sealed(mapped(t, dir)))
+	hit := 0
+	for seed := range uint64(40) {
+		m := mapped(t, dir)
+		m[sealed(m)[1]].Data[500] ^= 1
+		o := integrity.CheckOptions{Level: integrity.Full, Sample: 0.3, Seed: seed + 1}
+		r := mustCheck(t, m, o)
+		again := mustCheck(t, m, o)
+		if r.Whole != (3*n+9)/10 || r.Seed == nil || *r.Seed != seed+1 || r.Confidence.Read != r.Whole || r.Confidence.Of != n || len(r.Findings) != len(again.Findings) {
+			t.Fatalf("%+v", r)
+		}
+		hit += len(r.Findings)
+	}
+	if hit == 0 || hit == 40 {
+		t.Errorf("damage in one of %d segments was met %d times of 40", n, hit)
+	}
+	for _, o := range []integrity.CheckOptions{{Sample: 0.5}, {Level: integrity.Full, Sample: 1.5}, {Level: integrity.Full, Sample: -1}, {Level: 9}} {
+		if _, err := integrity.Check(t.Context(), os.DirFS(dir), o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
+
+// TestSinceWhenAFindingsSegmentWasGood takes the scrub's word, but not about
+// another file.
+func TestSinceWhenAFindingsSegmentWasGood(t *testing.T) {
+	m := mapped(t, closedStore(t))
+	name := sealed(m)[1]
+	r, err := segment.NewReader(bytes.NewReader(m[name].Data), int64(len(m[name].Data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m[name].Data[500] ^= 1
+	when := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		sum  [32]byte
+		want time.Time
+	}{{f.SHA256, when}, {[32]byte{1}, time.Unix(0, f.LastTime).UTC()}} {
+		mem := integrity.Memory{r.Header.Ref: {Verified: when, SHA256: c.sum}}
+		b, err := mem.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m[integrity.MemoryName] = &fstest.MapFile{Data: b}
+		back, err := integrity.LoadMemory(m)
+		if err != nil || !maps.Equal(back, mem) {
+			t.Errorf("%v, %v", back, err)
+		}
+		rep := mustCheck(t, m, integrity.CheckOptions{Level: integrity.Full})
+		if len(rep.Findings) != 1 || !rep.Findings[0].Good.Equal(c.want) {
+			t.Errorf("%+v, want %v", rep.Findings, c.want)
+		}
+	}
+}
+
+func TestADamagedMemoryIsEmpty(t *testing.T) {
+	for _, s := range []string{"", "{", "[]", `{"version":2}`, `{"version":1,"segments":{"x":{}}}`,
+		`{"version":1,"segments":{"0000000000000007/00000000000000000001":{"verified":"2026-01-01T00:00:00Z","sha256":"00"}}}`,
+		`{"version":1,"segments":{"0000000000000007/00000000000000000001":{"verified":"then","sha256":"` + strings.Repeat("0", 64) + `"}}}`,
+		`{"version":1,"segments":{"7/1":{"verified":"2026-01-01T00:00:00Z","sha256":"` + strings.Repeat("0", 64) + `"}}}`,
+	} {
+		m, err := integrity.LoadMemory(fstest.MapFS{integrity.MemoryName: {Data: []byte(s)}})
+		if m == nil || len(m) > 0 || err == nil {
+			t.Errorf("%s: %v, %v", s, m, err)
+		}
+	}
+	if m, err := integrity.LoadMemory(fstest.MapFS{}); m == nil || err != nil {
+		t.Errorf("%v, %v", m, err)
+	}
+}
+
+// TestCheckBesideAWriter checks a store that is written to, rolled and sealed all
+// the time: nothing may be found.
+func TestCheckBesideAWriter(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	db := fillStore(t, dir, 30)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := db.Put(fmt.Appendf(nil, "key%03d", i%50), bytes.Repeat([]byte{byte(i)}, 300)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for i := range 40 {
+		r := mustCheck(t, os.DirFS(dir), integrity.CheckOptions{Level: levels[i%4], Writer: func() (bool, error) { return true, nil }})
+		if len(r.Findings) > 0 || !r.Writer {
+			t.Fatalf("check %d: %+v", i, r.Findings)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckEndsWithItsContext(t *testing.T) {
+	dir := closedStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := integrity.Check(ctx, os.DirFS(dir), integrity.CheckOptions{Level: integrity.Full}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	o := integrity.CheckOptions{Level: integrity.Full, Progress: func(int64, int64) { cancel() }}
+	if r, err := integrity.Check(ctx, os.DirFS(dir), o); !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := integrity.Check(t.Context(), os.DirFS(t.TempDir()), integrity.CheckOptions{}); !errors.Is(err, integrity.ErrNotStore) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTheReportIsJSON holds the report to the fields that varve check documents.
+func TestTheReportIsJSON(t *testing.T) {
+	m := mapped(t, closedStore(t))
+	m[sealed(m)[1]].Data[500] ^= 1
+	b, err := json.Marshal(mustCheck(t, m, integrity.CheckOptions{Level: integrity.Full}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"findings":[{"kind":"damaged record","segment":"`, `"notes":[`, `"level":"full"`, `"keys":["`, `"confidence":{"read":`} {
+		if !bytes.Contains(b, []byte(want)) {
+			t.Errorf("no %s in %s", want, b)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package integrity
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// problems turns what a tolerant Standing went on past into findings. What is
+// wrong inside sealed segments is left to the jobs, which name it all.
+func (c *check) problems() {
+	for _, err := range c.s.Problems {
+		c.problem(err)
+	}
+	st := c.st
+	for _, p := range st.Parts {
+		if p.Err != nil && !p.Sealed {
+			c.rep.find(c.finding(DamagedLog, p.Err))
+		}
+	}
+	c.missing(st.Missing)
+	if st.Lost {
+		c.rep.find(Finding{Kind: LostLog, Segment: st.V.Successor, File: c.fs.Path(st.V.Successor.ID.String() + ".open"),
+			Reason:   fmt.Sprintf("the log that %s names as the next is not there", c.fs.Path(st.Newest.Name)),
+			FirstSeq: st.V.NextSeq, LastSeq: st.V.NextSeq})
+	}
+}
+
+// finding makes one of an error. A kind that the error itself tells goes before
+// the one given, which is for damage.
+func (c *check) finding(k Kind, err error) Finding {
+	f := Finding{Kind: k, Reason: err.Error()}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		f.File = e.Path
+	}
+	switch e, ok := asCorrupt(err); {
+	case ok:
+		f.Segment, f.File, f.Offset, f.Reason, f.Next = e.Segment, e.File, e.Offset, e.Reason, e.Next
+		f.Keys, f.FirstSeq, f.LastSeq = e.Keys, e.FirstSeq, e.LastSeq
+	case errors.Is(err, segment.ErrVersion):
+		f.Kind = NewerVersion
+	case errors.Is(err, ErrMissing):
+		f.Kind = Missing
+	case errors.Is(err, ErrNotStore):
+		f.Kind = Contradiction
+	default:
+		f.Kind = Unreadable
+	}
+	return f
+}
+
+// problem adds the finding for a problem of the survey.
+func (c *check) problem(err error) {
+	f := c.finding(Contradiction, err)
+	for _, e := range slices.Concat(c.s.Bare, c.s.Unjudged) {
+		if !sameError(e.Err, err) {
+			continue
+		}
+		if f.Kind == Contradiction && f.Segment == (segment.Ref{}) { // else its header is sound, and in the wrong place
+			f.Kind = DamagedHeader
+		}
+		f.File = c.fs.Path(e.Name)
+		if f.Segment == (segment.Ref{}) {
+			f.Segment = c.named(e.ID)
+		}
+		if e.Sealed && f.Kind == DamagedHeader {
+			c.stake(&f)
+		}
+	}
+	c.rep.find(f)
+}
+
+// sameError reports whether err is e with a file's name added.
+func sameError(e, err error) bool {
+	a, ok := asCorrupt(e)
+	b, too := asCorrupt(err)
+	if ok || too {
+		return a == b
+	}
+	return e != nil && errors.Is(err, e)
+}
+
+// named returns the segment of the set with an id, or else the id alone.
+func (c *check) named(id segment.ID) segment.Ref {
+	for _, r := range c.live {
+		if r.ID == id {
+			return r
+		}
+	}
+	return segment.Ref{ID: id}
+}
+
+// stake fills in the sequence numbers of a segment that is not there or has no
+// header: by its table, else, between two logs of its timeline, all between theirs.
+func (c *check) stake(f *Finding) {
+	if c.st == nil {
+		return
+	}
+	part := func(ref segment.Ref) *segment.Footer {
+		for _, p := range c.st.Parts {
+			if p.Header.Ref == ref {
+				return p.Footer
+			}
+		}
+		return nil
+	}
+	if t := part(f.Segment); t != nil {
+		f.FirstSeq, f.LastSeq = t.FirstSeq, t.LastSeq
+		return
+	}
+	prev, next := f.Segment, f.Segment
+	prev.ID, next.ID = prev.ID-1, next.ID+1
+	before, after := part(prev), c.s.ByRef[next]
+	if before != nil && c.s.ByRef[prev] != nil && c.s.ByRef[prev].Header.Kind == segment.Log &&
+		after != nil && after.Header.Kind == segment.Log && before.LastSeq+1 < after.Header.FirstSeq {
+		f.FirstSeq, f.LastSeq = before.LastSeq+1, after.Header.FirstSeq-1
+	}
+}
+
+// missing adds the findings for segments of the set that are not there. One
+// whose file is there and cannot be judged has a finding already.
+func (c *check) missing(refs []segment.Ref) {
+	for _, ref := range refs {
+		there := func(e *Entry) bool { return e.ID == ref.ID }
+		if slices.ContainsFunc(c.s.Bare, there) || slices.ContainsFunc(c.s.Unjudged, there) {
+			continue
+		}
+		f := Finding{Kind: Missing, Segment: ref, File: c.fs.Path(ref.ID.String() + ".seg"), Reason: "a segment of the store is not there"}
+		c.stake(&f)
+		c.rep.find(f)
+	}
+}
+
+// withoutNewest is for a store whose newest log does not tell what it is made of:
+// why is what ended the Standing. What is left is checked all the same, against
+// the set that the log's header gives and its sound edits change.
+func (c *check) withoutNewest(why error) error {
+	newest := c.s.NewestLog()
+	if newest == nil && errors.Is(why, ErrNotStore) {
+		return why
+	}
+	for _, e := range c.s.Bare {
+		if e.Sealed {
+			c.problem(InFile(c.fs.Path(e.Name), e.Err))
+		}
+	}
+	for _, err := range c.s.Problems {
+		c.problem(err)
+	}
+	if newest == nil {
+		c.rep.find(c.finding(DamagedHeader, why))
+		return nil
+	}
+	c.live = With(newest.Header.Live, newest.Header.Ref)
+	f := c.finding(DamagedLog, why)
+	if f.Segment == (segment.Ref{}) {
+		f.Segment = newest.Header.Ref
+	}
+	mine := f.File == c.fs.Path(newest.Name)
+	switch {
+	case mine && newest.Sealed && f.Kind == DamagedLog:
+		// Its job names it.
+	case mine && f.Kind == DamagedLog:
+		if err := c.damagedLog(newest, f); err != nil {
+			return err
+		}
+	default:
+		c.rep.find(f)
+	}
+	var missing []segment.Ref
+	for _, ref := range c.live {
+		if c.s.ByRef[ref] == nil {
+			missing = append(missing, ref)
+		}
+	}
+	c.missing(missing)
+	return nil
+}
+
+// damagedLog names all damage in the durable part of the newest log; first is
+// what Judge said of it.
+func (c *check) damagedLog(e *Entry, first Finding) error {
+	src, err := c.open(e)
+	if err != nil {
+		c.rep.find(first, c.finding(Unreadable, err))
+		return nil
+	}
+	found := findings{ref: e.Header.Ref}
+	p := &patchy{ctx: c.ctx, src: src}
+	r, err := segment.NewReader(p, e.Size)
+	if err != nil {
+		c.rep.find(first)
+		return c.ctx.Err()
+	}
+	w := &lookOn{r: r, src: p, end: e.Size, open: true, kind: DamagedLog, findings: &found}
+	if err := w.run(); err != nil {
+		c.rep.find(first)
+		return c.ctx.Err()
+	}
+	for _, x := range w.edits {
+		c.live = edited(c.live, x)
+	}
+	n := 0
+	for _, f := range found.list {
+		if f.Offset >= w.durable {
+			continue // the torn end of it, perhaps
+		}
+		f.File = first.File
+		f.Reason += fmt.Sprintf("; the log was on the disk up to offset %d", w.durable)
+		c.rep.find(f)
+		n++
+	}
+	if n == 0 {
+		c.rep.find(first)
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package integrity
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// job is a sealed segment to be read: whole, or its table alone.
+type job struct {
+	e     *Entry
+	src   Source // nil: not open yet
+	whole bool
+	out   bool  // it is not of the set any more
+	bytes int64 // to be read, about
+}
+
+// jobs lists the segments to be read, the largest first. Those of the set are open
+// already, so that a writer cannot take them away.
+func (c *check) jobs() []*job {
+	var list []*job
+	mine := map[*Entry]bool{}
+	if c.st != nil {
+		for _, p := range c.st.Parts {
+			if mine[p.Entry] = true; p.Sealed {
+				list = append(list, &job{e: p.Entry, src: p.Src})
+			}
+		}
+	}
+	for _, e := range c.s.Files {
+		if e.Sealed && !mine[e] {
+			list = append(list, &job{e: e, out: c.outside(e.Header.Ref)})
+		}
+	}
+	c.rep.Files = len(list)
+	c.sample(list)
+	list = slices.DeleteFunc(list, func(j *job) bool { return j.out && !j.whole })
+	for _, j := range list {
+		if j.bytes = j.e.Size; !j.whole {
+			j.bytes /= 20
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *job) int { return cmp.Compare(b.bytes, a.bytes) })
+	return list
+}
+
+// sample chooses what is read whole.
+func (c *check) sample(list []*job) {
+	if c.o.Level != Full {
+		return
+	}
+	share := c.o.Sample
+	if share == 0 {
+		share = 1
+	}
+	for _, i := range draw(len(list), share, c.o.Seed) {
+		list[i].whole = true
+		c.rep.Whole++
+	}
+	if share < 1 {
+		c.rep.Seed = &c.o.Seed
+	}
+	conf := confidenceOf(c.rep.Whole, len(list))
+	c.rep.Confidence = &conf
+}
+
+// work does all jobs, several at once. The error is that of the context.
+func (c *check) work(list []*job) error {
+	total := int64(0)
+	for _, j := range list {
+		total += j.bytes
+	}
+	queue := make(chan *job, len(list))
+	for _, j := range list {
+		queue <- j
+	}
+	close(queue)
+	workers := c.o.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var wg sync.WaitGroup
+	for range min(workers, len(list)) {
+		wg.Go(func() {
+			for j := range queue {
+				if c.ctx.Err() != nil {
+					return
+				}
+				c.do(j, total)
+			}
+		})
+	}
+	wg.Wait()
+	return c.ctx.Err()
+}
+
+// do does one job.
+func (c *check) do(j *job, total int64) {
+	path := c.fs.Path(j.e.Name)
+	if j.src == nil {
+		src, err := c.open(j.e)
+		if err != nil && j.out && c.rep.Writer && errors.Is(err, fs.ErrNotExist) {
+			return // the writer removed it
+		}
+		if err != nil {
+			f := c.finding(Unreadable, err)
+			f.Segment, f.File = j.e.Header.Ref, path
+			c.found(j, &Verified{}, []Finding{f})
+			return
+		}
+		j.src = src
+	}
+	defer j.src.Close()
+	o := VerifyOptions{File: path, Ref: j.e.Header.Ref}
+	if c.o.Progress != nil {
+		o.Progress = func(n int64) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.o.Progress(n, total)
+		}
+	}
+	if j.whole {
+		v, found, _ := VerifySealed(c.ctx, j.src, j.e.Size, o)
+		c.found(j, v, found)
+		return
+	}
+	v, found := verifyTable(c.ctx, j.src, j.e.Size, o)
+	c.found(j, v, found)
+	if o.Progress != nil {
+		o.Progress(j.bytes)
+	}
+}
+
+// found takes the result of a job.
+func (c *check) found(j *job, v *Verified, found []Finding) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rep.Records += v.Records
+	for _, f := range found {
+		if j.out {
+			f.Reason += "; the store's present content does not depend on this segment"
+			f.Next = "nothing needs to be done"
+		}
+		c.rep.find(f)
+	}
+	if len(found) > 0 {
+		c.sums[j.e.Header.Ref] = &v.Summary
+	}
+}
+
+// verifyTable checks header, footer and table of a sealed segment, by themselves.
+func verifyTable(ctx context.Context, src Source, size int64, o VerifyOptions) (*Verified, []Finding) {
+	d := &diagnosis{ctx: ctx, size: size, o: &o, v: &Verified{}}
+	d.ref = o.Ref
+	err := d.tableAlone(src)
+	if err != nil && ctx.Err() == nil {
+		d.add(Finding{Kind: Unreadable, Reason: err.Error()})
+	}
+	for i := range d.list {
+		d.list[i].File = o.File
+	}
+	return d.v, d.list
+}
+
+// tableAlone is verifyTable; its error is one of reading.
+func (d *diagnosis) tableAlone(src Source) error {
+	r, err := segment.NewReader(src, d.size)
+	if err != nil {
+		return d.judged(DamagedHeader, err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		return d.judged(DamagedTable, err)
+	}
+	d.v.Summary = f.Summary
+	if err := checkTable(f); err != nil {
+		return d.judged(DamagedTable, err)
+	}
+	return nil
+}
