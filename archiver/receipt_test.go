@@ -337,3 +337,38 @@ func TestReceiptErrorsSayWhatToDo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReceiptTrace is the durability of a receipt, line by line.
+func TestReceiptTrace(t *testing.T) {
+	disk := crashfs.New()
+	var got []string
+	trace := func() vfs.FS {
+		return vfs.Trace(disk, func(line string) {
+			if i := strings.Index(line, tempPrefix); i >= 0 {
+				line = line[:i] + "TEMP" + line[i+len(newTemp()):]
+			}
+			got = append(got, strings.ReplaceAll(line, targetA, "A"))
+		})
+	}
+	r := openReceipts(t, trace())
+	step := func(what string, err error, want ...string) {
+		t.Helper()
+		must(t, err)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n\t%s\nwant\n\t%s", what, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+		}
+		got = nil
+	}
+	ref := segment.Ref{Timeline: 1, ID: 1}
+	const name = "A/00000000000000000001-0000000000000001.json"
+	step("open", nil, "mkdir .")
+	step("the first", r.Write(receiptFor(targetA, ref)), "mkdir A", "syncdir A", "syncdir .",
+		"create A/TEMP", "write A/TEMP 0+590", "sync A/TEMP", "link A/TEMP "+name, "remove A/TEMP", "syncdir A")
+	_, err := r.Has(targetA, ref)
+	step("has", err)
+	step("the same again", r.Write(receiptFor(targetA, ref)), "syncdir A", "syncdir .")
+	r = openReceipts(t, trace())
+	got = nil
+	_, err = r.Has(targetA, ref)
+	step("what another wrote is durable before it is told", err, "syncdir A", "syncdir .")
+}

@@ -27,8 +27,8 @@ import (
 type Receipts struct {
 	fsys vfs.FS
 
-	mu   sync.Mutex      // guards made
-	made map[string]bool // folders of targets whose names are durable
+	mu      sync.Mutex      // guards settled
+	settled map[string]bool // targets whose folders were synced, and no Write failed since
 }
 
 // OpenReceipts opens the folder of fsys, and makes it where it is absent.
@@ -36,7 +36,7 @@ func OpenReceipts(fsys vfs.FS) (*Receipts, error) {
 	if err := fsys.Mkdir("."); err != nil {
 		return nil, unwritten(fsys.Path("."), err)
 	}
-	r := &Receipts{fsys: fsys, made: map[string]bool{}}
+	r := &Receipts{fsys: fsys, settled: map[string]bool{}}
 	return r, r.tidy()
 }
 
@@ -81,10 +81,38 @@ func parseReceiptName(name string) (ref segment.Ref, ok bool) {
 	return ref, ok && ref.UnmarshalText([]byte(timeline+"/"+id)) == nil
 }
 
+// settle makes durable what is in the folder of a target, and its own name,
+// before the first that is said of it: who wrote a receipt may have been
+// killed before the sync, and a power cut must not take back what was said.
+// The folder is made if create.
+func (r *Receipts) settle(target string, create bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.settled[target] {
+		return nil
+	}
+	if create {
+		if err := r.fsys.Mkdir(target); err != nil {
+			return err
+		}
+	}
+	err := r.fsys.SyncDir(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // no receipt either
+	}
+	if err = errors.Join(err, r.fsys.SyncDir(".")); err == nil {
+		r.settled[target] = true
+	}
+	return err
+}
+
 // Has reports whether there is a receipt, without reading it.
 func (r *Receipts) Has(targetID string, ref segment.Ref) (bool, error) {
 	name, err := receiptName(targetID, ref)
 	if err != nil {
+		return false, err
+	}
+	if err := r.settle(targetID, false); err != nil {
 		return false, err
 	}
 	_, err = r.fsys.Stat(name)
@@ -98,6 +126,9 @@ func (r *Receipts) Has(targetID string, ref segment.Ref) (bool, error) {
 func (r *Receipts) Get(targetID string, ref segment.Ref) (Receipt, bool, error) {
 	name, err := receiptName(targetID, ref)
 	if err != nil {
+		return Receipt{}, false, err
+	}
+	if err := r.settle(targetID, false); err != nil {
 		return Receipt{}, false, err
 	}
 	f, err := r.fsys.Open(name)
@@ -143,33 +174,32 @@ func (r *Receipts) Write(receipt Receipt) error {
 	if _, err := parseReceipt(b, receipt.Target, receipt.Segment); err != nil {
 		return fmt.Errorf("receipt for %v: %w", receipt.Segment, err)
 	}
-	if err := r.mkdir(receipt.Target); err != nil {
+	if err := r.settle(receipt.Target, true); err != nil {
 		return unwritten(r.fsys.Path(name), err)
 	}
-	switch err = r.create(name, b); {
+	err = r.add(receipt.Target, name, b)
+	switch {
 	case errors.Is(err, fs.ErrExist):
-		if err := r.compare(name, receipt); err != nil {
-			return err
-		}
+		return r.compare(name, receipt)
 	case err != nil:
 		return unwritten(r.fsys.Path(name), err)
 	}
-	return r.fsys.SyncDir(receipt.Target) // the name, whoever made it
+	return nil
 }
 
-// mkdir makes the folder of a target, and its name durable. Also where it is
-// there already: whoever made it may have been killed before the sync.
-func (r *Receipts) mkdir(target string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.made[target] {
-		return nil
+// add makes the file of a receipt, durably, where there is none. After an error,
+// fs.ErrExist included, a file that is there is durable once it was settled.
+func (r *Receipts) add(target, name string, b []byte) error {
+	err := r.create(name, b)
+	if err == nil {
+		err = r.fsys.SyncDir(target)
 	}
-	if err := errors.Join(r.fsys.Mkdir(target), r.fsys.SyncDir(".")); err != nil {
-		return err
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.settled, target)
 	}
-	r.made[target] = true
-	return nil
+	return err
 }
 
 // create makes the file of a receipt, whole, where there is none.
@@ -210,6 +240,9 @@ func (r *Receipts) compare(name string, want Receipt) error {
 func (r *Receipts) Refs(targetID string) ([]segment.Ref, error) {
 	if !validIdentity(targetID) {
 		return nil, fmt.Errorf("%q is not the identity of a target", targetID)
+	}
+	if err := r.settle(targetID, false); err != nil {
+		return nil, err
 	}
 	list, err := r.fsys.ReadDir(targetID)
 	if err != nil {
