@@ -127,8 +127,11 @@ func (s *Status) Problems(maxLag time.Duration) []string {
 	return out
 }
 
+// staleStatus is how long a target stays in the status that nobody looks after.
+const staleStatus = 30 * 24 * time.Hour
+
 // save writes status.json. Targets that another archiver of this store looks after
-// stay in it.
+// stay in it, but for those that were never reached.
 func (a *Archiver) save() error {
 	s := a.Status()
 	old, err := readStatus(a.opt.Receipts)
@@ -136,7 +139,9 @@ func (a *Archiver) save() error {
 		for _, t := range old.Targets {
 			i := slices.IndexFunc(s.Targets, func(o TargetStatus) bool { return o.URL == t.URL })
 			if i < 0 {
-				s.Targets = append(s.Targets, t)
+				if t.ID != "" && time.Since(t.Looked) < staleStatus {
+					s.Targets = append(s.Targets, t)
+				}
 			} else if s.Targets[i].Last.IsZero() && s.Targets[i].ID == t.ID {
 				s.Targets[i].Last = t.Last
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/store"
 )
 
@@ -57,6 +58,11 @@ func exitCode(err error) int {
 		{store.ErrMissing, exitDamage},
 		{store.ErrLostLog, exitDamage},
 		{errDamage, exitDamage},
+		{errAlarm, exitDamage},
+		{archiver.ErrConflict, exitDamage},
+		{archiver.ErrOtherArchive, exitDamage},
+		{archiver.ErrSetAside, exitDamage},
+		{archiver.ErrNoIdentity, exitUsage},
 		{store.ErrLocked, exitLocked},
 	} {
 		if errors.Is(err, c.err) {

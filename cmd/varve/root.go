@@ -41,16 +41,23 @@ Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage,
 	root.AddCommand(
 		a.putCommand(), a.getCommand(), a.delCommand(), a.hasCommand(), a.scanCommand(),
 		a.importCommand(), a.exportCommand(), a.loadCommand(), a.dumpCommand(),
+		a.archiveCommand(),
 		a.sealCommand(), a.statCommand(), a.describeCommand(), a.versionCommand(),
 	)
-	for _, c := range root.Commands() {
+	a.mark(root)
+	return root
+}
+
+// mark has every command below parent note that it was started.
+func (a *app) mark(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
+		a.mark(c)
 		run := c.RunE
 		c.RunE = func(cmd *cobra.Command, args []string) error {
 			a.started = true
 			return run(cmd, args)
 		}
 	}
-	return root
 }
 
 // knownCommand refuses what is no command, with what may have been meant.

@@ -26,6 +26,19 @@ func units() []unit {
 
 // Set parses a size.
 func (s *size) Set(v string) error {
+	n, err := parseSize(v)
+	if err != nil {
+		return err
+	}
+	if n < store.MinSegmentSize || n > store.MaxSegmentSize {
+		return fmt.Errorf("want %d to %d bytes", store.MinSegmentSize, store.MaxSegmentSize)
+	}
+	*s = size(n)
+	return nil
+}
+
+// parseSize reads a number of bytes, with a unit or without.
+func parseSize(v string) (int64, error) {
 	digits, factor := v, int64(1)
 	for _, u := range units() {
 		if d, ok := strings.CutSuffix(v, u.name); ok {
@@ -35,14 +48,9 @@ func (s *size) Set(v string) error {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 || n > 1<<62/factor {
-		return fmt.Errorf("want a number of bytes such as 8388608, 8MiB or 8MB")
+		return 0, fmt.Errorf("want a number of bytes such as 8388608, 8MiB or 8MB")
 	}
-	n *= factor
-	if n < store.MinSegmentSize || n > store.MaxSegmentSize {
-		return fmt.Errorf("want %d to %d bytes", store.MinSegmentSize, store.MaxSegmentSize)
-	}
-	*s = size(n)
-	return nil
+	return n * factor, nil
 }
 
 // String writes the size in the largest unit that divides it.
@@ -67,3 +75,15 @@ func human[T int | int64 | float64](n T) string {
 	}
 	return fmt.Sprintf("%.0f B", float64(n))
 }
+
+// rateFlag is a number of bytes a second as a flag; 0 is no bound.
+type rateFlag int64
+
+func (r *rateFlag) Set(v string) error {
+	n, err := parseSize(strings.TrimSuffix(v, "/s"))
+	*r = rateFlag(n)
+	return err
+}
+
+func (r *rateFlag) String() string { return strconv.FormatInt(int64(*r), 10) }
+func (r *rateFlag) Type() string   { return "bytes" }

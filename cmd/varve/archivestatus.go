@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/vfs"
+)
+
+const archiveStatusHelp = `Show how far the shipping to each archive is: by the segments and the receipts that are
+there now, and by what the archiver last said of itself. No archive is asked. The exit code
+is 3 if there is an alarm, or with --max-lag if a segment has been waiting for longer.
+
+With --json it prints one object: store, written (when the archiver last said something),
+targets (url, id, looked, receipts, backlog_segments, backlog_bytes, oldest_unshipped:
+segment and age_ns, last_success, error, alarm: kind, message, since; counts since
+the archiver began: shipped, bytes, found, failures), damaged (file, reason, since), alarms about
+the store, last_drill.`
+
+func (a *app) archiveStatusCommand() *cobra.Command {
+	var state string
+	var maxLag time.Duration
+	c := &cobra.Command{
+		Use:               "status -d DIR",
+		Short:             "Show how far shipping is",
+		Long:              archiveStatusHelp,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: noFiles,
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := a.storeFolder()
+			if err != nil {
+				return err
+			}
+			receipts, err := receiptsFolder(dir, state)
+			if err != nil {
+				return err
+			}
+			s, err := archiver.ReadStatus(vfs.AsFS(vfs.Dir(dir)), receipts)
+			if errors.Is(err, fs.ErrNotExist) {
+				return usagef("no archiver has been at work on %s: %w; see varve archive run and once, and --state", dir, err)
+			}
+			if err != nil {
+				return nextStep(err)
+			}
+			if err := a.printStatus(&s); err != nil {
+				return err
+			}
+			if p := s.Problems(maxLag); len(p) > 0 {
+				return fmt.Errorf("%w: %s", errAlarm, count(int64(len(p)), "reason", "reasons")+", the first: "+p[0])
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&state, "state", "", "the folder given to run and once as --state (default DIR/receipts)")
+	c.Flags().DurationVar(&maxLag, "max-lag", 0, "age of a segment not shipped from which on it is a finding; 0: any")
+	return c
+}
+
+// errAlarm is wrapped by the error of a status that is not good.
+var errAlarm = errors.New("somebody should look")
+
+func (a *app) printStatus(s *archiver.Status) error {
+	if a.json {
+		return a.printJSON(s)
+	}
+	out := bufio.NewWriter(a.out)
+	fmt.Fprintf(out, "store %v, as the archiver found it %v ago\n", s.Store, ago(s.Written))
+	for i := range s.Targets {
+		writeTarget(out, &s.Targets[i])
+	}
+	for _, d := range s.Damaged {
+		fmt.Fprintf(out, "\nnot shipped, for %v: %s: %s\n", ago(d.Since), d.File, d.Reason)
+	}
+	for _, t := range s.Alarms {
+		fmt.Fprintf(out, "\nalarm, for %v: %s: %s\n", ago(t.Since), t.Kind, t.Message)
+	}
+	return out.Flush()
+}
+
+func writeTarget(out io.Writer, t *archiver.TargetStatus) {
+	fmt.Fprintf(out, "\n%s\n", t.URL)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	if t.ID == "" {
+		fmt.Fprintf(w, "  archive\tnot reached yet\n")
+	} else {
+		fmt.Fprintf(w, "  archive\t%s\n", t.ID)
+		fmt.Fprintf(w, "  receipts\t%s\n", count(int64(t.Receipts), "segment", "segments"))
+		fmt.Fprintf(w, "  backlog\t%s, %s\n", count(int64(t.Segments), "segment", "segments"), human(t.Bytes))
+	}
+	if t.Segments > 0 {
+		fmt.Fprintf(w, "  oldest\t%v, %v old\n", t.Oldest.Segment, t.Oldest.Age.Round(time.Second))
+	}
+	if !t.Last.IsZero() {
+		fmt.Fprintf(w, "  last shipped\t%v ago\n", ago(t.Last))
+	}
+	fmt.Fprintf(w, "  looked after\t%v ago\n", ago(t.Looked))
+	if t.Error != "" {
+		fmt.Fprintf(w, "  last error\t%s\n", oneLine(errors.New(t.Error)))
+	}
+	if t.Alarm != nil {
+		fmt.Fprintf(w, "  ALARM\t%s, for %v: %s\n", t.Alarm.Kind, ago(t.Alarm.Since), oneLine(errors.New(t.Alarm.Message)))
+	}
+}
+
+// ago is the time since t, for people.
+func ago(t time.Time) time.Duration { return max(0, time.Since(t)).Round(time.Second) }
