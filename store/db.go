@@ -38,13 +38,14 @@ type DB struct {
 	commits
 	spare spare
 
-	sealer  *sealer
-	keeper  waker
-	flusher waker
-	stop    chan struct{}
-	workers sync.WaitGroup // keeper, flusher, and who heeds requests
-	sealed  sync.WaitGroup // sealer
-	awake   atomic.Bool    // the keeper looks again by itself
+	sealer   *sealer
+	scrubber *scrubber // or nil
+	keeper   waker
+	flusher  waker
+	stop     chan struct{}
+	workers  sync.WaitGroup // keeper, flusher, scrubber, and who heeds requests
+	sealed   sync.WaitGroup // sealer
+	awake    atomic.Bool    // the keeper looks again by itself
 
 	written  atomic.Int64 // bytes to logs since the open
 	syncs    atomic.Int64

@@ -11,6 +11,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // Open opens the store in the folder dir for writing, and creates it where the
@@ -150,6 +151,11 @@ func (db *DB) begin(l *log) {
 	}
 	db.sealed.Add(1)
 	go db.sealer.run()
+	if db.opt.Scrub.Rate > 0 {
+		db.scrubber = &scrubber{db: db, tried: map[segment.Ref]time.Time{}}
+		db.workers.Add(1)
+		go db.scrubber.run()
+	}
 	if !l.marked || l.data > 0 && db.opt.MaxSegmentAge > 0 {
 		db.wakeKeeper()
 	}

@@ -44,6 +44,9 @@ type Options struct {
 	// not help where the newest log is damaged.
 	AllowDamaged bool
 
+	// Scrub has sealed segments verified in the background. Default: off.
+	Scrub ScrubOptions
+
 	// Logger receives what happens in the background, and the report of the
 	// open. Default: nothing is logged.
 	Logger *slog.Logger
@@ -68,8 +71,11 @@ func (o *Options) resolved() (Options, error) {
 	if r.SegmentSize < MinSegmentSize || r.SegmentSize > MaxSegmentSize {
 		return r, fmt.Errorf("segment size %d: want %d to %d bytes", r.SegmentSize, MinSegmentSize, MaxSegmentSize)
 	}
-	if r.MaxSegmentAge < 0 || r.MaxIndexBytes < 0 {
-		return r, fmt.Errorf("options: negative MaxSegmentAge or MaxIndexBytes")
+	if r.MaxSegmentAge < 0 || r.MaxIndexBytes < 0 || r.Scrub.Rate < 0 || r.Scrub.Every < 0 {
+		return r, fmt.Errorf("options: negative MaxSegmentAge, MaxIndexBytes, Scrub.Rate or Scrub.Every")
+	}
+	if r.Scrub.Every == 0 {
+		r.Scrub.Every = defaultScrubEvery
 	}
 	if _, err := r.Integrity.MarshalText(); err != nil {
 		return r, err

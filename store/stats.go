@@ -31,6 +31,8 @@ type Stats struct {
 	Syncs       int64  `json:"syncs"`                // of logs, since the open
 	Failed      string `json:"failed,omitempty"`     // why the log takes no commits any more
 	SealError   string `json:"seal_error,omitempty"` // of the last seal, if it failed
+
+	Scrub *ScrubStats `json:"scrub,omitempty"` // nil: nothing is scrubbed
 }
 
 // SegmentStats is one segment of a store.
@@ -77,6 +79,9 @@ func (db *DB) Stats() Stats {
 		s.SealError = err.Error()
 	}
 	s.Reserve = db.spare.room()
+	if db.scrubber != nil {
+		s.Scrub = db.scrubber.report()
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	s.Timeline = db.log.hdr.Ref.Timeline

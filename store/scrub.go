@@ -1,0 +1,303 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// ScrubOptions has sealed segments read whole in the background while the store
+// is open for writing, the one that was verified longest ago first, so that
+// damage is found while there is a copy to heal it from. When which was verified is
+// remembered in scrub.json, across restarts.
+//
+// What is read comes through the system's cache: of bytes that it holds, it is the
+// cache that is verified, and the disk when they have left it.
+type ScrubOptions struct {
+	// Rate is how many bytes are read in a second. Zero: nothing is scrubbed, the default.
+	Rate int64
+
+	// Every is how old a verification may become before the segment is read again.
+	// Default 7 days.
+	Every time.Duration
+
+	// OnFinding is called for each finding, from one goroutine of the store, which
+	// waits for it. It may read from the store, and must not close it. Default: none;
+	// findings are logged, and in Stats.
+	OnFinding func(integrity.Finding)
+}
+
+// defaultScrubEvery is a choice: at it, 10 TB take 17 MB/s.
+const defaultScrubEvery = 7 * 24 * time.Hour
+
+// ScrubStats says how scrubbing goes.
+type ScrubStats struct {
+	Segments int       `json:"segments"`        // sealed, of the store
+	Verified int       `json:"verified"`        // of them, at any time that is remembered
+	Oldest   time.Time `json:"oldest,omitzero"` // the verification that is longest ago; zero: one of them never was, or there is none
+	Bytes    int64     `json:"bytes"`           // read since the open
+
+	// Findings are those since the open, the newest last, 100 of them at most; Found is
+	// how many there were.
+	Findings []integrity.Finding `json:"findings"`
+	Found    int64               `json:"found"`
+}
+
+// scrubber reads segments in the background.
+type scrubber struct {
+	db    *DB
+	saved time.Time // when the memory was written; the scrubber's own
+
+	mu     sync.Mutex // guards what follows; nothing is locked under it
+	memory integrity.Memory
+	tried  map[segment.Ref]time.Time // when a segment was read that had findings
+	stats  ScrubStats
+}
+
+const (
+	scrubLook = time.Minute      // after which segments are looked for again
+	scrubSave = 10 * time.Second // the memory is written as often at most, and at the end
+	mostFound = 100              // findings that are kept
+)
+
+// run is the scrubber's goroutine.
+func (s *scrubber) run() {
+	defer s.db.workers.Done()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends with the store
+		<-s.db.stop
+		cancel()
+	}()
+	s.load()
+	for ctx.Err() == nil {
+		if wait := s.next(ctx); wait > 0 {
+			s.rest(ctx, wait)
+		}
+	}
+	s.save(true)
+}
+
+// rest waits, or until the store is closed.
+func (s *scrubber) rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// load reads what is remembered.
+func (s *scrubber) load() {
+	m, err := integrity.LoadMemory(vfs.AsFS(s.db.fs))
+	if err != nil {
+		s.db.opt.Logger.Warn("what was verified when is not known any more", "path", s.db.report.Path, "err", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.memory = m
+}
+
+// next reads the segment whose turn it is, and returns how long to wait before
+// the one after it.
+func (s *scrubber) next(ctx context.Context) time.Duration {
+	refs, err := s.sealed()
+	if err != nil {
+		s.db.opt.Logger.Warn("scrub cannot list the store", "err", err)
+		return scrubLook
+	}
+	ref, last := s.oldest(refs)
+	if wait := time.Until(last.Add(s.db.opt.Scrub.Every)); ref == (segment.Ref{}) || wait > 0 {
+		s.save(false)
+		if ref == (segment.Ref{}) {
+			return scrubLook
+		}
+		return min(wait, scrubLook)
+	}
+	s.verify(ctx, ref)
+	s.save(false)
+	return 0
+}
+
+// sealed returns the segments of the store whose files have their seal.
+func (s *scrubber) sealed() ([]segment.Ref, error) {
+	list, err := s.db.fs.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for _, d := range list {
+		if strings.HasSuffix(d.Name(), ".seg") {
+			there[d.Name()] = true
+		}
+	}
+	var refs []segment.Ref
+	s.db.view.rw.RLock()
+	defer s.db.view.rw.RUnlock()
+	for _, f := range s.db.view.segs {
+		if there[sealName(f.ref.ID)] {
+			refs = append(refs, f.ref)
+		}
+	}
+	return refs, nil
+}
+
+// oldest returns the segment that was read longest ago, and when, and brings the
+// figures up to date. What is no longer of the store is forgotten.
+func (s *scrubber) oldest(refs []segment.Ref) (oldest segment.Ref, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := &s.stats
+	st.Segments, st.Verified, st.Oldest = len(refs), 0, time.Time{}
+	here := make(map[segment.Ref]bool, len(refs))
+	for _, ref := range refs {
+		here[ref] = true
+	}
+	maps.DeleteFunc(s.memory, func(ref segment.Ref, _ integrity.Remembered) bool { return !here[ref] })
+	for i, ref := range refs {
+		m, ok := s.memory[ref]
+		if ok {
+			st.Verified++
+		}
+		if ok && (st.Oldest.IsZero() || m.Verified.Before(st.Oldest)) {
+			st.Oldest = m.Verified
+		}
+		last := m.Verified
+		if t := s.tried[ref]; t.After(last) {
+			last = t
+		}
+		if i == 0 || last.Before(at) {
+			oldest, at = ref, last
+		}
+	}
+	if st.Verified < st.Segments {
+		st.Oldest = time.Time{}
+	}
+	return oldest, at
+}
+
+// verify reads one segment.
+func (s *scrubber) verify(ctx context.Context, ref segment.Ref) {
+	f, err := s.db.fs.Open(sealName(ref.ID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return // it has left the store, or its name changes
+	}
+	path := s.db.fs.Path(sealName(ref.ID))
+	var v *integrity.Verified
+	var findings []integrity.Finding
+	if err == nil {
+		var size int64
+		if size, err = f.Size(); err == nil {
+			v, findings, err = integrity.VerifySealed(ctx, f, size, integrity.VerifyOptions{
+				File: path, Ref: ref, Limit: integrity.NewLimiter(s.db.opt.Scrub.Rate)})
+		}
+		f.Close()
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		findings = []integrity.Finding{{Kind: integrity.Unreadable, Segment: ref, File: path, Reason: err.Error()}}
+	}
+	s.note(ref, v, findings)
+	for _, f := range findings {
+		s.db.opt.Logger.Error("scrub found damage", "kind", string(f.Kind), "file", f.File, "segment", ref.String(),
+			"offset", f.Offset, "reason", f.Reason, "next", f.Next)
+		if fn := s.db.opt.Scrub.OnFinding; fn != nil {
+			fn(f)
+		}
+	}
+}
+
+// note takes notice of what was read.
+func (s *scrubber) note(ref segment.Ref, v *integrity.Verified, findings []integrity.Finding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v != nil {
+		s.stats.Bytes += v.Bytes
+	}
+	good, known := s.memory[ref]
+	if len(findings) == 0 {
+		s.memory[ref] = integrity.Remembered{Verified: time.Now(), SHA256: v.Summary.SHA256}
+		delete(s.tried, ref)
+		return
+	}
+	s.tried[ref] = time.Now()
+	for i := range findings {
+		if findings[i].Next == "" {
+			findings[i].Next = "varve repair -d " + s.db.report.Path + " --from a copy of the store"
+		}
+		if known {
+			findings[i].Good = good.Verified
+		}
+	}
+	s.stats.Found += int64(len(findings))
+	s.stats.Findings = append(s.stats.Findings, findings...)
+	if n := len(s.stats.Findings) - mostFound; n > 0 {
+		s.stats.Findings = slices.Delete(s.stats.Findings, 0, n)
+	}
+}
+
+// save writes the memory, unless it was written a moment ago and this is not
+// the last time. What cannot be written is verified again some day.
+func (s *scrubber) save(last bool) {
+	if !last && time.Since(s.saved) < scrubSave {
+		return
+	}
+	s.mu.Lock()
+	b, err := s.memory.Marshal()
+	none := len(s.memory) == 0
+	s.mu.Unlock()
+	if none {
+		return
+	}
+	s.saved = time.Now()
+	if err == nil {
+		err = s.write(b)
+	}
+	if err != nil {
+		s.db.opt.Logger.Warn("cannot remember what was verified when", "path", s.db.report.Path, "err", err)
+	}
+}
+
+// write replaces the file, so that a crash leaves the old one or the new one.
+func (s *scrubber) write(b []byte) error {
+	fsys, tmp := s.db.fs, integrity.MemoryName+".tmp"
+	if err := removeIfThere(fsys, tmp); err != nil {
+		return err
+	}
+	f, err := fsys.Create(tmp)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, 0)
+	if err == nil {
+		err = f.Sync() // before the name says that it is whole
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = fsys.Rename(tmp, integrity.MemoryName)
+	}
+	if err != nil {
+		return errors.Join(err, removeIfThere(fsys, tmp))
+	}
+	return fsys.SyncDir(".")
+}
+
+// report returns the figures.
+func (s *scrubber) report() *ScrubStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Findings = slices.Clone(st.Findings)
+	return &st
+}

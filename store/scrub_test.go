@@ -1,0 +1,178 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// found gathers findings.
+type found struct {
+	mu   sync.Mutex
+	list []integrity.Finding
+}
+
+func (f *found) add(x integrity.Finding) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, x)
+}
+
+func (f *found) segments() (refs []segment.Ref) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, x := range f.list {
+		refs = append(refs, x.Segment)
+	}
+	return refs
+}
+
+func scrubbed(t *testing.T, fs vfs.FS, f *found, every time.Duration) *DB {
+	t.Helper()
+	db, err := openFS(fs, resolve(t, Options{Scrub: ScrubOptions{Rate: 1 << 30, Every: every, OnFinding: f.add}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// TestScrubVerifiesAllAndRemembers scrubs a store, and opens it again: nothing is read
+// before its time.
+func TestScrubVerifiesAllAndRemembers(t *testing.T) {
+	h := newHurt(t, 31)
+	var f found
+	db := scrubbed(t, h.fs, &f, time.Hour)
+	eventually(t, "all to be verified", func() bool { s := db.Stats().Scrub; return s.Segments == 6 && s.Verified == 6 && !s.Oldest.IsZero() })
+	if n := db.Stats().Scrub.Bytes; n < db.Stats().FileBytes/2 {
+		t.Errorf("%d bytes read", n)
+	}
+	mustClose(t, db)
+	m, err := integrity.LoadMemory(vfs.AsFS(h.fs))
+	if err != nil || len(m) != 6 {
+		t.Fatalf("%v, %v", m, err)
+	}
+	db = scrubbed(t, h.fs, &f, time.Hour)
+	eventually(t, "the memory to be read", func() bool { return db.Stats().Scrub.Verified == 6 })
+	if n := db.Stats().Scrub.Bytes; n != 0 {
+		t.Errorf("%d bytes read again", n)
+	}
+	if err := db.Put([]byte("new"), []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, db)
+	if len(f.segments()) != 0 {
+		t.Errorf("findings in a sound store: %+v", f.list)
+	}
+}
+
+// TestScrubFindsDamage damages two segments of an open store: each is told once in
+// its time, with when it was last known to be whole, and the others are verified.
+func TestScrubFindsDamage(t *testing.T) {
+	h := newHurt(t, 32)
+	var f found
+	db := scrubbed(t, h.fs, &f, time.Hour)
+	eventually(t, "all to be verified", func() bool { return db.Stats().Scrub.Verified == 6 })
+	mustClose(t, db)
+	for _, i := range []int{1, 4} {
+		name := sealName(h.refs[i].ID)
+		b := bytes.Clone(h.fs.Bytes(name))
+		b[len(b)/2] ^= 1
+		h.fs.SetBytes(name, b)
+	}
+	db = scrubbed(t, h.fs, &f, time.Millisecond) // again, all the time
+	eventually(t, "the damage to be found", func() bool {
+		refs := f.segments()
+		return slices.Contains(refs, h.refs[1]) && slices.Contains(refs, h.refs[4])
+	})
+	s := db.Stats().Scrub
+	mustClose(t, db)
+	if s.Found == 0 || len(s.Findings) == 0 || int64(len(s.Findings)) > s.Found {
+		t.Fatalf("%+v", s)
+	}
+	for _, x := range s.Findings {
+		if x.Segment != h.refs[1] && x.Segment != h.refs[4] || x.Good.IsZero() || x.Next == "" || x.File == "" {
+			t.Errorf("%+v", x)
+		}
+	}
+}
+
+// TestScrubTakesTheOldestFirst asks for the order.
+func TestScrubTakesTheOldestFirst(t *testing.T) {
+	now := time.Now()
+	ref := func(id segment.ID) segment.Ref { return segment.Ref{Timeline: 1, ID: id} }
+	s := &scrubber{
+		memory: integrity.Memory{
+			ref(1): {Verified: now.Add(-2 * time.Hour)},
+			ref(2): {Verified: now.Add(-3 * time.Hour)},
+			ref(4): {Verified: now.Add(-time.Hour)},
+			ref(9): {Verified: now.Add(-9 * time.Hour)}, // no longer of the store
+		},
+		tried: map[segment.Ref]time.Time{ref(3): now.Add(-time.Minute)}, // damaged
+	}
+	refs := []segment.Ref{ref(1), ref(2), ref(3), ref(4)}
+	for _, want := range []segment.ID{2, 1, 4, 3} {
+		got, _ := s.oldest(refs)
+		if got != ref(want) {
+			t.Fatalf("segment %v comes, want %v", got, want)
+		}
+		s.memory[got] = integrity.Remembered{Verified: time.Now()}
+	}
+	if _, ok := s.memory[ref(9)]; ok {
+		t.Error("a segment that left the store is remembered")
+	}
+}
+
+// TestScrubMemoryIsNoTruth loses and damages the memory: all is verified again.
+func TestScrubMemoryIsNoTruth(t *testing.T) {
+	h := newHurt(t, 33)
+	h.fs.SetBytes(integrity.MemoryName, []byte("{ not json"))
+	var f found
+	db := scrubbed(t, h.fs, &f, time.Hour)
+	eventually(t, "all to be verified", func() bool { return db.Stats().Scrub.Verified == 6 })
+	mustClose(t, db)
+}
+
+// TestScrubHarmsNothing cuts the power, and fails calls, while the memory is
+// written: the store opens, and the memory is the old one or a new one.
+func TestScrubHarmsNothing(t *testing.T) {
+	h := newHurt(t, 34)
+	var f found
+	rec := h.fs.Record()
+	db := scrubbed(t, h.fs, &f, time.Hour)
+	eventually(t, "all to be verified", func() bool { return db.Stats().Scrub.Verified == 6 })
+	mustClose(t, db)
+	for n := rec.First(); n <= rec.Ops(); n++ {
+		for state, c := range rec.At(n).States(34) {
+			if _, err := integrity.LoadMemory(vfs.AsFS(c)); err != nil {
+				t.Fatalf("cut at %d, %v: %v", n, state, err)
+			}
+			r, err := openReader(c, resolve(t, Options{Integrity: integrity.Full}))
+			if err != nil {
+				t.Fatalf("cut at %d, %v: %v", n, state, err)
+			}
+			h.check(t, r, func(string) bool { return false })
+			r.Close()
+		}
+	}
+	c := newHurt(t, 34)
+	c.fs.Fail(func(op crashfs.Op) error {
+		if op.Name == integrity.MemoryName+".tmp" {
+			return errors.New("no")
+		}
+		return nil
+	})
+	db = scrubbed(t, c.fs, &f, time.Hour)
+	eventually(t, "all to be verified", func() bool { return db.Stats().Scrub.Verified == 6 })
+	if err := db.Put([]byte("k"), []byte("v")); err != nil {
+		t.Error(err)
+	}
+	mustClose(t, db)
+}
