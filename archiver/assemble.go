@@ -1,0 +1,255 @@
+package archiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// A restore works in steps, each of them on the disk before the next: what is not
+// there is fetched into temporary files and verified; these get their names;
+// then the last log is put in place, which makes of the segments the store.
+
+// fetch has every segment of the plan in the folder, verified, in place or under
+// its temporary name, and the beginning of the log that is cut.
+func (r *restorer) fetch(ctx context.Context) error {
+	if err := r.enoughRoom(); err != nil {
+		return err
+	}
+	var fetched atomic.Int64
+	r.ready = make([]ready, len(r.plan.Segments))
+	err := fanOut(ctx, r.o.Parallel, len(r.plan.Segments), func(ctx context.Context, i int) error {
+		x := r.plan.Segments[i]
+		s, at, err := r.have(ctx, x)
+		if err == nil && at != nil {
+			r.get.track.add(x.Size)
+		} else if err == nil {
+			s, err = r.get.segment(ctx, x)
+			fetched.Add(x.Size)
+		}
+		if err != nil {
+			return err
+		}
+		r.ready[i] = ready{s.Ref, s.Kind, at != nil && at.ext == "seg"}
+		r.get.track.finish(i, s.Summary)
+		return nil
+	})
+	if err == nil && r.plan.Cut != nil && r.plan.Cut.Offset > 0 {
+		err = r.fetchCut(ctx)
+		fetched.Add(r.plan.Cut.Offset)
+	}
+	r.rep.Fetched = fetched.Load()
+	return err
+}
+
+// ready is a segment of the plan that is in the folder, verified.
+type ready struct {
+	ref    segment.Ref
+	kind   segment.Kind
+	placed bool // under its own name; else under the temporary one
+}
+
+// enoughRoom compares what is missing with what is free.
+func (r *restorer) enoughRoom() error {
+	need := int64(1 << 20) // names, headers
+	for _, x := range r.plan.Segments {
+		if r.sized(x) == nil {
+			need += x.Size
+		}
+	}
+	if c := r.plan.Cut; c != nil {
+		need += 2 * c.Offset // as it was, and as it is written anew
+	}
+	free, err := r.fsys.Free()
+	if err == nil && free < need {
+		return fmt.Errorf("%s: %w: %d bytes are needed, %d are free", r.fsys.Path("."), ErrNoRoom, need, free)
+	}
+	return nil // who does not tell how much is free, tells when it is full
+}
+
+// sized returns the file that may be a segment of the plan, by header, size and
+// mode: a temporary file is whole once it may not be written to.
+func (r *restorer) sized(x Stored) *localSeg {
+	if f := r.dir.sealed(r.plan.Store, x.Ref); f != nil && f.size == x.Size {
+		return f
+	}
+	f := r.dir.tmps[x.Ref.ID]
+	if f == nil || f.hdr == nil || f.hdr.UUID != r.plan.Store || f.hdr.Ref != x.Ref || f.size != x.Size {
+		return nil
+	}
+	if info, err := r.fsys.Stat(f.name); err != nil || info.Mode().Perm() != 0o400 {
+		return nil
+	}
+	return f
+}
+
+// have returns where in the folder a segment is, sound, or nil.
+func (r *restorer) have(ctx context.Context, x Stored) (s *Shipment, at *localSeg, err error) {
+	at = r.sized(x)
+	if at == nil {
+		return nil, nil, nil
+	}
+	file, err := r.fsys.Open(at.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close()
+	if r.o.Quick && at.ext == "seg" {
+		s, err = glance(file, at)
+	} else {
+		s, err = r.get.isSegment(ctx, file, x)
+	}
+	if _, bad := errors.AsType[*segment.CorruptError](err); bad {
+		return nil, nil, nil // it is fetched
+	}
+	return s, at, err
+}
+
+// glance checks no more of a segment than header and footer.
+func glance(f vfs.File, x *localSeg) (*Shipment, error) {
+	r, err := segment.NewReader(f, x.size)
+	if err != nil {
+		return nil, err
+	}
+	foot, err := r.OpenFooter()
+	if errors.Is(err, segment.ErrNoFooter) {
+		err = &segment.CorruptError{Segment: x.hdr.Ref, Offset: x.size, Reason: "a sealed segment without a footer"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Shipment{Store: x.hdr.UUID, Ref: x.hdr.Ref, Kind: x.hdr.Kind, Size: x.size, Summary: foot.Summary}, nil
+}
+
+// fetchCut fetches the beginning of the log that is cut, and checks its records.
+func (r *restorer) fetchCut(ctx context.Context) error {
+	c := r.plan.Cut
+	name := segmentName(r.plan.Store, c.Ref)
+	return r.get.try(ctx, name, tmpName(c.Ref.ID), c.Offset, func(f vfs.File) error {
+		last := c.FirstSeq - 1
+		for rec, err := range records(f, c.Offset) {
+			if err != nil {
+				return r.a.damaged(err, name, c.Ref)
+			}
+			last = rec.Seq
+		}
+		if last != r.plan.Seq {
+			return r.a.damaged(&segment.CorruptError{Offset: c.Offset,
+				Reason: fmt.Sprintf("the records end with sequence number %d where the table has %d", last, r.plan.Seq)}, name, c.Ref)
+		}
+		return nil
+	})
+}
+
+// place gives the fetched segments their names: outputs first, so that no log
+// that adopted one is there without it.
+func (r *restorer) place() error {
+	todo := slices.DeleteFunc(slices.Clone(r.ready), func(x ready) bool { return x.placed })
+	if len(todo) == 0 {
+		return nil
+	}
+	slices.SortFunc(todo, func(a, b ready) int {
+		return cmp.Or(cmp.Compare(b.kind, a.kind), a.ref.Compare(b.ref))
+	})
+	taken := map[string]segment.Ref{}
+	for _, x := range r.dir.seals {
+		taken[x.name] = x.hdr.Ref
+	}
+	for _, x := range todo {
+		to := sealName(x.ref.ID)
+		if o, there := taken[to]; there && o != x.ref {
+			return fmt.Errorf("%s: is segment %v, in the place of %v; move it away", r.fsys.Path(to), o, x.ref)
+		}
+		if err := r.fsys.Rename(tmpName(x.ref.ID), to); err != nil {
+			return err
+		}
+		delete(r.dir.tmps, x.ref.ID)
+	}
+	return r.fsys.SyncDir(".") // the names, before a log says that they are there
+}
+
+// putLast writes the log that the store goes on with. Its id is at least least,
+// and it knows of the retired segments that are still in the folder.
+func (r *restorer) putLast(least segment.ID, retired []segment.Ref) error {
+	p := r.plan
+	h := &segment.Header{
+		Kind: segment.Log, UUID: p.Store, FirstSeq: p.Seq + 1, Time: max(time.Now().UnixNano(), p.Time.UnixNano()+1),
+		Parent: p.Last, ParentSeq: p.Seq, Live: r.set, Retired: retired,
+	}
+	recs := none
+	if p.Cut != nil {
+		h.FirstSeq, h.Replaced = p.Cut.FirstSeq, p.Cut.Ref
+		if p.Cut.Offset > 0 {
+			f, err := r.fsys.Open(tmpName(p.Cut.Ref.ID))
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			recs = records(f, p.Cut.Offset)
+		}
+	} else {
+		next, last, err := r.successor()
+		if err != nil {
+			return err
+		}
+		h.Replaced, h.Time = next, max(h.Time, last+1)
+		least = max(least, next.ID+1)
+	}
+	h.Ref = segment.Ref{Timeline: newTimeline(), ID: max(p.NextID, least, r.dir.maxID+1)}
+	h.NextID = h.Ref.ID + 1
+	if err := putLog(r.fsys, h, recs); err != nil {
+		return noRoom(err)
+	}
+	r.rep.Timeline = h.Ref.Timeline
+	if p.Cut == nil || p.Cut.Offset == 0 {
+		return nil
+	}
+	return ignoreAbsent(r.fsys.Remove(tmpName(p.Cut.Ref.ID)))
+}
+
+// none is no records.
+func none(func(*segment.Record, error) bool) {}
+
+var _ iter.Seq2[*segment.Record, error] = none
+
+// successor returns the log that the plan's last log names as the next one, which
+// the new log stands for, and the last commit time.
+func (r *restorer) successor() (segment.Ref, int64, error) {
+	name := sealName(r.plan.Last.ID)
+	if x := r.dir.sealed(r.plan.Store, r.plan.Last); x != nil {
+		name = x.name
+	}
+	f, err := r.fsys.Open(name)
+	if err != nil {
+		return segment.Ref{}, 0, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return segment.Ref{}, 0, err
+	}
+	rd, err := segment.NewReader(f, size)
+	if err != nil {
+		return segment.Ref{}, 0, inFile(name, err)
+	}
+	foot, err := rd.OpenFooter()
+	if err != nil {
+		return segment.Ref{}, 0, inFile(name, err)
+	}
+	end, err := rd.RecordAt(foot.RecordsEnd-segment.EndSize, foot.RecordsEnd)
+	if err == nil && end.Kind != segment.End {
+		err = &segment.CorruptError{Segment: rd.Header.Ref, Offset: end.Offset, Reason: "a sealed log without an end record"}
+	}
+	if err != nil {
+		return segment.Ref{}, 0, inFile(name, err)
+	}
+	return end.Successor(), foot.LastTime, nil
+}

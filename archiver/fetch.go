@@ -1,0 +1,219 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+	"golang.org/x/time/rate"
+)
+
+// fetchAttempts is how often a segment is asked for before a restore gives up.
+const fetchAttempts = 5
+
+// fetcher brings objects of an archive into a folder, whole and verified.
+type fetcher struct {
+	a       *Archive
+	store   segment.UUID
+	fsys    vfs.FS
+	limit   *rate.Limiter // nil: none
+	timeout time.Duration // of an attempt, for each 64 MiB
+	track   *tracker
+}
+
+// segment fetches a segment into its temporary file: verified, durable, mode 0400,
+// without its name.
+func (f *fetcher) segment(ctx context.Context, x Stored) (s *Shipment, err error) {
+	name := segmentName(f.store, x.Ref)
+	damaged := false
+	for n := 1; ; n++ {
+		err = f.try(ctx, name, tmpName(x.Ref.ID), x.Size, func(file vfs.File) error {
+			s, err = f.isSegment(ctx, file, x)
+			return err
+		})
+		_, corrupt := errors.AsType[*segment.CorruptError](err)
+		switch {
+		case err == nil:
+			return s, nil
+		case corrupt && damaged, n == fetchAttempts, !worthTrying(err), ctx.Err() != nil:
+			return nil, fmt.Errorf("%s: %w", f.a.at(name), f.a.damaged(err, name, x.Ref))
+		}
+		damaged = damaged || corrupt // twice, since it may have happened on the way
+		if !sleep(ctx, backoff{time.Second / 2, 10 * time.Second}.after(n)) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// worthTrying reports whether an error may be another one next time.
+func worthTrying(err error) bool {
+	for _, hopeless := range []error{ErrNotExist, ErrDenied, ErrNoRoom, segment.ErrVersion} {
+		if errors.Is(err, hopeless) {
+			return false
+		}
+	}
+	return !vfs.IsDiskFull(err)
+}
+
+// try makes one attempt to fetch the first size bytes of an object into a file,
+// which check then judges. After an error there is no file.
+func (f *fetcher) try(ctx context.Context, name, tmp string, size int64, check func(vfs.File) error) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.allowance(size), errTimeout)
+	defer cancel()
+	if err := ignoreAbsent(f.fsys.Remove(tmp)); err != nil {
+		return err
+	}
+	out, err := f.fsys.Create(tmp)
+	if err != nil {
+		return noRoom(err)
+	}
+	done := int64(0)
+	defer func() {
+		if err = errors.Join(err, out.Close()); err != nil {
+			f.track.add(-done)
+			err = errors.Join(err, ignoreAbsent(f.fsys.Remove(tmp)))
+		}
+	}()
+	if err := out.Reserve(size); err != nil && vfs.IsDiskFull(err) {
+		return noRoom(err)
+	}
+	if done, err = f.copy(ctx, out, name, size); err != nil {
+		return err
+	}
+	if err = check(out); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil { // the bytes, before a name says that they are there
+		return noRoom(err)
+	}
+	return out.Chmod(0o400)
+}
+
+// allowance is how long an attempt may take.
+func (f *fetcher) allowance(size int64) time.Duration {
+	d := time.Duration(size/timeoutUnit+1) * f.timeout
+	if f.limit != nil { // all who fetch share it
+		d += time.Duration(64 * float64(size) / float64(f.limit.Limit()) * float64(time.Second))
+	}
+	return d
+}
+
+// copy writes the first size bytes of an object to a file. It returns how many
+// it did write.
+func (f *fetcher) copy(ctx context.Context, out vfs.File, name string, size int64) (off int64, err error) {
+	in, err := f.a.target.Open(ctx, name, 0, size)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	step := int64(1 << 20)
+	if f.limit != nil {
+		step = int64(f.limit.Burst())
+	}
+	buf := make([]byte, min(size, step))
+	for off < size {
+		b := buf[:min(int64(len(buf)), size-off)]
+		if f.limit != nil {
+			if err := f.limit.WaitN(ctx, len(b)); err != nil {
+				return off, err
+			}
+		}
+		n, err := io.ReadFull(in, b)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return off, &segment.CorruptError{Offset: off + int64(n), Reason: fmt.Sprintf("the object ends after %d bytes of %d", off+int64(n), size)}
+		}
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return off, err
+		}
+		if _, err := out.WriteAt(b, off); err != nil {
+			return off, noRoom(err)
+		}
+		off += int64(n)
+		f.track.add(int64(n))
+	}
+	return off, nil
+}
+
+// isSegment reads a file whole and makes sure that it is a certain segment.
+func (f *fetcher) isSegment(ctx context.Context, file vfs.File, x Stored) (*Shipment, error) {
+	s, err := verify(ctx, file, x.Size)
+	if err != nil {
+		return nil, err
+	}
+	return s, isRef(s.Store, s.Ref, f.store, x.Ref)
+}
+
+// isRef returns an error unless a header named the segment that was looked for.
+func isRef(store segment.UUID, ref segment.Ref, wantStore segment.UUID, want segment.Ref) error {
+	if store == wantStore && ref == want {
+		return nil
+	}
+	return &segment.CorruptError{Reason: fmt.Sprintf("it is segment %v of store %v", ref, store)}
+}
+
+// ErrNoRoom is wrapped by the error of a restore that does not fit on the disk.
+var ErrNoRoom = errors.New("not enough room on the disk")
+
+// noRoom makes the system's errors about a full disk known as such.
+func noRoom(err error) error {
+	if err != nil && vfs.IsDiskFull(err) {
+		return fmt.Errorf("%w: %w; make room and restore again: what was fetched is kept", ErrNoRoom, err)
+	}
+	return err
+}
+
+// Progress says how far a restore has come.
+type Progress struct {
+	Bytes   int64     // fetched, or found in place
+	Total   int64     // of the plan
+	LogTime time.Time // all that was committed up to then is there; zero: nothing yet
+}
+
+// tracker counts the bytes of a restore, and how far the log has come.
+type tracker struct {
+	report func(Progress) // nil: nobody wants to know
+
+	mu    sync.Mutex // guards what follows, and the calls of report
+	now   Progress
+	ended []time.Time // by place in the plan, the times of what is there; zero: not yet, or no time
+	done  []bool
+	next  int // the first that is not done
+}
+
+// add counts n bytes.
+func (t *tracker) add(n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now.Bytes += n
+	t.tell()
+}
+
+// finish notes that segment i of the plan is there.
+func (t *tracker) finish(i int, sum segment.Summary) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done[i] = true
+	if sum.LastTime != 0 {
+		t.ended[i] = time.Unix(0, sum.LastTime).UTC()
+	}
+	for ; t.next < len(t.done) && t.done[t.next]; t.next++ {
+		if t.ended[t.next].After(t.now.LogTime) {
+			t.now.LogTime = t.ended[t.next]
+		}
+	}
+	t.tell()
+}
+
+func (t *tracker) tell() {
+	if t.report != nil {
+		t.report(t.now)
+	}
+}

@@ -1,0 +1,321 @@
+package archiver
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// A copy is freshened without a moment at which it does not open. Segments that
+// are put into a folder one after the other would each become the newest log of the
+// store for a while. So first a bridge is put in place: a log of a new timeline,
+// with an id above all, that holds what the copy holds and says of the segments to
+// come that they are not of the store. Under it they get their names, and the last log,
+// whose rename is the one moment of change, makes them the store.
+
+// ErrDiverged is wrapped by a *DivergedError.
+var ErrDiverged = errors.New("not an older copy")
+
+// A DivergedError says that a folder holds something else than the beginning of
+// the history that is to be restored.
+type DivergedError struct {
+	Dest     string
+	Reason   string
+	Timeline segment.Timeline // of the copy
+	Seq      uint64           // the copy's last sequence number
+	Plan     segment.Timeline // that was to be restored
+	PlanSeq  uint64
+}
+
+// Error names both timelines and the next step.
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("%s: %s: it is on timeline %v at sequence number %d, to be restored is timeline %v up to %d; restore into another folder",
+		e.Dest, e.Reason, e.Timeline, e.Seq, e.Plan, e.PlanSeq)
+}
+
+// Unwrap returns ErrDiverged.
+func (e *DivergedError) Unwrap() error { return ErrDiverged }
+
+// freshen brings an older copy to the state of the plan.
+func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
+	if err := r.isCopy(); err != nil {
+		return nil, err
+	}
+	unlock, err := r.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if r.dir, err = lookAt(r.fsys); err != nil {
+		return nil, err
+	}
+	old, err := r.dir.state()
+	if err != nil {
+		return nil, err
+	}
+	if old == nil {
+		return nil, r.noStore()
+	}
+	if err := r.mayFreshen(old); err != nil {
+		return nil, err
+	}
+	r.rep.Freshened = true
+	if err := r.fetch(ctx); err != nil {
+		return nil, err
+	}
+	if old.seq == r.plan.Seq && slices.Equal(old.live, r.set) {
+		r.rep.Unchanged, r.rep.Timeline = true, old.log.hdr.Ref.Timeline
+		if err := r.place(); err != nil { // what was damaged
+			return nil, err
+		}
+		return r.rep, r.clean(append(r.retired(old), r.temporaries()...)...)
+	}
+	return r.rep, r.replace(ctx, old)
+}
+
+// isCopy makes sure that a folder holds a store before anything is written to it.
+func (r *restorer) isCopy() (err error) {
+	if r.dir, err = lookAt(r.fsys); err == nil && len(r.dir.segs) == 0 {
+		err = r.noStore()
+	}
+	return err
+}
+
+func (r *restorer) noStore() error {
+	return fmt.Errorf("%s: is not empty, and holds no store that could be freshened; name a folder that is absent or empty", r.fsys.Path("."))
+}
+
+// mayFreshen refuses a copy that is no beginning of the plan's history.
+func (r *restorer) mayFreshen(old *copyState) error {
+	h, p := old.log.hdr, r.plan
+	e := &DivergedError{Dest: r.fsys.Path("."), Timeline: h.Ref.Timeline, Seq: old.seq, Plan: p.Timeline, PlanSeq: p.Seq}
+	if h.UUID != p.Store {
+		e.Reason = fmt.Sprintf("a copy of another store, %v", h.UUID)
+		return e
+	}
+	own, untouched := p.to(h.Ref.Timeline), false
+	if own == nil { // begun by a restore, or by a recovery
+		untouched = old.seq == h.ParentSeq
+		own = p.to(h.Parent.Timeline)
+	}
+	switch {
+	case own == nil:
+		e.Reason = "a copy with a history of its own"
+	case own.Timeline != h.Ref.Timeline && !untouched:
+		e.Reason = "a copy that was written to since"
+	case old.seq > p.Seq && own.Timeline == p.Timeline:
+		e.Reason = "a copy that is later than the point"
+	case old.seq > own.To:
+		e.Reason = "a copy that was written to since"
+	default:
+		return nil
+	}
+	return e
+}
+
+// to returns how far the plan's history goes along a timeline, or nil.
+func (p *Plan) to(t segment.Timeline) *Stretch {
+	for i := range p.History {
+		if p.History[i].Timeline == t {
+			return &p.History[i]
+		}
+	}
+	return nil
+}
+
+// replace puts the fetched segments and the new log in the place of what the copy
+// has.
+func (r *restorer) replace(ctx context.Context, old *copyState) error {
+	if err := r.samePrefix(old); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	gone := r.leaving(old)
+	retired := refsOf(gone)
+	least := segment.ID(0)
+	if r.placesAny() && r.complete(old) {
+		bridge, err := r.bridge(old)
+		if err != nil {
+			return err
+		}
+		gone = append(gone, bridge)
+		retired, least = merged(retired, []segment.Ref{bridge.hdr.Ref}), bridge.hdr.Ref.ID+1
+		if old.log.ext == "open" {
+			if err := r.clean(old.log); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.place(); err != nil {
+		return err
+	}
+	if err := r.putLast(least, without(retired, r.set)); err != nil {
+		return err
+	}
+	return r.clean(append(append(gone, r.torn(old)...), r.temporaries()...)...)
+}
+
+// samePrefix makes sure that a log which is replaced by its sealed self is the
+// beginning of that one.
+func (r *restorer) samePrefix(old *copyState) error {
+	ref := old.log.hdr.Ref
+	i := slices.IndexFunc(r.ready, func(x ready) bool { return x.ref == ref && !x.placed })
+	if i < 0 || old.log.ext != "open" {
+		return nil
+	}
+	a, err := r.fsys.Open(old.log.name)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	b, err := r.fsys.Open(tmpName(ref.ID))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if same, err := sameBytes(a, b, old.v.End); err != nil || same {
+		return err
+	}
+	return &DivergedError{Dest: r.fsys.Path("."), Reason: fmt.Sprintf("its log %v is not the beginning of the one in the archive", ref),
+		Timeline: ref.Timeline, Seq: old.seq, Plan: r.plan.Timeline, PlanSeq: r.plan.Seq}
+}
+
+// sameBytes compares the first n bytes of two files.
+func sameBytes(a, b vfs.File, n int64) (bool, error) {
+	x, y := make([]byte, min(n, 1<<20)), make([]byte, min(n, 1<<20))
+	for off := int64(0); off < n; off += int64(len(x)) {
+		x, y = x[:min(int64(len(x)), n-off)], y[:min(int64(len(x)), n-off)]
+		if m, err := a.ReadAt(x, off); m < len(x) {
+			return false, err
+		}
+		if m, err := b.ReadAt(y, off); m < len(y) {
+			size, sizeErr := b.Size()
+			return false, cmp.Or(sizeErr, ifLonger(size, off+int64(len(y)), err))
+		}
+		if !bytes.Equal(x, y) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// ifLonger is err unless the file is too short for the read, which says enough.
+func ifLonger(size, need int64, err error) error {
+	if size < need {
+		return nil
+	}
+	return err
+}
+
+// placesAny reports whether segments will get their names.
+func (r *restorer) placesAny() bool {
+	return slices.ContainsFunc(r.ready, func(x ready) bool { return !x.placed })
+}
+
+// complete reports whether the copy has all of its segments. Otherwise it does not
+// open, and needs no bridge.
+func (r *restorer) complete(old *copyState) bool {
+	for _, ref := range old.live {
+		if r.dir.sealed(r.plan.Store, ref) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// bridge puts a log in place that holds what the copy's newest log holds, and knows
+// of the segments to come.
+func (r *restorer) bridge(old *copyState) (*localSeg, error) {
+	was := old.log.hdr
+	h := &segment.Header{
+		Kind: segment.Log, UUID: was.UUID, FirstSeq: was.FirstSeq, Time: max(time.Now().UnixNano(), was.Time, old.v.LastTime+1),
+		Parent: was.Ref, ParentSeq: old.seq, Replaced: was.Ref, Live: old.live,
+	}
+	if r.plan.to(was.Ref.Timeline) == nil { // of a restore: it stands for the same
+		h.Parent, h.ParentSeq, h.Replaced = was.Parent, was.ParentSeq, was.Replaced
+	}
+	recs := none
+	if old.ended() {
+		h.FirstSeq, h.Replaced = old.seq+1, old.v.Successor
+	} else {
+		f, err := r.fsys.Open(old.log.name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		recs = records(f, old.v.End)
+	}
+	known := append(refsOf(r.dir.segs), was.Retired...)
+	for _, x := range r.ready {
+		known = append(known, x.ref)
+	}
+	h.Retired = without(merged(known, nil), old.live)
+	id := max(r.plan.NextID, r.dir.maxID+1, was.NextID, old.v.Successor.ID+1)
+	h.Ref = segment.Ref{Timeline: newTimeline(), ID: id}
+	h.NextID = id + 1
+	if err := putLog(r.fsys, h, recs); err != nil {
+		return nil, noRoom(err)
+	}
+	return &localSeg{name: logName(id), id: id, ext: "open", hdr: h}, nil
+}
+
+// leaving returns the segments of the copy that the plan does not need: those of its
+// set, those that left it before, and its newest log.
+func (r *restorer) leaving(old *copyState) (gone []*localSeg) {
+	ours := merged(merged(old.live, old.log.hdr.Retired), []segment.Ref{old.log.hdr.Ref, old.log.hdr.Replaced})
+	for _, x := range r.dir.segs {
+		_, known := slices.BinarySearchFunc(ours, x.hdr.Ref, segment.Ref.Compare)
+		_, stays := slices.BinarySearchFunc(r.set, x.hdr.Ref, segment.Ref.Compare)
+		if known && x.hdr.UUID == r.plan.Store && (!stays || x.ext == "open") {
+			gone = append(gone, x)
+		}
+	}
+	return gone
+}
+
+// retired returns the files of segments that had left the set of a copy which is
+// at the point: what a restore that was ended had still to remove.
+func (r *restorer) retired(old *copyState) (gone []*localSeg) {
+	for _, x := range r.leaving(old) {
+		if x != old.log {
+			gone = append(gone, x)
+		}
+	}
+	return append(gone, r.torn(old)...)
+}
+
+// torn returns logs without a header: the next log, reserved by the writer whose
+// store was copied, or begun with a torn write.
+func (r *restorer) torn(old *copyState) (gone []*localSeg) {
+	for _, x := range r.dir.bare {
+		if x.ext == "open" && (x.size == 0 || x.id == old.v.Successor.ID) {
+			gone = append(gone, x)
+		}
+	}
+	return gone
+}
+
+func refsOf(segs []*localSeg) []segment.Ref {
+	var refs []segment.Ref
+	for _, x := range segs {
+		refs = append(refs, x.hdr.Ref)
+	}
+	return merged(refs, nil)
+}
+
+// without returns the refs that are not in a set.
+func without(refs, set []segment.Ref) []segment.Ref {
+	return slices.DeleteFunc(slices.Clone(refs), func(r segment.Ref) bool {
+		_, there := slices.BinarySearchFunc(set, r, segment.Ref.Compare)
+		return there
+	})
+}

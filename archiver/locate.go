@@ -1,0 +1,217 @@
+package archiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// place is where a point lies in a lineage: after the last commit that counts,
+// in the log links[at].
+type place struct {
+	at   int
+	log  Stored
+	hdr  *segment.Header
+	seq  uint64    // the last number that counts; what comes after it in the log does not
+	end  int64     // offset after its record; zero: all of the log's puts and deletes count
+	time time.Time // when that was committed; of a whole log, the last time that it knows of
+}
+
+// whole reports whether all of the log counts.
+func (p *place) whole() bool { return p.end == 0 }
+
+// bySeq finds a point by sequence number.
+func (l *lineage) bySeq(ctx context.Context, p Point) (*place, error) {
+	if err := l.within(ctx, p); err != nil {
+		return nil, err
+	}
+	i, err := l.search(ctx, len(l.links), func(_ int, h *segment.Header) (bool, error) { return h.FirstSeq <= p.Seq, nil })
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.footer(ctx, l.links[i].Stored)
+	if err != nil {
+		return nil, err
+	}
+	if last := min(f.LastSeq, l.links[i].limit); p.Seq > last {
+		return nil, l.gap(ctx, p, i, f)
+	} else if p.Seq == f.LastSeq {
+		return l.wholeLog(ctx, i, f)
+	}
+	return l.cut(ctx, i, f, p.Seq, math.MaxInt64)
+}
+
+// byTime finds a point by commit time.
+func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
+	if err := l.within(ctx, p); err != nil {
+		return nil, err
+	}
+	t := p.Time.UnixNano()
+	var f *segment.Footer
+	i, err := l.search(ctx, len(l.links), func(i int, _ *segment.Header) (bool, error) {
+		g, err := l.footer(ctx, l.links[i].Stored)
+		if err != nil || g.FirstTime > t {
+			return false, err
+		}
+		f = g // the last one for which it holds is the greatest
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if t < f.LastTime || l.links[i].limit < f.LastSeq {
+		return l.cut(ctx, i, f, l.links[i].limit, t)
+	}
+	if n, h, err := l.nextLog(ctx, i+1); err != nil {
+		return nil, err
+	} else if n >= 0 && h.FirstSeq != f.LastSeq+1 && t > f.LastTime {
+		return nil, l.gap(ctx, p, i, f)
+	}
+	return l.wholeLog(ctx, i, f)
+}
+
+// within makes sure that a point lies between the oldest and the newest state.
+func (l *lineage) within(ctx context.Context, p Point) error {
+	i, _, err := l.logAt(ctx, 0, len(l.links))
+	if err != nil {
+		return err
+	}
+	newest, err := l.footer(ctx, l.links[i].Stored)
+	if err != nil {
+		return err
+	}
+	e := &PointError{Where: l.a.target.URL(), Store: l.uuid, Timeline: l.links[len(l.links)-1].Ref.Timeline, Point: p}
+	if p.Seq > newest.LastSeq || !p.Time.IsZero() && p.Time.After(time.Unix(0, newest.LastTime)) {
+		e.Later, e.Seq, e.Time = true, newest.LastSeq, time.Unix(0, newest.LastTime).UTC()
+		return e
+	}
+	i, _, err = l.nextLog(ctx, 0)
+	if err != nil {
+		return err
+	}
+	oldest, err := l.footer(ctx, l.links[i].Stored)
+	if err != nil {
+		return err
+	}
+	if p.Seq != 0 && p.Seq < oldest.FirstSeq || !p.Time.IsZero() && p.Time.Before(time.Unix(0, oldest.FirstTime)) {
+		e.Seq, e.Time = oldest.FirstSeq, time.Unix(0, oldest.FirstTime).UTC()
+		return e
+	}
+	return nil
+}
+
+// gap is the error for a point in a log that is not there, which should follow
+// links[i].
+func (l *lineage) gap(ctx context.Context, p Point, i int, f *segment.Footer) error {
+	e := &MissingError{Where: l.a.target.URL(), Store: l.uuid, Point: p}
+	n, h, err := l.nextLog(ctx, i+1)
+	if err != nil {
+		return err
+	}
+	e.Between[0] = l.links[i].Ref
+	if n < 0 {
+		return e
+	}
+	e.Between[1] = l.links[n].Ref
+	for _, ref := range h.Live {
+		if _, there := l.stored(ref); !there && ref.ID > l.links[i].Ref.ID {
+			e.Missing = append(e.Missing, ref)
+		}
+	}
+	return e
+}
+
+// wholeLog is the place after the last record of a log.
+func (l *lineage) wholeLog(ctx context.Context, i int, f *segment.Footer) (*place, error) {
+	h, err := l.header(ctx, l.links[i].Ref)
+	if err != nil {
+		return nil, err
+	}
+	return &place{at: i, log: l.links[i].Stored, hdr: h, seq: f.LastSeq, time: time.Unix(0, f.LastTime).UTC()}, nil
+}
+
+// commit is the last record of a batch, by its entry in the table.
+type commit struct {
+	seq       uint64
+	off, size int64
+}
+
+// cut finds the last commit in a log that is not above a number and not later
+// than a time. It reads the log's table, and of its records a few heads.
+func (l *lineage) cut(ctx context.Context, i int, f *segment.Footer, seq uint64, t int64) (*place, error) {
+	x := l.links[i].Stored
+	h, err := l.header(ctx, x.Ref)
+	if err != nil {
+		return nil, err
+	}
+	commits, err := l.commits(f, x, seq)
+	if err != nil {
+		return nil, err
+	}
+	src := l.a.Object(ctx, segmentName(l.uuid, x.Ref), x.Size)
+	n := len(commits)
+	if t != math.MaxInt64 {
+		n = sort.Search(n, func(i int) bool {
+			var at int64
+			if err == nil {
+				at, err = commitTime(src, h, commits[i])
+			}
+			return at > t
+		})
+	}
+	p := &place{at: i, log: x, hdr: h, seq: h.FirstSeq - 1, end: -1, time: time.Unix(0, f.FirstTime).UTC()}
+	if n > 0 && err == nil {
+		c := commits[n-1]
+		p.seq, p.end = c.seq, c.off+c.size
+		var at int64
+		at, err = commitTime(src, h, c)
+		p.time = time.Unix(0, at).UTC()
+	}
+	if err != nil {
+		return nil, l.a.damaged(err, segmentName(l.uuid, x.Ref), x.Ref)
+	}
+	if p.seq == f.LastSeq {
+		p.end = 0
+	}
+	return p, nil
+}
+
+// commits returns the commits of a log up to a sequence number, in order.
+func (l *lineage) commits(f *segment.Footer, x Stored, seq uint64) ([]commit, error) {
+	var all []commit
+	c := f.Cursor()
+	for c.Next() {
+		if e := &c.Entry; e.Flags&segment.FlagCommit != 0 && e.Seq <= seq {
+			all = append(all, commit{e.Seq, e.Offset, e.Size})
+		}
+	}
+	slices.SortFunc(all, func(a, b commit) int { return cmp.Compare(a.seq, b.seq) })
+	return all, l.a.damaged(c.Err(), segmentName(l.uuid, x.Ref), x.Ref)
+}
+
+// commitTime reads the head of a record that ends a batch.
+func commitTime(src io.ReaderAt, h *segment.Header, c commit) (int64, error) {
+	var rec segment.Record
+	for n := min(c.size, 512); ; n = min(c.size, 1<<18) {
+		b := make([]byte, n)
+		if m, err := src.ReadAt(b, c.off); m < len(b) {
+			return 0, cmp.Or(err, io.ErrUnexpectedEOF)
+		}
+		err := h.Place().ParseHead(b, c.off, &rec)
+		if errors.Is(err, segment.ErrShort) && n < min(c.size, 1<<18) {
+			continue
+		}
+		if err == nil && (rec.Seq != c.seq || !rec.Commit()) {
+			err = &segment.CorruptError{Offset: c.off, Reason: fmt.Sprintf("a record of sequence number %d where the table has %d", rec.Seq, c.seq)}
+		}
+		return rec.Time, err
+	}
+}

@@ -1,0 +1,352 @@
+package archiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Plan says what a store was made of at a point: segments that are taken whole,
+// and of one log perhaps only the beginning. What it names was in the archive
+// when it was made; nothing of it was read but headers, a few tables and a few
+// heads of records.
+type Plan struct {
+	Store    segment.UUID     `json:"store"`
+	Timeline segment.Timeline `json:"timeline"` // of the last log
+	Seq      uint64           `json:"seq"`      // the last sequence number that counts
+	Time     time.Time        `json:"time"`     // when that was committed, or later with nothing between
+	Backup   uint64           `json:"backup,omitempty"`
+
+	Segments []Stored `json:"segments"`      // whole, in order of their refs
+	Cut      *CutLog  `json:"cut,omitempty"` // the log of which only the beginning counts, or nil
+
+	// Held names the segments that the archive lacks, without which it cannot
+	// bring back more than this. Only of a plan for the newest state.
+	Held []segment.Ref `json:"held,omitempty"`
+
+	Last    segment.Ref `json:"last"`    // the last log: the one that is cut, or one of Segments
+	NextID  segment.ID  `json:"next_id"` // no segment in the archive has this id or a greater one
+	History []Stretch   `json:"history"` // what led to the point, the oldest timeline first
+}
+
+// CutLog is the beginning of a log.
+type CutLog struct {
+	Stored
+	Offset   int64  `json:"offset"`    // where the records that count end; the first of the log begins below it, or there is none
+	FirstSeq uint64 `json:"first_seq"` // of the log
+}
+
+// Bytes returns how many bytes a restore has to fetch.
+func (p *Plan) Bytes() int64 {
+	n := int64(0)
+	for _, s := range p.Segments {
+		n += s.Size
+	}
+	if p.Cut != nil {
+		n += p.Cut.Offset
+	}
+	return n
+}
+
+// set returns the refs of the segments that are taken whole.
+func (p *Plan) set() []segment.Ref {
+	refs := make([]segment.Ref, len(p.Segments))
+	for i, s := range p.Segments {
+		refs[i] = s.Ref
+	}
+	return refs
+}
+
+// Plan works out what a store was made of at a point. The error is a
+// *ChoiceError where the timeline has to be named, a *PointError outside of what is
+// archived, a *MissingError where segments are not there, and otherwise
+// one of reading.
+//
+// The state at a point is the live set in the header of the log that holds the
+// point, and that log up to the point. Where the archive lacks a segment of this
+// set that compaction made, the set in an earlier log's header will do, with every
+// log from that one on.
+func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	s, err := a.shelf(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	if p.Backup != 0 {
+		return s.planBackup(ctx, p)
+	}
+	t, err := s.choose(ctx, p.Timeline)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.lineage(ctx, t.log.Ref)
+	if err != nil {
+		return nil, err
+	}
+	if p.newest() {
+		return l.planNewest(ctx, p)
+	}
+	find := l.bySeq
+	if p.Seq == 0 {
+		find = l.byTime
+	}
+	at, err := find(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	set, err := l.base(ctx, at)
+	if err != nil {
+		return nil, named(err, p)
+	}
+	return l.plan(at, set)
+}
+
+// planBackup plans the state that a backup pins.
+func (s *shelf) planBackup(ctx context.Context, p Point) (*Plan, error) {
+	b, err := s.a.Backup(ctx, s.uuid, p.Backup)
+	if err != nil {
+		return nil, err
+	}
+	refs := b.Refs()
+	if lacking := s.lacking(refs); len(lacking) > 0 {
+		return nil, &MissingError{Where: s.a.target.URL(), Store: s.uuid, Point: p, Missing: lacking}
+	}
+	h, err := s.header(ctx, b.Tip)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.lineage(ctx, b.Tip)
+	if err != nil {
+		return nil, err
+	}
+	x, _ := s.stored(b.Tip)
+	plan, err := l.plan(&place{log: x, hdr: h, seq: b.Seq, time: time.Unix(0, b.LogTime).UTC()}, refs)
+	if err == nil {
+		plan.Backup = b.ID
+	}
+	return plan, err
+}
+
+// named puts the point that was asked for into an error of missing segments.
+func named(err error, p Point) error {
+	if e, ok := errors.AsType[*MissingError](err); ok {
+		e.Point = p
+	}
+	return err
+}
+
+// planNewest plans the newest state that is complete.
+func (l *lineage) planNewest(ctx context.Context, p Point) (*Plan, error) {
+	var held []segment.Ref
+	for to := len(l.links); ; {
+		i, _, err := l.logAt(ctx, 0, to)
+		if err != nil {
+			return nil, err
+		}
+		if i < 0 {
+			return nil, &MissingError{Where: l.a.target.URL(), Store: l.uuid, Point: p, Missing: held}
+		}
+		f, err := l.footer(ctx, l.links[i].Stored)
+		if err != nil {
+			return nil, err
+		}
+		at, err := l.wholeLog(ctx, i, f)
+		if err == nil && l.links[i].limit < f.LastSeq {
+			at, err = l.bySeq(ctx, Point{Seq: l.links[i].limit})
+		}
+		if err != nil {
+			return nil, err
+		}
+		set, err := l.base(ctx, at)
+		if e, ok := errors.AsType[*MissingError](err); ok {
+			// Every log after the first one missing needs it.
+			held = merged(held, e.Missing)
+			to = min(i, before(l.links, e.Missing[0].ID))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		plan, err := l.plan(at, set)
+		if err == nil {
+			plan.Held = held
+		}
+		return plan, err
+	}
+}
+
+// before returns how many links have ids below id.
+func before(links []link, id segment.ID) int {
+	n, _ := slices.BinarySearchFunc(links, id, func(k link, id segment.ID) int { return cmp.Compare(k.Ref.ID, id) })
+	return n
+}
+
+// merged returns the union of two sets of refs.
+func merged(a, b []segment.Ref) []segment.Ref {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, segment.Ref.Compare)
+	return slices.Compact(all)
+}
+
+// plan makes the plan of a place and the set that it was based on.
+func (l *lineage) plan(at *place, set []segment.Ref) (*Plan, error) {
+	p := &Plan{
+		Store: l.uuid, Timeline: at.log.Ref.Timeline, Seq: at.seq, Time: at.time, Last: at.log.Ref,
+		NextID: max(l.maxID, at.hdr.NextID) + 1, History: l.historyOf(at),
+	}
+	if at.whole() {
+		set = merged(set, []segment.Ref{at.log.Ref})
+	} else {
+		p.Cut = &CutLog{Stored: at.log, Offset: max(at.end, 0), FirstSeq: at.hdr.FirstSeq}
+	}
+	for _, ref := range set {
+		x, _ := l.stored(ref)
+		p.Segments = append(p.Segments, x)
+		if n := len(p.Segments); n > 1 && p.Segments[n-2].Ref.ID == ref.ID {
+			return nil, fmt.Errorf("%s: store %v: segments %v and %v of one state have the same id", l.a.target.URL(), l.uuid, p.Segments[n-2].Ref, ref)
+		}
+	}
+	return p, nil
+}
+
+// historyOf returns the stretches up to a place.
+func (l *lineage) historyOf(at *place) []Stretch {
+	var out []Stretch
+	for _, s := range l.stretches {
+		if s.Timeline == at.log.Ref.Timeline {
+			return append(out, Stretch{s.Timeline, at.seq})
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// base returns the segments that, with the log of a place up to there, are the
+// state at the place. The error is a *MissingError where there is no such set.
+func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
+	lacking := l.lacking(at.hdr.Live)
+	if len(lacking) == 0 {
+		return at.hdr.Live, nil
+	}
+	// Compaction may have replaced what is missing before the point.
+	edited, err := l.edited(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.lacking(edited)) == 0 {
+		return edited, nil
+	}
+	fail := &MissingError{Where: l.a.target.URL(), Store: l.uuid, Missing: lacking}
+	for from := at.at; len(lacking) > 0; {
+		// It was not there yet, perhaps, in an earlier log; from then on, the logs have all.
+		from, err = l.search(ctx, from, func(_ int, h *segment.Header) (bool, error) {
+			_, there := slices.BinarySearchFunc(h.Live, lacking[0], segment.Ref.Compare)
+			return !there, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if from < 0 {
+			return nil, fail
+		}
+		h, err := l.header(ctx, l.links[from].Ref)
+		if err != nil {
+			return nil, err
+		}
+		logs, err := l.between(ctx, from, at)
+		if err != nil {
+			return nil, err
+		}
+		if logs == nil {
+			return nil, fail
+		}
+		if lacking = l.lacking(h.Live); len(lacking) == 0 {
+			return merged(h.Live, logs), nil
+		}
+	}
+	return nil, fail
+}
+
+// lacking returns what of a set is not in the archive.
+func (s *shelf) lacking(refs []segment.Ref) (out []segment.Ref) {
+	for _, r := range refs {
+		if _, there := s.stored(r); !there {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// edited returns the live set as the edits of a place's log, up to the place, left
+// it. It reads the records of the log.
+func (l *lineage) edited(ctx context.Context, at *place) ([]segment.Ref, error) {
+	name := segmentName(l.uuid, at.log.Ref)
+	f, err := l.footer(ctx, at.log)
+	if err != nil {
+		return nil, err
+	}
+	r, err := segment.NewReader(l.a.Object(ctx, name, at.log.Size), at.log.Size)
+	if err != nil {
+		return nil, l.a.damaged(err, name, at.log.Ref)
+	}
+	end, set := at.end, at.hdr.Live
+	if at.whole() {
+		end = f.RecordsEnd
+	}
+	if end <= r.HeaderSize {
+		return set, nil
+	}
+	for rec, err := range r.Records(segment.Span{To: end}) {
+		var e segment.EditSet
+		if err == nil && rec.Kind == segment.Edit {
+			e, err = rec.ParseEdit()
+		}
+		if err != nil {
+			return nil, l.a.damaged(err, name, at.log.Ref)
+		}
+		set = slices.DeleteFunc(slices.Clone(set), func(r segment.Ref) bool {
+			_, gone := slices.BinarySearchFunc(e.Retire, r, segment.Ref.Compare)
+			return gone
+		})
+		set = merged(set, e.Adopt)
+	}
+	return set, nil
+}
+
+// between returns the logs links[from] up to the one before a place, or nil if
+// they do not follow each other without a gap.
+func (l *lineage) between(ctx context.Context, from int, at *place) ([]segment.Ref, error) {
+	n := at.at - from
+	hdrs, feet := make([]*segment.Header, n), make([]*segment.Footer, n)
+	err := fanOut(ctx, lookParallel, n, func(ctx context.Context, i int) (err error) {
+		if hdrs[i], err = l.header(ctx, l.links[from+i].Ref); err == nil && hdrs[i].Kind == segment.Log {
+			feet[i], err = l.footer(ctx, l.links[from+i].Stored)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var refs []segment.Ref
+	due := uint64(0)
+	for i, h := range hdrs {
+		if h.Kind != segment.Log {
+			continue
+		}
+		if due != 0 && h.FirstSeq != due || l.links[from+i].limit < feet[i].LastSeq {
+			return nil, nil
+		}
+		refs, due = append(refs, h.Ref), feet[i].LastSeq+1
+	}
+	if due != at.hdr.FirstSeq {
+		return nil, nil
+	}
+	return refs, nil
+}

@@ -1,0 +1,246 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+	"golang.org/x/time/rate"
+)
+
+// RestoreOptions say what to restore and how. Only Plan must be given.
+type RestoreOptions struct {
+	Plan     *Plan
+	Parallel int            // segments that are fetched at a time. Default 4
+	Rate     int64          // most bytes fetched in a second. Default 0: no bound
+	Timeout  time.Duration  // of an attempt to fetch a segment, for each 64 MiB. Default 5 minutes
+	Quick    bool           // take what is in place for sound if its header and footer are, without reading it all
+	Progress func(Progress) // is told how far the work has come; its calls do not overlap. Default: nobody is
+}
+
+// RestoreReport says what a restore did.
+type RestoreReport struct {
+	Dest     string           `json:"dest"`
+	Store    segment.UUID     `json:"store"`
+	Timeline segment.Timeline `json:"timeline"` // that the copy goes on with
+	Seq      uint64           `json:"seq"`
+	Time     time.Time        `json:"time"`
+	Segments int              `json:"segments"` // whole ones
+	Bytes    int64            `json:"bytes"`    // of the plan
+	Fetched  int64            `json:"fetched"`  // bytes; the rest was there
+
+	Freshened bool     `json:"freshened"` // DEST was an older copy
+	Unchanged bool     `json:"unchanged"` // DEST was at the point already
+	Removed   []string `json:"removed"`   // files that the store no longer needs
+	Notes     []string `json:"notes"`
+}
+
+// pinFor is how long the segments of a restore are kept from being pruned.
+const pinFor = 24 * time.Hour
+
+// Restore brings a store to the state of a plan, in the folder dest, which ends as a
+// store that opens in order, on a timeline of its own.
+//
+// Where dest is absent or empty, all is built beside it, in dest.restoring, and
+// put in place by one rename. What was fetched by a restore that was ended before is
+// not fetched again.
+//
+// Where dest holds an older copy of the store, that is freshened: what differs is
+// fetched, and put in place by one rename of the last log; until then it opens
+// as what it was, also after a power cut, and may be read all the time. A copy that
+// was written to since, or that is later than the plan, is refused with a
+// *DivergedError, and one that a process has open for writing with vfs.ErrLocked.
+//
+// Every byte is verified before anything is put in place: damage in the archive is a
+// *segment.CorruptError that names the object. A disk without the room is
+// ErrNoRoom, found before anything is fetched.
+func Restore(ctx context.Context, a *Archive, dest string, o RestoreOptions) (rep *RestoreReport, err error) {
+	if o.Plan == nil {
+		return nil, errors.New("restore: no plan")
+	}
+	dest = filepath.Clean(dest)
+	fresh, err := isFresh(dest)
+	if err != nil {
+		return nil, err
+	}
+	unpin, note, err := pinPlan(ctx, a, o.Plan, dest)
+	if err != nil {
+		return nil, err
+	}
+	defer unpin()
+	if !fresh {
+		rep, err = newRestorer(a, vfs.Dir(dest), o).freshen(ctx)
+	} else {
+		rep, err = restoreFresh(ctx, a, dest, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rep.Dest = dest
+	if note != "" {
+		rep.Notes = append(rep.Notes, note)
+	}
+	return rep, nil
+}
+
+// isFresh reports whether a folder is absent or empty.
+func isFresh(dest string) (bool, error) {
+	info, err := os.Stat(dest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !info.IsDir() {
+		return false, fmt.Errorf("%s: is a file; a store is a folder", dest)
+	}
+	list, err := os.ReadDir(dest)
+	return len(list) == 0, err
+}
+
+// pinPlan pins the segments of a plan while they are read. A target that may only
+// be read takes no pin, which is worth a note.
+func pinPlan(ctx context.Context, a *Archive, p *Plan, dest string) (unpin func(), note string, err error) {
+	refs := p.set()
+	if p.Cut != nil {
+		refs = merged(refs, []segment.Ref{p.Cut.Ref})
+	}
+	host, _ := os.Hostname()
+	un, err := a.Pin(ctx, p.Store, refs, fmt.Sprintf("restore to %s on %s", dest, host), pinFor)
+	switch {
+	case err == nil:
+		return func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			_ = un(ctx) // it expires
+		}, "", nil
+	case errors.Is(err, ErrPruned) || ctx.Err() != nil:
+		return nil, "", err
+	}
+	return func() {}, fmt.Sprintf("nothing kept prune from deleting what was being read: %v", err), nil
+}
+
+// restoreFresh builds a store beside dest and renames it.
+func restoreFresh(ctx context.Context, a *Archive, dest string, o RestoreOptions) (*RestoreReport, error) {
+	beside := dest + ".restoring"
+	fsys := vfs.Dir(beside)
+	if err := fsys.Mkdir("."); err != nil {
+		return nil, fmt.Errorf("%w; the folder above it must be there", err)
+	}
+	rep, err := newRestorer(a, fsys, o).build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := ignoreAbsent(os.Remove(dest)); err != nil { // it is empty
+		return nil, err
+	}
+	if err := os.Rename(beside, dest); err != nil {
+		return nil, fmt.Errorf("%w; a mount point cannot be replaced: name a folder in it", err)
+	}
+	return rep, vfs.Dir(filepath.Dir(dest)).SyncDir(".") // the name
+}
+
+// restorer is one restore into one folder.
+type restorer struct {
+	a    *Archive
+	fsys vfs.FS
+	o    RestoreOptions
+	plan *Plan
+	set  []segment.Ref
+	rep  *RestoreReport
+	dir  *folder
+	get  *fetcher
+
+	ready []ready // by place in the plan, when fetch has ended
+}
+
+func newRestorer(a *Archive, fsys vfs.FS, o RestoreOptions) *restorer {
+	setDefault(&o.Parallel, 4)
+	setDefault(&o.Timeout, 5*time.Minute)
+	p := o.Plan
+	r := &restorer{a: a, fsys: fsys, o: o, plan: p, set: p.set()}
+	r.rep = &RestoreReport{Dest: fsys.Path("."), Store: p.Store, Seq: p.Seq, Time: p.Time, Segments: len(p.Segments), Bytes: p.Bytes()}
+	n := len(p.Segments)
+	t := &tracker{report: o.Progress, done: make([]bool, n), ended: make([]time.Time, n)}
+	t.now.Total = p.Bytes()
+	r.get = &fetcher{a: a, store: p.Store, fsys: fsys, timeout: o.Timeout, track: t}
+	if o.Rate > 0 {
+		r.get.limit = rate.NewLimiter(rate.Limit(o.Rate), burst(o.Rate))
+	}
+	return r
+}
+
+// lock keeps others from writing to the folder.
+func (r *restorer) lock() (unlock func(), err error) {
+	c, holder, err := r.fsys.Lock(lockName, fmt.Sprintf("varve restore, pid %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339)))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("%s: %w by %s; end that first, or restore into another folder", r.fsys.Path("."), vfs.ErrLocked, holder)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { c.Close() }, nil
+}
+
+// build makes the store in a folder that nobody else looks at.
+func (r *restorer) build(ctx context.Context) (*RestoreReport, error) {
+	unlock, err := r.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if r.dir, err = lookAt(r.fsys); err != nil {
+		return nil, err
+	}
+	if len(r.dir.others) > 0 {
+		return nil, fmt.Errorf("%s: holds %s, which no restore wrote; move it away", r.fsys.Path("."), r.dir.others[0])
+	}
+	if err := r.fetch(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.place(); err != nil {
+		return nil, err
+	}
+	if err := r.clean(r.stale()...); err != nil {
+		return nil, err
+	}
+	r.rep.Removed = nil // only what an earlier attempt left
+	return r.rep, r.putLast(0, nil)
+}
+
+// stale returns what a restore that was ended before left of no use.
+func (r *restorer) stale() (old []*localSeg) {
+	for _, x := range r.dir.segs {
+		i, ours := find(r.plan.Segments, x.hdr.Ref.ID)
+		if !ours || r.plan.Segments[i].Ref != x.hdr.Ref || x.hdr.UUID != r.plan.Store || x.name != sealName(x.id) {
+			old = append(old, x)
+		}
+	}
+	return slices.Concat(old, r.dir.bare, r.temporaries())
+}
+
+// temporaries returns the temporary files that are of no use any more.
+func (r *restorer) temporaries() (old []*localSeg) {
+	for _, x := range r.dir.tmps {
+		if r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID {
+			old = append(old, x)
+		}
+	}
+	return old
+}
+
+// clean removes files and says so in the report.
+func (r *restorer) clean(files ...*localSeg) error {
+	for _, x := range files {
+		r.rep.Removed = append(r.rep.Removed, x.name)
+	}
+	return r.dir.remove(files...)
+}
