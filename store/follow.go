@@ -31,7 +31,7 @@ func (r *Reader) follow() (bool, error) {
 	}
 	for {
 		t := &r.tip
-		if t.f == nil || !r.there(t.hdr.Ref.ID) {
+		if t.f == nil || !r.there(t.hdr.Ref) {
 			return false, nil
 		}
 		size, err := t.f.Size()
@@ -61,14 +61,32 @@ func (r *Reader) follow() (bool, error) {
 	}
 }
 
-// there reports whether the log is still in the folder, under either name.
-func (r *Reader) there(id segment.ID) bool {
-	for _, name := range []string{logName(id), sealName(id)} {
-		if _, err := r.fs.Stat(name); err == nil {
+// there reports whether the log is still in the folder, under either name. A copy
+// that was freshened may have a log of another timeline under its id.
+func (r *Reader) there(ref segment.Ref) bool {
+	for _, name := range []string{logName(ref.ID), sealName(ref.ID)} {
+		if h, err := r.headerOf(name); err == nil && h.Ref == ref {
 			return true
 		}
 	}
 	return false
+}
+
+func (r *Reader) headerOf(name string) (*segment.Header, error) {
+	f, err := r.fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	sr, err := segment.NewReader(f, size)
+	if err != nil {
+		return nil, err
+	}
+	return sr.Header, nil
 }
 
 // read puts the new durable records of the tip into the index. It returns the
