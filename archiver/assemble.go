@@ -19,9 +19,14 @@ import (
 // then the last log is put in place, which makes of the segments the store.
 
 // fetch has every segment of the plan in the folder, verified, in place or under
-// its temporary name, and the beginning of the log that is cut.
-func (r *restorer) fetch(ctx context.Context) error {
-	if err := r.enoughRoom(); err != nil {
+// its temporary name, and, unless the last log is there, the beginning of the one
+// that is cut.
+func (r *restorer) fetch(ctx context.Context, last bool) error {
+	cut := r.plan.Cut
+	if last || cut != nil && cut.Offset == 0 {
+		cut = nil
+	}
+	if err := r.enoughRoom(cut); err != nil {
 		return err
 	}
 	var fetched atomic.Int64
@@ -42,9 +47,9 @@ func (r *restorer) fetch(ctx context.Context) error {
 		r.get.track.finish(i, s.Summary)
 		return nil
 	})
-	if err == nil && r.plan.Cut != nil && r.plan.Cut.Offset > 0 {
-		err = r.fetchCut(ctx)
-		fetched.Add(r.plan.Cut.Offset)
+	if err == nil && cut != nil {
+		err = r.fetchCut(ctx, cut)
+		fetched.Add(cut.Offset)
 	}
 	r.rep.Fetched = fetched.Load()
 	return err
@@ -58,15 +63,15 @@ type ready struct {
 }
 
 // enoughRoom compares what is missing with what is free.
-func (r *restorer) enoughRoom() error {
+func (r *restorer) enoughRoom(cut *CutLog) error {
 	need := int64(1 << 20) // names, headers
 	for _, x := range r.plan.Segments {
 		if r.sized(x) == nil {
 			need += x.Size
 		}
 	}
-	if c := r.plan.Cut; c != nil {
-		need += 2 * c.Offset // as it was, and as it is written anew
+	if cut != nil {
+		need += 2 * cut.Offset // as it was, and as it is written anew
 	}
 	free, err := r.fsys.Free()
 	if err == nil && free < need {
@@ -130,8 +135,7 @@ func glance(f vfs.File, x *localSeg) (*Shipment, error) {
 }
 
 // fetchCut fetches the beginning of the log that is cut, and checks its records.
-func (r *restorer) fetchCut(ctx context.Context) error {
-	c := r.plan.Cut
+func (r *restorer) fetchCut(ctx context.Context, c *CutLog) error {
 	name := segmentName(r.plan.Store, c.Ref)
 	return r.get.try(ctx, name, tmpName(c.Ref.ID), c.Offset, func(f vfs.File) error {
 		last := c.FirstSeq - 1
@@ -212,7 +216,10 @@ func (r *restorer) putLast(least segment.ID, retired []segment.Ref) error {
 	if p.Cut == nil || p.Cut.Offset == 0 {
 		return nil
 	}
-	return ignoreAbsent(r.fsys.Remove(tmpName(p.Cut.Ref.ID)))
+	if err := ignoreAbsent(r.fsys.Remove(tmpName(p.Cut.Ref.ID))); err != nil {
+		return err
+	}
+	return r.fsys.SyncDir(".")
 }
 
 // none is no records.

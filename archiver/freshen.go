@@ -67,15 +67,16 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 		return nil, err
 	}
 	r.rep.Freshened = true
-	if err := r.fetch(ctx); err != nil {
+	there := old.seq == r.plan.Seq && slices.Equal(old.live, r.set)
+	if err := r.fetch(ctx, there); err != nil {
 		return nil, err
 	}
-	if old.seq == r.plan.Seq && slices.Equal(old.live, r.set) {
+	if there {
 		r.rep.Unchanged, r.rep.Timeline = true, old.log.hdr.Ref.Timeline
 		if err := r.place(); err != nil { // what was damaged
 			return nil, err
 		}
-		return r.rep, r.clean(append(r.retired(old), r.temporaries()...)...)
+		return r.rep, r.clean(append(r.retired(old), r.temporaries(true)...)...)
 	}
 	return r.rep, r.replace(ctx, old)
 }
@@ -161,7 +162,7 @@ func (r *restorer) replace(ctx context.Context, old *copyState) error {
 	if err := r.putLast(least, without(retired, r.set)); err != nil {
 		return err
 	}
-	return r.clean(append(append(gone, r.torn(old)...), r.temporaries()...)...)
+	return r.clean(append(append(gone, r.torn(old)...), r.temporaries(true)...)...)
 }
 
 // samePrefix makes sure that a log which is replaced by its sealed self is the

@@ -203,7 +203,7 @@ func (r *restorer) build(ctx context.Context) (*RestoreReport, error) {
 	if len(r.dir.others) > 0 {
 		return nil, fmt.Errorf("%s: holds %s, which no restore wrote; move it away", r.fsys.Path("."), r.dir.others[0])
 	}
-	if err := r.fetch(ctx); err != nil {
+	if err := r.fetch(ctx, false); err != nil {
 		return nil, err
 	}
 	if err := r.place(); err != nil {
@@ -224,13 +224,14 @@ func (r *restorer) stale() (old []*localSeg) {
 			old = append(old, x)
 		}
 	}
-	return slices.Concat(old, r.dir.bare, r.temporaries())
+	return slices.Concat(old, r.dir.bare, r.temporaries(false))
 }
 
-// temporaries returns the temporary files that are of no use any more.
-func (r *restorer) temporaries() (old []*localSeg) {
+// temporaries returns the temporary files that are of no use any more; last says
+// that the last log is there.
+func (r *restorer) temporaries(last bool) (old []*localSeg) {
 	for _, x := range r.dir.tmps {
-		if r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID {
+		if last || r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID {
 			old = append(old, x)
 		}
 	}

@@ -1,0 +1,221 @@
+package archiver_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/store"
+)
+
+// stateOf reads all of the store in a folder in memory.
+func stateOf(fsys vfs.FS) (map[string]string, error) {
+	r, err := store.OpenReadOnlyFS(vfs.AsFS(fsys), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	got := map[string]string{}
+	for o, err := range r.Scan(store.Range{}) {
+		if err != nil {
+			return nil, err
+		}
+		got[string(o.Key)] = string(o.Value)
+	}
+	return got, nil
+}
+
+// onDisk opens the store in a folder in memory for writing, on the disk, and
+// returns what it holds.
+func onDisk(t *testing.T, fsys *crashfs.FS) (map[string]string, error) {
+	dir := filepath.Join(t.TempDir(), "d")
+	must(t, os.Mkdir(dir, 0o700))
+	for _, name := range fsys.Names() {
+		must(t, os.WriteFile(filepath.Join(dir, name), fsys.Bytes(name), 0o600))
+	}
+	db, err := store.Open(dir, &store.Options{MustExist: true})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	return contents(t, db), nil
+}
+
+// crashStates is how many states each operation of a restore is cut off with.
+func crashStates() int {
+	if n, err := strconv.Atoi(os.Getenv("VARVE_CRASH_STATES")); err == nil {
+		return max(1, n/1000)
+	}
+	return 4
+}
+
+// cutEverywhere calls check for states after every operation of a recording.
+func cutEverywhere(t *testing.T, rec *crashfs.Recording, seed uint64, check func(n int, fsys *crashfs.FS) error) (states int) {
+	t.Helper()
+	for n := rec.First(); n <= rec.Ops(); n++ {
+		at := rec.At(n)
+		for i := range crashStates() {
+			kind := crashfs.Kinds[(n*7+i*13)%len(crashfs.Kinds)]
+			if i == 0 {
+				kind = crashfs.Kind{Data: crashfs.DataAll, Names: crashfs.NamesAll}
+			}
+			s := crashfs.State{Kind: kind, Seed: seed + uint64(n*100+i)}
+			states++
+			if err := check(n, at.Crash(s.Seed, s.Kind)); err != nil {
+				t.Fatalf("seed %d: cut after operation %d (%v), %v: %v", seed, n, rec.Op(n), s, err)
+			}
+		}
+	}
+	return states
+}
+
+// TestPowerCutWhileFreshening cuts the freshening of a standby off after every
+// operation: it opens as what it was or as what it is to be, and freshening it
+// again completes the work.
+func TestPowerCutWhileFreshening(t *testing.T) {
+	t.Parallel()
+	for seed := uint64(1); seed <= 3; seed++ {
+		l, v, a := grown(t, 20+seed, 30)
+		old := l.moments[len(l.moments)-1]
+		if seed > 1 { // from within a log
+			old = l.moments[len(l.moments)-9]
+		}
+		was := old.want
+		fsys := crashfs.New()
+		_, err := archiver.BuildIn(t.Context(), a, fsys, archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{Seq: old.seq}), Parallel: 1})
+		must(t, err)
+		for range 20 {
+			l.commit()
+		}
+		l.seal()
+		v.ship(t, l.dir)
+		now, p := maps.Clone(l.now), archiver.Point{}
+		if seed == 3 { // to within a log
+			m := l.moments[len(l.moments)-5]
+			now, p.Seq = m.want, m.seq
+		}
+		o := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, p), Parallel: 1}
+		rec := fsys.Record()
+		_, err = archiver.FreshenIn(t.Context(), a, fsys, o)
+		must(t, err)
+		changed := false
+		states := cutEverywhere(t, rec, seed, func(n int, crashed *crashfs.FS) error {
+			got, err := stateOf(crashed)
+			if err != nil {
+				return fmt.Errorf("open: %w", err)
+			}
+			isNow := maps.Equal(got, now)
+			if changed = changed || isNow; !isNow && !maps.Equal(got, was) {
+				return errors.New("it is neither what it was nor what it is to be")
+			}
+			if n%5 == 0 {
+				if wrote, err := onDisk(t, crashed); err != nil || !maps.Equal(wrote, got) {
+					return fmt.Errorf("opened for writing, it is another: %v", err)
+				}
+			}
+			if _, err := archiver.FreshenIn(t.Context(), a, crashed, o); err != nil {
+				return fmt.Errorf("again: %w", err)
+			}
+			return isNowThere(crashed, now)
+		})
+		t.Logf("seed %d: %d states of %d operations", seed, states, rec.Ops()-rec.First())
+		if !changed {
+			t.Errorf("seed %d: no state was the new one", seed)
+		}
+	}
+}
+
+// isNowThere checks that a folder holds a state, in one log and nothing beside.
+func isNowThere(fsys *crashfs.FS, want map[string]string) error {
+	got, err := stateOf(fsys)
+	if err != nil {
+		return fmt.Errorf("after that: %w", err)
+	}
+	if !maps.Equal(got, want) {
+		return errors.New("after that it is another")
+	}
+	logs := 0
+	for _, name := range fsys.Names() {
+		switch filepath.Ext(name) {
+		case ".open":
+			logs++
+		case ".tmp":
+			return fmt.Errorf("%s is left", name)
+		}
+	}
+	if logs != 1 {
+		return fmt.Errorf("%d logs are left", logs)
+	}
+	return nil
+}
+
+// TestPowerCutWhileRestoring cuts a restore off after every operation: the folder
+// beside is no store until it is whole, and restoring again completes the work.
+func TestPowerCutWhileRestoring(t *testing.T) {
+	t.Parallel()
+	l, _, a := grown(t, 30, 60)
+	m := l.moments[len(l.moments)-7]
+	o := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{Time: m.at}), Parallel: 1}
+	fsys := crashfs.New()
+	rec := fsys.Record()
+	_, err := archiver.BuildIn(t.Context(), a, fsys, o)
+	must(t, err)
+	must(t, isNowThere(fsys, m.want))
+	states := cutEverywhere(t, rec, 30, func(_ int, crashed *crashfs.FS) error {
+		if _, err := archiver.BuildIn(t.Context(), a, crashed, o); err != nil {
+			return fmt.Errorf("again: %w", err)
+		}
+		return isNowThere(crashed, m.want)
+	})
+	t.Logf("%d states of %d operations", states, rec.Ops())
+	// What the last operation left is durable: the folder may be renamed.
+	for s, crashed := range rec.At(rec.Ops()).States(31) {
+		if err := isNowThere(crashed, m.want); err != nil {
+			t.Errorf("after the end, %v: %v", s, err)
+		}
+	}
+}
+
+// TestEachCallOfAFresheningFails fails each call once: the copy opens, and the next
+// attempt completes the work.
+func TestEachCallOfAFresheningFails(t *testing.T) {
+	l, v, a := grown(t, 40, 30)
+	was := maps.Clone(l.now)
+	before := crashfs.New()
+	_, err := archiver.BuildIn(t.Context(), a, before, archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{}), Parallel: 1})
+	must(t, err)
+	l.grow(v, 12)
+	o := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{}), Parallel: 1}
+	failed := &fs.PathError{Op: "x", Path: "y", Err: fs.ErrClosed}
+	for n := 1; ; n++ {
+		fsys := before.Clone()
+		fsys.Fail(func(op crashfs.Op) error {
+			if op.N == n && op.Kind.Mutates() {
+				return failed
+			}
+			return nil
+		})
+		start := fsys.Ops()
+		_, err := archiver.FreshenIn(t.Context(), a, fsys, o)
+		if err == nil && fsys.Ops()-start < n-start {
+			return
+		}
+		fsys.Fail(nil)
+		got, openErr := stateOf(fsys)
+		if openErr != nil || !maps.Equal(got, was) && !maps.Equal(got, l.now) {
+			t.Fatalf("seed 40: operation %d failed (%v): it does not open as what it was or is to be: %v", n, err, openErr)
+		}
+		if _, err := archiver.FreshenIn(t.Context(), a, fsys, o); err != nil {
+			t.Fatalf("seed 40: operation %d failed; again: %v", n, err)
+		}
+		must(t, isNowThere(fsys, l.now))
+	}
+}
