@@ -1,0 +1,371 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+)
+
+// run starts a.Run, and returns what ends it and waits for it.
+func (s *shipScene) run(a *Archiver) (stop func() error) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+func TestTargetThatBecomesAnotherArchiveStopsAndTheOthersGoOn(t *testing.T) {
+	for what, change := range map[string]func(*memTarget){
+		"another identity": func(m *memTarget) {
+			other := newMemTarget("mem://other")
+			_, err := Init(context.Background(), other)
+			if err != nil {
+				panic(err)
+			}
+			b, _ := other.get(identityName)
+			m.set(identityName, b)
+		},
+		"no identity": func(m *memTarget) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			clear(m.objects)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShipScene(t, 2)
+				s.add(1, 2)
+				a := s.archiver(s.options())
+				stop := s.run(a)
+				time.Sleep(time.Second)
+				before := s.targets[0].stored()
+				change(s.targets[0])
+				time.Sleep(11 * time.Second) // it is found out though nothing is shipped
+				synctest.Wait()
+				if alarm := a.Status().Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmIdentity {
+					t.Fatalf("alarm %+v", alarm)
+				}
+				s.add(3)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := s.targets[0].stored(); n != before {
+					t.Errorf("%d objects were put there afterwards", n-before)
+				}
+				s.check(s.targets[1])
+				must(t, stop())
+			})
+		})
+	}
+}
+
+// TestNoReceiptFromAPlaceThatIsNotTheArchive has the disk unmounted between the look
+// at the identity and the put, which then goes to the folder below.
+func TestNoReceiptFromAPlaceThatIsNotTheArchive(t *testing.T) {
+	s := newShipScene(t, 1)
+	s.add(1, 2, 3)
+	m := s.targets[0]
+	id, err := Identify(t.Context(), m)
+	must(t, err)
+	m.hook(func(_ context.Context, op, name string) error {
+		if op == "put" {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			delete(m.objects, identityName)
+		}
+		return nil
+	}, nil)
+	if _, err := s.archiver(s.options()).Once(t.Context()); !errors.Is(err, ErrNoIdentity) {
+		t.Errorf("error %v", err)
+	}
+	refs, err := openReceipts(t, s.receipts()).Refs(id.ID)
+	if len(refs) != 0 || err != nil {
+		t.Errorf("receipts %v, %v", refs, err)
+	}
+}
+
+func TestUnmountedFolderIsNotTakenForAnEmptyArchive(t *testing.T) {
+	s := newShipScene(t, 0)
+	s.add(1, 2)
+	mount := filepath.Join(t.TempDir(), "mount")
+	must(t, os.Mkdir(mount, 0o700))
+	dir, err := OpenDir(mount, nil)
+	must(t, err)
+	_, err = Init(t.Context(), dir)
+	must(t, err)
+	o := s.options()
+	o.Targets, o.Poll = []Target{dir}, time.Hour
+	notify := make(chan struct{})
+	o.Notify = notify
+	a := s.archiver(o)
+	stop := s.run(a)
+	wait(t, "the first segments", func() bool { return a.Status().Targets[0].Receipts == 2 })
+	must(t, os.Rename(mount, mount+".disk"))
+	must(t, os.Mkdir(mount, 0o700)) // what is below the disk
+	s.add(3)
+	notify <- struct{}{}
+	wait(t, "the alarm", func() bool {
+		alarm := a.Status().Targets[0].Alarm
+		return alarm != nil && alarm.Kind == AlarmIdentity
+	})
+	if err := stop(); err != nil && !errors.Is(err, ErrNoIdentity) {
+		t.Error(err)
+	}
+	if has, err := a.receipts.Has(a.lanes[0].id.ID, shipRef(3)); has || err != nil {
+		t.Errorf("a receipt for what is not in the archive: %v, %v", has, err)
+	}
+	must(t, os.RemoveAll(mount))
+	must(t, os.Rename(mount+".disk", mount))
+	_, err = s.archiver(s.to(dir)).Once(t.Context())
+	must(t, err)
+	info, err := dir.Sum(t.Context(), segmentName(shipUUID, shipRef(3)))
+	if err != nil || info.Size == 0 {
+		t.Errorf("after it was mounted again: %+v, %v", info, err)
+	}
+}
+
+// to are the options for other targets.
+func (s *shipScene) to(t ...Target) Options {
+	o := s.options()
+	o.Targets = t
+	return o
+}
+
+// wait waits for what another goroutine does.
+func wait(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%s: not within 20 s", what)
+		}
+	}
+}
+
+func TestTwoArchiversOfOneStoreDoNoHarm(t *testing.T) {
+	s := newShipScene(t, 1)
+	for id := range 60 {
+		s.add(id + 1)
+	}
+	var wg sync.WaitGroup
+	for range 3 {
+		a := s.archiver(s.options())
+		wg.Go(func() {
+			if _, err := a.Once(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s.check(s.targets[0])
+}
+
+func TestTwoStoresShareAnArchive(t *testing.T) {
+	s := newShipScene(t, 1)
+	s.add(1, 2, 3)
+	other := &shipScene{t: t, dir: t.TempDir(), next: 1, targets: s.targets}
+	store := shipUUID
+	store[0]++
+	for id := 1; id <= 3; id++ {
+		must(t, os.WriteFile(other.path(id), logBytes(t, store, shipRef(id), uint64(id), 1, 50, time.Unix(1e9, 0), true), 0o400))
+	}
+	for range 2 {
+		for _, x := range []*shipScene{s, other} {
+			_, err := x.archiver(x.options()).Once(t.Context())
+			must(t, err)
+		}
+	}
+	if n := len(s.targets[0].names()); n != 7 || s.targets[0].stored() != 7 {
+		t.Errorf("%d objects, stored %d times, want 7", n, s.targets[0].stored())
+	}
+}
+
+func TestSegmentsOfAnotherStoreInTheFolderAreLeftAlone(t *testing.T) {
+	s := newShipScene(t, 1)
+	s.add(1, 2, 3)
+	store := shipUUID
+	store[0]++
+	foreign := s.path(9)
+	must(t, os.WriteFile(foreign, logBytes(t, store, shipRef(9), 1, 1, 50, time.Unix(1e9, 0), true), 0o400))
+	_, err := s.archiver(s.options()).Once(t.Context())
+	must(t, err)
+	s.check(s.targets[0], 9)
+}
+
+// TestStoreThatIsNotMountedIsAnAlarm has the store's folder empty all at once: that is
+// no empty backlog.
+func TestStoreThatIsNotMountedIsAnAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShipScene(t, 1)
+		s.add(1, 2)
+		o := s.options()
+		o.Receipts = vfs.Dir(filepath.Join(t.TempDir(), "state"))
+		a := s.archiver(o)
+		stop := s.run(a)
+		time.Sleep(time.Second)
+		must(t, os.Rename(s.dir, s.dir+".disk"))
+		must(t, os.Mkdir(s.dir, 0o700))
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if h := a.Health(); len(h) != 1 || !strings.HasPrefix(h[0], "store: ") {
+			t.Errorf("health %q", h)
+		}
+		must(t, os.Remove(s.dir))
+		must(t, os.Rename(s.dir+".disk", s.dir))
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if h := a.Health(); len(h) != 0 {
+			t.Errorf("health %q", h)
+		}
+		must(t, stop())
+	})
+}
+
+// TestEndingWaitsForUploads has two uploads at work when Run is told to end: one that
+// is done within the grace time, and one that is not.
+func TestEndingWaitsForUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShipScene(t, 1)
+		s.add(1, 2, 3, 4, 5)
+		var begun atomic.Int64
+		s.targets[0].hook(func(ctx context.Context, op, name string) error {
+			if op != "put" {
+				return nil
+			}
+			begun.Add(1)
+			d := 10 * time.Second
+			if strings.Contains(name, "2.seg") {
+				d = time.Hour
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(d):
+				return nil
+			}
+		}, nil)
+		o := s.options()
+		o.Parallel = 2
+		a := s.archiver(o)
+		stop := s.run(a)
+		time.Sleep(time.Second)
+		begin := time.Now()
+		must(t, stop())
+		if d := time.Since(begin); d < 29*time.Second || d > 31*time.Second {
+			t.Errorf("it took %v to end, and the grace time is 30 s", d)
+		}
+		if begun.Load() != 2 {
+			t.Errorf("%d uploads begun, want 2", begun.Load())
+		}
+		s.check(s.targets[0], 2, 3, 4, 5)
+	})
+}
+
+// TestStartFailsAtOnceWhereNoTargetCanBeUsed says so, and does not try for ever.
+func TestStartFailsAtOnceWhereNoTargetCanBeUsed(t *testing.T) {
+	for _, want := range []error{ErrDenied, ErrUnconditional, ErrNoIdentity} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShipScene(t, 2)
+			s.add(1)
+			for _, m := range s.targets {
+				m.hook(func(_ context.Context, op, _ string) error {
+					if op == "probe" || op == "open" && errors.Is(want, ErrNoIdentity) {
+						if want == ErrNoIdentity {
+							return ErrNotExist
+						}
+						return want
+					}
+					return nil
+				}, nil)
+			}
+			begin := time.Now()
+			if err := s.archiver(s.options()).Run(t.Context()); !errors.Is(err, want) || time.Since(begin) > 0 {
+				t.Errorf("after %v: %v, want %v", time.Since(begin), err, want)
+			}
+			for _, m := range s.targets {
+				s.untouched(m)
+			}
+		})
+	}
+}
+
+// untouched wants nothing but the identity at a target.
+func (s *shipScene) untouched(m *memTarget) {
+	s.t.Helper()
+	if n := m.names(); len(n) != 1 {
+		s.t.Errorf("objects %q", n)
+	}
+}
+
+// TestTargetThatIsUnreachableAtTheStartIsTriedAgain, beside one that works.
+func TestTargetThatIsUnreachableAtTheStartIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShipScene(t, 2)
+		s.add(1, 2)
+		s.targets[0].hook(func(context.Context, string, string) error { return errors.New("no route") }, nil)
+		a := s.archiver(s.options())
+		stop := s.run(a)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.check(s.targets[1])
+		s.targets[0].hook(nil, nil)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		s.check(s.targets[0])
+		if h := a.Health(); len(h) != 0 {
+			t.Errorf("health %q", h)
+		}
+		must(t, stop())
+	})
+}
+
+// TestSegmentThatIsDamagedAfterItWasVerified is refused by the target, verified again,
+// and set aside.
+func TestSegmentThatIsDamagedAfterItWasVerified(t *testing.T) {
+	s := newShipScene(t, 1)
+	s.add(1, 2)
+	var once sync.Once
+	s.targets[0].hook(func(_ context.Context, op, name string) error {
+		if op == "sum" && strings.Contains(name, "2.seg") {
+			once.Do(func() {
+				b, err := os.ReadFile(s.path(2))
+				must(t, err)
+				b[len(b)/2] ^= 1
+				must(t, os.Chmod(s.path(2), 0o600))
+				must(t, os.WriteFile(s.path(2), b, 0o600))
+			})
+		}
+		return nil
+	}, nil)
+	a := s.archiver(s.options())
+	a.backoff = backoff{base: time.Millisecond, most: time.Millisecond}
+	if _, err := a.Once(t.Context()); !errors.Is(err, ErrSetAside) {
+		t.Errorf("error %v", err)
+	}
+	s.check(s.targets[0], 2)
+}
+
+// TestReceiptThatIsLostIsWrittenAgain after the target was asked, and nothing is sent.
+func TestReceiptThatIsLostIsWrittenAgain(t *testing.T) {
+	s := newShipScene(t, 1)
+	s.add(1, 2, 3)
+	_, err := s.archiver(s.options()).Once(t.Context())
+	must(t, err)
+	must(t, os.RemoveAll(filepath.Join(s.dir, "receipts")))
+	r, err := s.archiver(s.options()).Once(t.Context())
+	must(t, err)
+	if got := r.Targets[0]; got.Found != 3 || got.Shipped != 0 {
+		t.Errorf("report %+v", got)
+	}
+	s.check(s.targets[0])
+}
