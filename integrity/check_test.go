@@ -208,6 +208,31 @@ func TestEverySegmentIsJudgedThoughTheLogIsDamaged(t *testing.T) {
 	}
 }
 
+// TestANewestLogThatIsSealedIsJudgedAsALog takes the log away that the last sealed
+// one names, so that this is the newest, and damages a value in it: an open at
+// level log would refuse it, so check names it there.
+func TestANewestLogThatIsSealedIsJudgedAsALog(t *testing.T) {
+	m := mapped(t, closedStore(t))
+	segs := sealed(m)
+	for name := range m {
+		if strings.HasSuffix(name, ".open") {
+			delete(m, name)
+		}
+	}
+	m[segs[len(segs)-1]].Data[500] ^= 1
+	for _, level := range levels[2:] {
+		r := mustCheck(t, m, integrity.CheckOptions{Level: level})
+		if !slices.ContainsFunc(r.Findings, func(f integrity.Finding) bool { return f.Kind == integrity.DamagedRecord && f.FirstSeq > 0 }) {
+			t.Errorf("%v: %+v", level, r.Findings)
+		}
+	}
+	m[segs[len(segs)-1]].Data[500] ^= 1
+	r := mustCheck(t, m, integrity.CheckOptions{Level: integrity.None})
+	if len(r.Findings) != 1 || r.Findings[0].Kind != integrity.LostLog {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
 // copyOf copies the files of a store that is open, as a crash leaves them.
 func copyOf(t *testing.T, dir string) fstest.MapFS {
 	m := mapped(t, dir)

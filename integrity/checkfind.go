@@ -162,7 +162,10 @@ func (c *check) withoutNewest(why error) error {
 	mine := f.File == c.fs.Path(newest.Name)
 	switch {
 	case mine && newest.Sealed && f.Kind == DamagedLog:
-		// Its job names it.
+		if !c.jobNames(newest) {
+			f.Kind = DamagedRecord
+			c.rep.find(f)
+		}
 	case mine && f.Kind == DamagedLog:
 		if err := c.damagedLog(newest, f); err != nil {
 			return err
@@ -178,6 +181,20 @@ func (c *check) withoutNewest(why error) error {
 	}
 	c.missing(missing)
 	return nil
+}
+
+// jobNames reports whether the job of a sealed segment, which is damaged, will
+// come upon the damage: it reads all of it, or it is in the footer.
+func (c *check) jobNames(e *Entry) bool {
+	if c.o.Level == Full && (c.o.Sample == 0 || c.o.Sample == 1) {
+		return true
+	}
+	src, err := c.open(e)
+	if err != nil {
+		return true
+	}
+	_, found := verifyTable(c.ctx, src, e.Size, VerifyOptions{})
+	return len(found) > 0
 }
 
 // damagedLog names all damage in the durable part of the newest log; first is

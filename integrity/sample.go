@@ -18,7 +18,12 @@ type Confidence struct {
 
 // String says it in words.
 func (c Confidence) String() string {
-	if c.Read == c.Of {
+	switch {
+	case c.Of == 0:
+		return "there is no sealed segment"
+	case c.Of == 1 && c.Read == 1:
+		return "1 of 1 sealed segments was read whole"
+	case c.Read == c.Of:
 		return fmt.Sprintf("all %d sealed segments were read whole", c.Of)
 	}
 	s := fmt.Sprintf("%d of %d sealed segments were read whole; damage in %.2g %% of them or more", c.Read, c.Of, 100*c.Share)

@@ -223,9 +223,8 @@ func TestSegmentsOfAnotherLengthAreFound(t *testing.T) {
 	}
 }
 
-// withRecord replaces record n of the log and seals it again where seal is set; else
-// the old footer stays.
-func withRecord(t *testing.T, b []byte, n int, change func(*segment.Record)) []byte {
+// withRecord changes record n, and leaves all others, and the footer, as they are.
+func withRecord(t testing.TB, b []byte, n int, change func(*segment.Record)) []byte {
 	t.Helper()
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
@@ -253,7 +252,7 @@ func withRecord(t *testing.T, b []byte, n int, change func(*segment.Record)) []b
 // graft puts the footer of one segment behind the records of another, with the
 // digest and the checksum that it must have there: a table that is sound by
 // itself, and not that of the records.
-func graft(t *testing.T, records, footed []byte) []byte {
+func graft(t testing.TB, records, footed []byte) []byte {
 	t.Helper()
 	out := append(bytes.Clone(records), footed[len(records):]...)
 	at := len(out) - 160
@@ -297,6 +296,32 @@ func TestTablesThatAreNotThoseOfTheRecords(t *testing.T) {
 		}
 		if len(found) == 0 || strings.Join(all, " ") != c.keys || !strings.Contains(found[0].Reason, c.say) {
 			t.Errorf("%s: %q, %+v", name, all, found)
+		}
+	}
+}
+
+// TestSummariesThatAreNotThoseOfTheRecords changes each field of the trailer by one,
+// and gives it its digest and checksum again.
+func TestSummariesThatAreNotThoseOfTheRecords(t *testing.T) {
+	for name, b := range map[string][]byte{"log": seal(t, variedLog()), "output": output(t)} {
+		h, _, err := segment.ParseHeader(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := len(b) - 160
+		for field := range 14 {
+			for _, d := range []uint64{1, ^uint64(0)} {
+				c := bytes.Clone(b)
+				f := c[at+8*field:]
+				binary.LittleEndian.PutUint64(f, binary.LittleEndian.Uint64(f)+d)
+				sum := sha256.Sum256(c[:at+112])
+				copy(c[at+112:], sum[:])
+				putTrailerCRC(c, h)
+				_, found := verify(t, c)
+				if len(found) == 0 || found[0].Kind != WrongTable && found[0].Kind != DamagedTable {
+					t.Errorf("%s: field %d of the trailer, %+d: %+v", name, field, int64(d), found)
+				}
+			}
 		}
 	}
 }
@@ -378,7 +403,7 @@ func TestWhatTheDiskDoesNotReadIsNamed(t *testing.T) {
 	}
 }
 
-// endless counts reads and cancels after some.
+// cancelling ends a context at its nth read.
 type cancelling struct {
 	io.ReaderAt
 	left   int
