@@ -1,11 +1,7 @@
 package store
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -50,17 +46,8 @@ func OpenReadOnly(dir string, o *Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
+	if dir, err = storeFolder(dir); err != nil {
 		return nil, err
-	}
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, noStore(dir)
-	case err != nil:
-		return nil, err
-	case !info.IsDir():
-		return nil, fmt.Errorf("%s: is a file; a store is a folder: %w", dir, ErrNotStore)
 	}
 	return openReader(vfs.Dir(dir), opt)
 }
@@ -125,27 +112,8 @@ func (r *Reader) Refresh() error {
 	return r.reload()
 }
 
-// reload builds the index from the files. While a process writes, files change
-// their names and come and go: then the newest state is looked for again.
-func (r *Reader) reload() error {
-	const tries = 20
-	for i := 0; ; i++ {
-		live, err := r.fs.Locked(integrity.LockName)
-		if err != nil {
-			return err
-		}
-		err = r.load(live)
-		now, lockErr := r.fs.Locked(integrity.LockName)
-		if err == nil && lockErr == nil && now == live || i == tries {
-			return err
-		}
-		again := now != live || live && (errors.Is(err, ErrMissing) || isCorrupt(err)) || errors.Is(err, fs.ErrNotExist) && i < 3
-		if !again {
-			return errors.Join(err, lockErr)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
+// reload builds the index from the files.
+func (r *Reader) reload() error { return whileWritten(r.fs, r.load) }
 
 // load builds a view and puts it in place of the present one.
 func (r *Reader) load(live bool) error {
