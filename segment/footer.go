@@ -196,24 +196,9 @@ func appendDigest(dst []byte, p Place, at int64, sum [32]byte) []byte {
 // parseTrailer reads the trailer that stands at offset at, and returns length
 // and number of blocks of the index, both bounded by the file.
 func (f *Footer) parseTrailer(b []byte, at int64) (length, blocks int64, err error) {
-	if string(b[trailerSize-len(footerMagic):]) != footerMagic {
-		return 0, 0, ErrNoFooter
-	}
-	if err := checkVersion(le.Uint16(b[trailerCRC+crcSize:]), at+trailerCRC+crcSize); err != nil {
+	var v trailer
+	if f.Summary, v, err = f.r.parseTrailer(b, at); err != nil {
 		return 0, 0, err
-	}
-	if le.Uint16(b[trailerCRC+crcSize+2:]) != 0 ||
-		crc32.Update(f.r.place.at(at), castagnoli, b[:trailerCRC]) != le.Uint32(b[trailerCRC:]) {
-		return 0, 0, corrupt(at, "trailer checksum")
-	}
-	var v [digestAt / 8]int64
-	for i := range v {
-		v[i] = int64(le.Uint64(b[8*i:]))
-	}
-	f.Summary = Summary{
-		RecordsEnd: v[0], Puts: v[5], Deletes: v[6], Others: v[7], Batches: v[8],
-		FirstSeq: uint64(v[9]), LastSeq: uint64(v[10]), FirstTime: v[11], LastTime: v[12], PutBytes: v[13],
-		FileSize: f.r.Size, SHA256: [32]byte(b[digestAt:]),
 	}
 	f.index, length, blocks = v[1], v[2], v[3]
 	ok := f.RecordsEnd >= f.r.HeaderSize && f.RecordsEnd <= f.index && f.index <= at &&

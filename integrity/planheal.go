@@ -1,0 +1,442 @@
+package integrity
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// patient is a segment to be healed, and what its own file still says of it.
+type patient struct {
+	ref   segment.Ref
+	e     *Entry // nil: there is no file
+	ended bool   // it must be complete: a later log was begun
+
+	header  []byte           // its own, encoded, if it is sound
+	trailer *segment.Summary // its own, if that is sound
+	durable int64            // as a log, it says that it was on the disk up to here
+	reach   int64            // as a log, up to here it has sound records
+}
+
+// heal adds the step that heals a segment, and reports whether there is one.
+// Otherwise the finding is left, with what spoke against each way.
+func (p *planner) heal(ref segment.Ref, e *Entry, f Finding, ended bool) bool {
+	what := ref.String()
+	if e != nil {
+		what = e.Name
+	}
+	if p.tried[what] {
+		return false
+	}
+	x := &patient{ref: ref, e: e, ended: ended}
+	if e == nil {
+		x.e = p.quarantined(ref)
+	}
+	for _, way := range []func(*patient) (*Step, error){p.takeCopy, p.rebuild, p.join} {
+		s, err := way(x)
+		if s != nil && err == nil {
+			s.Segment, s.Reason = ref, f.Reason
+			if e != nil {
+				s.File = e.Name
+			}
+			if s.To == s.File {
+				s.To = ""
+			}
+			p.step(*s)
+			p.tried[s.target()] = true // whatever comes of it is not healed again
+			return true
+		}
+		if err != nil {
+			f.Reason += "; " + err.Error()
+		}
+	}
+	f.Segment = ref
+	p.leave(what, f)
+	return false
+}
+
+// quarantined returns the file that an earlier repair took away from a segment which
+// has none now: where there are no hard links, that may have been cut off before the
+// new file was in place.
+func (p *planner) quarantined(ref segment.Ref) *Entry {
+	list, err := p.view.ReadDir(QuarantineName)
+	if err != nil {
+		return nil // mostly, that there is no such folder
+	}
+	var last *Entry
+	for _, d := range list {
+		base, n, ok := cutLast(d.Name())
+		if !ok || base != fileName(ref.ID, true) && base != fileName(ref.ID, false) {
+			continue
+		}
+		e := &Entry{Name: QuarantineName + "/" + d.Name(), ID: ref.ID, Sealed: base == fileName(ref.ID, true)}
+		e.read(p.view)
+		if e.Err != nil && !isCorrupt(e.Err) || e.Header != nil && (e.Header.Ref != ref || e.Header.UUID != p.plan.UUID) {
+			continue
+		}
+		if _, m, _ := cutLast(nameOf(last)); n > m {
+			last = e
+		}
+	}
+	return last
+}
+
+func nameOf(e *Entry) string {
+	if e == nil {
+		return ""
+	}
+	return e.Name
+}
+
+// cutLast splits a name before its last part, a number.
+func cutLast(name string) (base string, n int, ok bool) {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(name[i+1:])
+	return name[:i], n, err == nil
+}
+
+// examine reads of the patient's own file whatever can be read; like is the header of
+// the same segment in another copy, or nil.
+func (p *planner) examine(x *patient, like *segment.Reader) error {
+	x.header, x.trailer, x.durable, x.reach = nil, nil, 0, 0
+	if x.e == nil {
+		return nil
+	}
+	f, err := p.view.Open(x.e.Name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	src := &patchy{ctx: p.ctx, src: f}
+	h := x.e.Header
+	if h != nil && h.Ref == x.ref && h.UUID == p.plan.UUID {
+		x.header = h.Append(nil)
+	} else if like != nil {
+		h = like.Header
+	} else {
+		h = &segment.Header{Kind: segment.Log, UUID: p.plan.UUID, Ref: x.ref, FirstSeq: 1}
+	}
+	r := segment.ReaderFor(h, src, x.e.Size)
+	if x.header != nil {
+		r.HeaderSize = int64(len(x.header))
+	} else if like != nil {
+		r.HeaderSize = min(like.HeaderSize, x.e.Size)
+	}
+	x.trailer, _ = r.Trailer()
+	if h.Kind != segment.Log {
+		return nil
+	}
+	w := &goOn{r: r, src: src, to: x.e.Size, depth: segment.CheckValues, rec: func(rec *segment.Record) error {
+		if rec.Vouches() {
+			x.durable = max(x.durable, rec.Vouch)
+		}
+		if rec.Commit() {
+			x.reach = rec.Offset + rec.Size
+		}
+		return p.ctx.Err()
+	}}
+	return w.run()
+}
+
+// donated opens what the other copy has of a segment. It is the caller's to close.
+func (p *planner) donated(x *patient) (*segment.Reader, Source, error) {
+	if !slices.Contains(p.has, x.ref) {
+		if p.from == nil {
+			return nil, nil, nil
+		}
+		return nil, nil, fmt.Errorf("%s does not have it", p.from)
+	}
+	src, size, err := p.from.Segment(p.ctx, p.plan.UUID, x.ref)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", p.from, err)
+	}
+	r, err := segment.NewReader(src, size)
+	if err == nil && (r.Header.Ref != x.ref || r.Header.UUID != p.plan.UUID) {
+		err = fmt.Errorf("its header is that of %v", r.Header.Ref)
+	}
+	if err == nil {
+		err = p.examine(x, r)
+	}
+	if err == nil && x.header != nil && !bytes.Equal(x.header, r.Header.Append(nil)) {
+		err = errors.New("its header is another, though both are sound")
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", p.from, err), src.Close())
+	}
+	return r, src, nil
+}
+
+// reopen opens the same again.
+func (p *planner) reopen(ref segment.Ref) func() (Source, error) {
+	return func() (Source, error) {
+		src, _, err := p.from.Segment(p.ctx, p.plan.UUID, ref)
+		return src, err
+	}
+}
+
+// takeCopy heals with the file of the other copy as it is. No step and no error
+// is that there is nothing to take.
+func (p *planner) takeCopy(x *patient) (*Step, error) {
+	r, src, err := p.donated(x)
+	if r == nil {
+		return nil, err
+	}
+	defer src.Close()
+	c := &content{open: p.reopen(x.ref), size: r.Size, mode: 0o600}
+	f, err := r.OpenFooter()
+	sealed := err == nil
+	switch {
+	case sealed:
+		c.mode = 0o400
+		err = p.fitsSealed(x, r, src, f)
+	case errors.Is(err, segment.ErrNoFooter) && r.Header.Kind == segment.Log:
+		err = p.fitsLog(x, r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.from, err)
+	}
+	return &Step{Action: TakeCopy, To: fileName(x.ref.ID, sealed), Source: p.from.String(), new: c}, nil
+}
+
+// fitsSealed proves that a sealed file of the other copy is the patient's segment.
+func (p *planner) fitsSealed(x *patient, r *segment.Reader, src Source, f *segment.Footer) error {
+	_, list, err := VerifySealed(p.ctx, src, r.Size, VerifyOptions{Ref: x.ref, Progress: p.progress})
+	switch {
+	case err != nil:
+		return err
+	case len(list) > 0:
+		return fmt.Errorf("it is damaged, too: %s", list[0].Reason)
+	case x.durable > f.RecordsEnd:
+		return fmt.Errorf("its records end at %d, and here they were on the disk up to %d", f.RecordsEnd, x.durable)
+	}
+	return x.sameAs(f.SHA256)
+}
+
+// sameAs compares with the patient's own digest, as far as that can be read.
+func (x *patient) sameAs(sum [32]byte) error {
+	if x.trailer != nil && x.trailer.SHA256 != sum {
+		return fmt.Errorf("its SHA-256 is %x, and that of the segment was %x", sum, x.trailer.SHA256)
+	}
+	return nil
+}
+
+// fitsLog proves that an unsealed log of the other copy can take the patient's place.
+func (p *planner) fitsLog(x *patient, r *segment.Reader) error {
+	v, err := Judge(r, Log)
+	if err != nil {
+		return fmt.Errorf("it is damaged, too: %w", err)
+	}
+	ended := v.Successor != (segment.Ref{})
+	switch {
+	case v.End < max(x.durable, x.reach):
+		return fmt.Errorf("it has the log up to %d only", v.End)
+	case !ended && (x.ended || x.trailer != nil):
+		return errors.New("it has the beginning of the log only")
+	case x.trailer == nil:
+		return nil
+	}
+	_, sum, err := r.Seal(v.End)
+	if err != nil {
+		return err
+	}
+	return x.sameAs(sum.SHA256)
+}
+
+// rebuild heals a sealed segment of sound records by a new footer, which is a pure
+// function of them.
+func (p *planner) rebuild(x *patient) (*Step, error) {
+	if x.e == nil || !x.e.Sealed || x.e.Header == nil || x.e.Header.Ref != x.ref {
+		return nil, nil
+	}
+	if x.header == nil {
+		if err := p.examine(x, nil); err != nil {
+			return nil, err
+		}
+	}
+	own := p.view.of(x.e.Name)
+	open := func() (Source, error) { return p.view.source(own) }
+	return p.footed(x, open, x.e.Size, RebuildTable, "its own records")
+}
+
+// footed makes the step that puts a sealed segment in place: the records that open
+// gives, in so many bytes, and the footer that is theirs.
+func (p *planner) footed(x *patient, open func() (Source, error), size int64, a Action, source string) (*Step, error) {
+	src, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	r, err := segment.NewReader(src, size)
+	if err != nil {
+		return nil, err
+	}
+	end, err := recordsEnd(x, r)
+	if err != nil {
+		return nil, err
+	}
+	footer, sum, err := r.Seal(end)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.sameAs(sum.SHA256); err != nil && !p.asSealed(x) {
+		return nil, fmt.Errorf("with a table made anew %w", err)
+	}
+	made := func() (Source, error) {
+		src, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return &footed{withFooter{src, footer, end}, src}, nil
+	}
+	return &Step{Action: a, To: fileName(x.ref.ID, true), Source: source,
+		new: &content{open: made, size: sum.FileSize, mode: 0o400}}, nil
+}
+
+// recordsEnd returns where the records of a segment end: of a log, behind its End
+// record; an output's trailer says so.
+func recordsEnd(x *patient, r *segment.Reader) (int64, error) {
+	if r.Header.Kind == segment.Output {
+		if x.trailer == nil {
+			return 0, errors.New("nothing says where the records of the output end")
+		}
+		return x.trailer.RecordsEnd, nil
+	}
+	v, err := Judge(r, Log)
+	if err == nil && v.Successor == (segment.Ref{}) {
+		err = fmt.Errorf("the log is not complete: its records end at %d", v.End)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return v.End, nil
+}
+
+// asSealed reports whether the patient is a log that is, byte for byte, as it was
+// sealed, with a table that was wrong from the beginning: then its records decide.
+func (p *planner) asSealed(x *patient) bool {
+	f, err := p.view.Open(x.e.Name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	r, err := segment.NewReader(f, x.e.Size)
+	if err != nil || r.Header.Kind != segment.Log {
+		return false
+	}
+	footer, err := r.OpenFooter()
+	return err == nil && footer.CheckDigest() == nil
+}
+
+// join heals a log with what the other copy has of it, and behind that with its own
+// bytes: those of the same log at the same offsets are the same history.
+func (p *planner) join(x *patient) (*Step, error) {
+	if x.e == nil {
+		return nil, nil
+	}
+	r, src, err := p.donated(x)
+	if r == nil {
+		return nil, nil // and takeCopy said why
+	}
+	defer src.Close()
+	if r.Header.Kind != segment.Log {
+		return nil, nil
+	}
+	v, err := Judge(r, Log)
+	if err != nil || v.End >= x.e.Size {
+		return nil, nil // likewise
+	}
+	own, cut := p.view.of(x.e.Name), v.End
+	first := p.reopen(x.ref)
+	open := func() (Source, error) {
+		a, err := first()
+		if err != nil {
+			return nil, err
+		}
+		b, err := p.view.source(own)
+		if err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+		return &joined{first: a, rest: b, cut: cut}, nil
+	}
+	source := fmt.Sprintf("%s up to offset %d, and its own bytes from there on", p.from, cut)
+	if x.e.Sealed {
+		return p.footed(x, open, x.e.Size, JoinCopy, source)
+	}
+	if err := p.joins(x, open); err != nil {
+		return nil, fmt.Errorf("with the first %d bytes of the log from there: %w", cut, err)
+	}
+	return &Step{Action: JoinCopy, To: fileName(x.ref.ID, false), Source: source,
+		new: &content{open: open, size: x.e.Size, mode: 0o600}}, nil
+}
+
+// joins proves that a log made of two parts is sound, and as long as its own part
+// says that it was.
+func (p *planner) joins(x *patient, open func() (Source, error)) error {
+	src, err := open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	r, err := segment.NewReader(src, x.e.Size)
+	if err != nil {
+		return err
+	}
+	v, err := Judge(r, Log)
+	switch {
+	case err != nil:
+		return err
+	case v.End < x.durable:
+		return fmt.Errorf("it ends at %d, and was on the disk up to %d", v.End, x.durable)
+	case x.ended && v.Successor == (segment.Ref{}):
+		return errors.New("it is not complete")
+	}
+	return nil
+}
+
+// ahead heals the newest log, which is sound as far as it goes, if another copy has
+// more of it: since the copy was made of this log, the rest was lost here.
+func (p *planner) ahead(l *Entry, v *Verdict) bool {
+	if l.Sealed || v.Successor != (segment.Ref{}) || p.tried[l.Name] {
+		return false
+	}
+	x := &patient{ref: l.Header.Ref, e: l}
+	r, src, err := p.donated(x)
+	if r == nil {
+		if slices.Contains(p.has, x.ref) {
+			p.note(l.Name, "not compared: %v", err)
+		}
+		return false
+	}
+	defer src.Close()
+	d, err := Judge(r, Log)
+	if err != nil {
+		p.note(l.Name, "not compared: %s: %v", p.from, err)
+		return false
+	}
+	if d.End < v.End || d.End == v.End && (v.Torn == "" || d.Torn != "") {
+		return false
+	}
+	f := Finding{Kind: DamagedLog, File: l.Name, Offset: v.End, FirstSeq: v.NextSeq, LastSeq: max(v.NextSeq, d.NextSeq-1),
+		Reason: fmt.Sprintf("it ends at offset %d, and in %s at %d", v.End, p.from, d.End)}
+	if d.End == v.End {
+		f.Reason = fmt.Sprintf("behind offset %d it has %s, and ends there in %s", v.End, v.Torn, p.from)
+	}
+	left := len(p.plan.Left)
+	if p.heal(x.ref, l, f, false) {
+		return true
+	}
+	// What it has is sound, so that nothing is left to be healed.
+	for _, f := range p.plan.Left[left:] {
+		p.note(l.Name, "%s", f.Reason)
+	}
+	p.plan.Left = p.plan.Left[:left]
+	return false
+}

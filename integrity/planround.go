@@ -1,0 +1,465 @@
+package integrity
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// judgement is what a full look at a file with a sound header came to.
+type judgement struct {
+	findings []Finding // none: it is sound
+	v        *Verdict  // of a log that is sound, sealed or not
+}
+
+func (j *judgement) sound() bool { return len(j.findings) == 0 }
+
+// judge looks at all of a file, once.
+func (p *planner) judge(e *Entry) (*judgement, error) {
+	if j := p.judged[e.Name]; j != nil {
+		return j, nil
+	}
+	j := &judgement{}
+	src, err := p.view.Open(e.Name)
+	if err == nil {
+		if e.Sealed {
+			err = p.judgeSealed(e, src, j)
+		} else {
+			err = p.judgeLog(e, src, j)
+		}
+		err = errors.Join(err, src.Close())
+	}
+	if p.ctx.Err() != nil {
+		return nil, p.ctx.Err()
+	}
+	if err != nil {
+		j.findings = append(j.findings, Finding{Kind: Unreadable, Segment: e.Header.Ref, File: e.Name, Reason: err.Error()})
+	}
+	p.plan.Files++
+	p.plan.Bytes += e.Size
+	p.judged[e.Name] = j
+	return j, nil
+}
+
+func (p *planner) judgeSealed(e *Entry, src Source, j *judgement) error {
+	_, list, err := VerifySealed(p.ctx, src, e.Size, VerifyOptions{File: e.Name, Ref: e.Header.Ref, Progress: p.progress})
+	j.findings = list
+	if err != nil || len(list) > 0 || e.Header.Kind != segment.Log {
+		return err
+	}
+	r, err := segment.NewReader(src, e.Size)
+	if err == nil {
+		j.v, err = Judge(r, None)
+	}
+	return err
+}
+
+func (p *planner) judgeLog(e *Entry, src Source, j *judgement) error {
+	r, err := segment.NewReader(src, e.Size)
+	if err == nil {
+		j.v, err = Judge(r, Log)
+	}
+	if p.progress != nil {
+		p.progress(e.Size)
+	}
+	if c, ok := asCorrupt(err); ok {
+		f := p.finding(c)
+		f.File = e.Name
+		j.findings = append(j.findings, f)
+		return nil
+	}
+	return err
+}
+
+// round finds the first thing that is wrong and can be healed, and adds the step for
+// it. It reports whether it did.
+func (p *planner) round() (bool, error) {
+	s, err := p.look()
+	if err != nil {
+		return false, err
+	}
+	for _, e := range s.frozen {
+		p.leave(e.Name, Finding{Kind: NewerVersion, File: e.Name, Reason: e.Err.Error(), Next: "use a newer varve; nothing touches the file"})
+	}
+	l := s.newest()
+	if l == nil {
+		return p.noLog(s)
+	}
+	j, err := p.judge(l)
+	if err != nil {
+		return false, err
+	}
+	if !j.sound() {
+		if p.healFile(l, j, l.Sealed) {
+			return true, nil
+		}
+		p.blind = true
+	} else if p.ahead(l, j.v) {
+		return true, nil
+	}
+	if again, err := p.after(s, l, j.v); again || err != nil {
+		return again, err
+	}
+	return p.set(s, l, j.v)
+}
+
+// noLog is for a folder in which no log has a sound header.
+func (p *planner) noLog(s *stock) (bool, error) {
+	p.blind = true
+	for _, e := range slices.Backward(s.bare) {
+		if p.healBare(e) {
+			return true, nil
+		}
+	}
+	if len(s.bare)+len(s.frozen) == 0 {
+		p.leave("", Finding{Kind: Missing, Reason: "no log among the segments"})
+	}
+	return false, p.ctx.Err()
+}
+
+// healFile heals a file that has a header and findings.
+func (p *planner) healFile(e *Entry, j *judgement, ended bool) bool {
+	if p.tried[e.Name] {
+		return false
+	}
+	for _, f := range j.findings {
+		if f.Kind == NewerVersion {
+			f.Next = "use a newer varve; nothing touches the file"
+			p.leave(e.Name, f)
+			return false
+		}
+	}
+	if p.heal(e.Header.Ref, e, j.findings[0], ended) {
+		return true
+	}
+	next := p.plan.Left[len(p.plan.Left)-1].Next
+	for _, f := range j.findings[1:] {
+		f.Next = next
+		p.plan.Left = append(p.plan.Left, f)
+	}
+	return false
+}
+
+// healBare heals a file without a sound header as that segment of its number
+// which the other copy has.
+func (p *planner) healBare(e *Entry) bool {
+	f := Finding{Kind: DamagedHeader, File: e.Name, Reason: e.Err.Error()}
+	if c, ok := asCorrupt(e.Err); ok {
+		f.Offset, f.Reason = c.Offset, "header: "+c.Reason
+	} else {
+		f.Kind = Unreadable
+	}
+	for _, ref := range p.has {
+		if ref.ID == e.ID && p.heal(ref, e, f, false) {
+			return true
+		}
+	}
+	p.leave(e.Name, f)
+	return false
+}
+
+// after looks for logs after l, the newest one with a sound header, of which v is the
+// verdict, or nil.
+func (p *planner) after(s *stock, l *Entry, v *Verdict) (bool, error) {
+	var next segment.Ref
+	if v != nil {
+		next = v.Successor
+	}
+	known := false
+	for _, e := range slices.Backward(s.bare) {
+		if e.ID > l.Header.Ref.ID && e.ID != next.ID {
+			if p.healBare(e) {
+				return true, nil
+			}
+			known, p.blind = true, true
+		}
+	}
+	for _, e := range s.frozen {
+		if e.ID > l.Header.Ref.ID {
+			known, p.blind = true, true
+		}
+	}
+	if next == (segment.Ref{}) || known {
+		return false, p.ctx.Err()
+	}
+	return p.successor(s, next, v)
+}
+
+// successor looks for the log that the newest one names.
+func (p *planner) successor(s *stock, ref segment.Ref, v *Verdict) (bool, error) {
+	var e *Entry
+	for _, list := range [][]*Entry{s.empty, s.bare, s.alien} {
+		if i := slices.IndexFunc(list, func(e *Entry) bool { return e.ID == ref.ID }); i >= 0 && e == nil {
+			e = list[i]
+		}
+	}
+	f := Finding{Kind: LostLog, Segment: ref, FirstSeq: v.NextSeq, Reason: "the log that the one before it names is not there"}
+	if e != nil {
+		f.File = e.Name
+		if e.Size > 0 {
+			f.Kind, f.Reason = DamagedHeader, "no header of this log"
+		} else {
+			f.Reason = "the log is empty, and another copy has more of it"
+		}
+	}
+	if slices.Contains(p.has, ref) && p.heal(ref, e, f, false) {
+		return true, nil
+	}
+	if d, ok := p.replacing(ref); ok && p.heal(d, nil, f, false) {
+		p.note(d.ID.String(), "%v took the place of %v in %s: what was put to that copy by itself is in it, too", d, ref, p.from)
+		return true, nil
+	}
+	switch {
+	case e == nil || e.Sealed:
+		f.Kind = LostLog
+		p.leave(ref.String(), f)
+	case e.Size > 0:
+		src, err := p.view.Open(e.Name)
+		if err != nil {
+			p.leave(e.Name, Finding{Kind: Unreadable, Segment: ref, File: e.Name, Reason: err.Error()})
+			break
+		}
+		defer src.Close()
+		h := &segment.Header{Kind: segment.Log, UUID: p.plan.UUID, Ref: ref, FirstSeq: v.NextSeq}
+		if err := JudgeHeaderless(segment.ReaderFor(h, src, e.Size)); err != nil {
+			g := p.finding(err)
+			g.Kind, g.File = DamagedHeader, e.Name
+			p.leave(e.Name, g)
+			p.blind = true
+		}
+	}
+	return false, p.ctx.Err()
+}
+
+// replacing returns the log of the other copy that took the place of one.
+func (p *planner) replacing(ref segment.Ref) (segment.Ref, bool) {
+	for _, r := range slices.Backward(p.has) {
+		if r.ID <= ref.ID {
+			break
+		}
+		src, size, err := p.from.Segment(p.ctx, p.plan.UUID, r)
+		if err != nil {
+			continue
+		}
+		d, err := segment.NewReader(src, size)
+		src.Close()
+		if err == nil && d.Header.Replaced == ref {
+			return r, true
+		}
+	}
+	return segment.Ref{}, false
+}
+
+// set looks at the segments of which the newest log l says that they make up the
+// store; v is nil if not all of l could be read.
+func (p *planner) set(s *stock, l *Entry, v *Verdict) (bool, error) {
+	live := l.Header.Live
+	if v != nil {
+		for _, e := range v.Edits {
+			live = edited(live, e)
+		}
+	}
+	for _, ref := range live {
+		again, err := p.member(s, l, ref)
+		if again || err != nil {
+			return again, err
+		}
+	}
+	return p.useless(s, l, live), p.ctx.Err()
+}
+
+// member looks at one segment of the set.
+func (p *planner) member(s *stock, l *Entry, ref segment.Ref) (bool, error) {
+	e := s.of(ref)
+	if e == nil {
+		return p.missing(s, l, ref), nil
+	}
+	j, err := p.judge(e)
+	if err != nil {
+		return false, err
+	}
+	if j.sound() && !e.Sealed && j.v.Successor == (segment.Ref{}) {
+		j.findings = append(j.findings, Finding{Kind: DamagedLog, Segment: ref, File: e.Name, Offset: j.v.End, FirstSeq: j.v.NextSeq,
+			LastSeq: max(j.v.NextSeq, l.Header.FirstSeq-1), Reason: "the log does not end here, since a later one was begun"})
+	}
+	return !j.sound() && p.healFile(e, j, true), nil
+}
+
+// missing heals a segment that has no file with a sound header.
+func (p *planner) missing(s *stock, l *Entry, ref segment.Ref) bool {
+	f := Finding{Kind: Missing, Segment: ref, Reason: "no file of this segment is there"}
+	for _, e := range s.frozen {
+		if e.ID == ref.ID {
+			return false // and said so
+		}
+	}
+	for _, e := range slices.Concat(s.bare, s.alien, s.empty) {
+		if e.ID != ref.ID {
+			continue
+		}
+		f.File = e.Name
+		if c, ok := asCorrupt(e.Err); ok {
+			f.Kind, f.Offset, f.Reason = DamagedHeader, c.Offset, "header: "+c.Reason
+		} else if e.Err != nil {
+			f.Kind, f.Reason = Unreadable, e.Err.Error()
+		} else if e.Header != nil {
+			f.Reason = "the file is of another store"
+		}
+		return p.heal(ref, e, f, true)
+	}
+	return p.heal(ref, nil, f, true)
+}
+
+// useless sets aside files without a header that are of no segment of the store:
+// it does not open as long as they are there.
+func (p *planner) useless(s *stock, l *Entry, live []segment.Ref) (again bool) {
+	if p.blind || len(p.plan.Left) > 0 {
+		return false // one of them may be what is looked for
+	}
+	for _, e := range s.bare {
+		inSet := slices.ContainsFunc(live, func(r segment.Ref) bool { return r.ID == e.ID && s.of(r) == nil })
+		if e.ID >= l.Header.Ref.ID || inSet || e.ID == l.Header.Replaced.ID && !e.Sealed {
+			continue
+		}
+		p.step(Step{Action: SetAside, File: e.Name, Reason: fmt.Sprintf("no sound header, and no segment of the store is missing: %v", e.Err)})
+		again = true
+	}
+	return again
+}
+
+// names gives each segment one file, under its name.
+func (p *planner) names() error {
+	s, err := p.look()
+	if err != nil {
+		return err
+	}
+	if err := p.strays(s); err != nil {
+		return err
+	}
+	for i := 0; i < len(s.ours); {
+		n := i + 1
+		for n < len(s.ours) && s.ours[n].Header.Ref == s.ours[i].Header.Ref {
+			n++
+		}
+		if n > i+1 {
+			if err := p.twins(s.ours[i:n]); err != nil {
+				return err
+			}
+		}
+		i = n
+	}
+	if s, err = p.look(); err != nil {
+		return err
+	}
+	if err := p.strays(s); err != nil {
+		return err
+	}
+	p.rename(s)
+	return nil
+}
+
+// strays takes from s.ours what only looks like a log under a wrong name: the first write
+// to the log that the newest one names was torn, perhaps, and uncovered the
+// header of a freed file.
+func (p *planner) strays(s *stock) error {
+	l := (&stock{ours: slices.DeleteFunc(slices.Clone(s.ours), func(e *Entry) bool { return !e.Sealed && !e.fits() })}).newest()
+	if l == nil {
+		return nil
+	}
+	j, err := p.judge(l)
+	if err != nil || j.v == nil || j.v.Successor == (segment.Ref{}) {
+		return err
+	}
+	s.ours = slices.DeleteFunc(s.ours, func(e *Entry) bool { return !e.Sealed && !e.fits() && e.ID == j.v.Successor.ID })
+	return nil
+}
+
+// twins keeps the best of several files of one segment.
+func (p *planner) twins(group []*Entry) error {
+	best, rank := -1, int64(-1)
+	for i, e := range group {
+		j, err := p.judge(e)
+		if err != nil {
+			return err
+		}
+		n := int64(0)
+		switch {
+		case j.sound() && e.Sealed:
+			n = 1 << 62
+		case j.sound():
+			n = 2 * j.v.End
+		}
+		if e.fits() {
+			n++
+		}
+		if n > rank {
+			best, rank = i, n
+		}
+	}
+	keep := group[best]
+	if j := p.judged[keep.Name]; !j.sound() && !p.healFile(keep, j, keep.Sealed) {
+		for _, e := range group {
+			p.leave(e.Name, Finding{Kind: Contradiction, Segment: e.Header.Ref, File: e.Name, Reason: "the same segment is in " + keep.Name + ", and neither is sound"})
+		}
+		return nil
+	}
+	for _, e := range group {
+		if e != keep && p.view.of(e.Name) != nil {
+			p.step(Step{Action: SetAside, File: e.Name, Segment: e.Header.Ref, Reason: "the same segment is in " + keep.Name + ", which is sound"})
+		}
+	}
+	return nil
+}
+
+// fileName is the name of a segment's file.
+func fileName(id segment.ID, sealed bool) string {
+	if sealed {
+		return id.String() + ".seg"
+	}
+	return id.String() + ".open"
+}
+
+// rename gives files of sound headers the names of their segments.
+func (p *planner) rename(s *stock) {
+	var todo []*Entry
+	for _, e := range s.ours {
+		if !e.fits() && !p.tried[e.Name] {
+			todo = append(todo, e)
+		}
+	}
+	to := func(e *Entry, name string) {
+		p.step(Step{Action: Rename, File: e.Name, To: name, Segment: e.Header.Ref, Reason: fmt.Sprintf("it is segment %v", e.Header.Ref), new: p.view.of(e.Name)})
+	}
+	for len(todo) > 0 {
+		n := len(todo)
+		todo = slices.DeleteFunc(todo, func(e *Entry) bool {
+			want := fileName(e.Header.Ref.ID, e.Sealed)
+			if p.view.of(want) != nil && !p.makeWay(s, want) {
+				return !slices.ContainsFunc(todo, func(o *Entry) bool { return o.Name == want })
+			}
+			to(e, want)
+			return true
+		})
+		if len(todo) == n { // they have each other's names
+			s.MaxID++
+			e := *todo[0]
+			to(&e, fileName(s.MaxID, e.Sealed))
+			e.Name = fileName(s.MaxID, e.Sealed)
+			todo[0] = &e
+		}
+	}
+}
+
+// makeWay sets aside what is under the name of a sound segment, if that is a file of
+// another store or a log not begun.
+func (p *planner) makeWay(s *stock, name string) bool {
+	for _, e := range slices.Concat(s.alien, s.empty) {
+		if e.Name == name {
+			p.step(Step{Action: SetAside, File: name, Reason: "it has the name of a segment that is in another file"})
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,197 @@
+package integrity
+
+import (
+	"errors"
+	"io"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// gap is bytes among the records of a segment that are none, or not whole.
+type gap struct {
+	from, to int64
+	first    uint64          // the sequence number that was due; of a log
+	next     uint64          // the one that is due after it; zero: not known
+	head     *segment.Record // of which the head is sound and the value is not; else nil
+	reason   string
+}
+
+// goOn walks the records of a segment, and on past what does not check, as far
+// as to: all sound records are yielded to rec, in order, and what lies between them
+// to gap. A record is the walk's and good for one call. Both may be nil.
+type goOn struct {
+	r     *segment.Reader
+	src   io.ReaderAt // what r reads
+	to    int64
+	depth segment.Depth
+	rec   func(*segment.Record) error
+	gap   func(gap) error
+
+	from    int64
+	next    uint64
+	stretch int64
+	ended   bool // by an End record
+}
+
+// leastStretch is how much is read at once where damage is near, so that a file
+// full of it is not read many times over.
+const leastStretch = 4 << 10
+
+// run returns what reading, or a callback, ended with.
+func (w *goOn) run() error {
+	w.from, w.next, w.stretch = w.r.HeaderSize, w.r.Header.FirstSeq, w.to
+	for w.from < w.to && !w.ended {
+		at := w.from
+		err := w.records(min(w.to, w.from+w.stretch))
+		c, ok := asCorrupt(err)
+		if ok {
+			err = w.past(c)
+		}
+		if stopped, ok := err.(errStopped); ok {
+			return stopped.error
+		}
+		if err != nil {
+			return err
+		}
+		if c == nil || w.from == at {
+			w.stretch = min(2*w.stretch, max(w.to, leastStretch))
+		}
+	}
+	return nil
+}
+
+// records yields the records up to the first that does not check.
+func (w *goOn) records(to int64) error {
+	s := segment.Span{From: w.from, To: to, Next: w.next, Depth: w.depth}
+	for rec, err := range w.r.Records(s) {
+		if err != nil {
+			return err
+		}
+		if err := w.sound(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errStopped keeps a callback's error apart from those of the segment.
+type errStopped struct{ error }
+
+func (e errStopped) Unwrap() error { return nil }
+
+func (w *goOn) sound(rec *segment.Record) error {
+	w.behind(rec)
+	w.ended = rec.Kind == segment.End
+	if w.rec != nil {
+		if err := w.rec(rec); err != nil {
+			return errStopped{err}
+		}
+	}
+	return nil
+}
+
+func (w *goOn) behind(rec *segment.Record) {
+	w.from, w.next = rec.Offset+rec.Size, rec.Seq
+	if rec.Kind.Data() {
+		w.next++
+	}
+}
+
+func (w *goOn) report(g gap) error {
+	if w.gap == nil || g.from == g.to && g.first == g.next {
+		return nil
+	}
+	if err := w.gap(g); err != nil {
+		return errStopped{err}
+	}
+	return nil
+}
+
+// past goes on behind what does not check at w.from, or asks for a longer stretch by
+// leaving w.from where it is.
+func (w *goOn) past(c *segment.CorruptError) error {
+	end := min(w.to, w.from+w.stretch)
+	head, err := w.head()
+	if err != nil {
+		return err
+	}
+	log := w.r.Header.Kind == segment.Log
+	if head != nil && (!log || head.Seq >= w.next) {
+		if w.from+head.Size > end && w.from+head.Size <= w.to {
+			w.stretch = max(w.stretch, head.Size)
+			return nil
+		}
+		if w.from+head.Size <= w.to {
+			return w.pastRecord(head, c)
+		}
+	}
+	at, seq, found, err := w.r.Find(w.from+1, end, w.next)
+	if err != nil {
+		return err
+	}
+	if !found && end < w.to {
+		return nil
+	}
+	g := gap{from: w.from, to: at, first: w.next, next: seq, reason: c.Reason}
+	if !found {
+		g.to, g.next = w.to, 0
+	} else if log && seq < w.next { // a record of a number that was given before
+		g.next = w.next
+	}
+	w.from, w.stretch = g.to, leastStretch
+	if found && seq > w.next || !log {
+		w.next = seq
+	}
+	return w.report(g)
+}
+
+// pastRecord goes behind a record of which the head is sound.
+func (w *goOn) pastRecord(head *segment.Record, c *segment.CorruptError) error {
+	if w.r.Header.Kind == segment.Log && head.Seq > w.next {
+		g := gap{from: w.from, to: w.from, first: w.next, next: head.Seq, reason: c.Reason}
+		if err := w.report(g); err != nil {
+			return err
+		}
+	}
+	w.next, w.stretch = head.Seq, leastStretch
+	s := segment.Span{From: w.from, To: w.from + head.Size, Next: head.Seq, Depth: w.depth}
+	for rec, err := range w.r.Records(s) {
+		if err == nil {
+			return w.sound(rec) // it is its place among the others that does not fit
+		}
+		e, ok := asCorrupt(err)
+		if !ok {
+			return err
+		}
+		c = e
+	}
+	g := gap{from: w.from, to: w.from + head.Size, first: w.next, head: head, reason: c.Reason}
+	w.behind(head)
+	g.next = w.next
+	return w.report(g)
+}
+
+// head returns the record at w.from, without its value, if its first checksum holds,
+// else nil.
+func (w *goOn) head() (*segment.Record, error) {
+	n := int64(leastStretch)
+	for {
+		b := make([]byte, min(n, w.to-w.from))
+		if m, err := w.src.ReadAt(b, w.from); m < len(b) {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		rec, place := new(segment.Record), w.r.Place()
+		err := place.ParseHead(b, w.from, rec)
+		if err == nil {
+			return rec, nil
+		}
+		size, _, sizeErr := segment.HeadSize(b)
+		if !errors.Is(err, segment.ErrShort) || sizeErr != nil || size <= n || size > w.to-w.from {
+			return nil, nil
+		}
+		n = size
+	}
+}
