@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ type history struct {
 	have  *refSet // all segments that are there
 
 	mu    sync.Mutex
-	lived *refSet // guarded by mu: segments that some header has in its live set, or says to be retired
+	lived *refSet // guarded by mu: segments that were in a live set, or that their own timeline retired
 }
 
 // branch is one timeline of a history.
@@ -28,7 +29,10 @@ type branch struct {
 	*Contents
 	id       segment.Timeline
 	newest   *segment.Header // of the newest log; nil if no log is there
-	last     uint64          // the last sequence number; see endsBy
+	last     uint64          // the last sequence number; see continues
+	parent   *branch         // that it began on; nil if nothing of it is there
+	fork     segment.Ref     // the log of the parent where it began
+	forkSeq  uint64          // the last sequence number taken over
 	children []*branch       // that begin on it
 	dropped  bool            // given up: its newest state counts no more
 	tip      bool            // no branch that was not given up continues its last record
@@ -65,19 +69,42 @@ func (a *Archive) history(ctx context.Context, store segment.UUID) (*history, er
 	}
 	h.have.normal()
 	for _, b := range branches {
-		if p := h.parent(b); p != nil {
-			p.children = append(p.children, b)
+		if err := h.findParent(ctx, b); err != nil {
+			return nil, err
+		}
+		if b.parent != nil {
+			b.parent.children = append(b.parent.children, b)
 		}
 	}
 	return h, nil
 }
 
-// parent returns the branch that b began on, if anything of it is there.
-func (h *history) parent(b *branch) *branch {
-	if b.newest == nil || b.newest.Parent.Timeline == b.id {
+// findParent finds the branch that b began on. Of the one that its header names
+// there may be nothing: it ended, by a crash, before it had a log to ship.
+// Then it is the branch before that one: the newest whose last log b took over
+// whole.
+func (h *history) findParent(ctx context.Context, b *branch) error {
+	if b.newest == nil || b.newest.Parent == (segment.Ref{}) {
 		return nil
 	}
-	return h.lines[b.newest.Parent.Timeline]
+	p := h.lines[b.newest.Parent.Timeline]
+	if p != nil && p != b && p.newest != nil {
+		b.parent, b.fork, b.forkSeq = p, b.newest.Parent, b.newest.ParentSeq
+		return nil
+	}
+	first, err := h.firstLog(ctx, b, len(b.Segments))
+	if err != nil {
+		return err
+	}
+	for _, p := range h.lines {
+		if p == b || p.newest == nil || !lists(first, p.newest.Ref) {
+			continue
+		}
+		if b.parent == nil || p.newest.Ref.ID > b.fork.ID {
+			b.parent, b.fork, b.forkSeq = p, p.newest.Ref, math.MaxUint64
+		}
+	}
+	return nil
 }
 
 // givenUp reports whether the newest thing of a timeline was pruned: that is only
@@ -101,7 +128,11 @@ func (h *history) header(ctx context.Context, ref segment.Ref) (*segment.Header,
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lived.addRefs(hd.Live)
-	h.lived.addRefs(hd.Retired)
+	for _, r := range hd.Retired {
+		if r.Timeline == hd.Ref.Timeline { // else its own timeline may still adopt it
+			h.lived.addRefs([]segment.Ref{r})
+		}
+	}
 	h.lived.normal()
 	return hd, nil
 }
@@ -192,13 +223,14 @@ func lists(hd *segment.Header, ref segment.Ref) bool {
 	return found
 }
 
-// endsBy reports whether a branch has no record after a sequence number. It asks
-// for a footer only where headers do not tell.
-func (h *history) endsBy(ctx context.Context, b *branch, fork segment.Ref, seq uint64) (bool, error) {
+// continues reports whether a branch begins at or after the last record of its
+// parent. It asks for a footer only where headers do not tell.
+func (h *history) continues(ctx context.Context, c *branch) (bool, error) {
+	b := c.parent
 	switch {
-	case b.newest == nil || fork.ID > b.newest.Ref.ID:
-		return true, nil // what came after, up to the fork, is not here: it was replaced
-	case b.newest.FirstSeq > seq+1:
+	case c.fork.ID > b.newest.Ref.ID || c.forkSeq == math.MaxUint64:
+		return true, nil // all that is here of b was taken over
+	case b.newest.FirstSeq > c.forkSeq+1:
 		return false, nil
 	}
 	if b.last == 0 {
@@ -209,7 +241,7 @@ func (h *history) endsBy(ctx context.Context, b *branch, fork segment.Ref, seq u
 		}
 		b.last = f.LastSeq
 	}
-	return b.last <= seq, nil
+	return b.last <= c.forkSeq, nil
 }
 
 // findTips gives up the tips that are to be dropped, and finds out which branches
@@ -226,7 +258,7 @@ func (h *history) findTips(ctx context.Context, drops []Drop) error {
 			if !b.tip || c.dropped {
 				continue
 			}
-			continued, err := h.endsBy(ctx, b, c.newest.Parent, c.newest.ParentSeq)
+			continued, err := h.continues(ctx, c)
 			if err != nil {
 				return err
 			}
@@ -256,7 +288,7 @@ func (h *history) dropsOf(ctx context.Context, give []segment.Timeline, before [
 			if c.dropped {
 				continue
 			}
-			continued, err := h.endsBy(ctx, b, c.newest.Parent, c.newest.ParentSeq)
+			continued, err := h.continues(ctx, c)
 			if err != nil {
 				return nil, err
 			}

@@ -1,0 +1,257 @@
+package archiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// CreateOptions says what a backup is made of.
+type CreateOptions struct {
+	Store    fs.FS     // the store's folder
+	Receipts *Receipts // of the store
+	Meta     map[string]string
+	Now      time.Time // zero: the present
+}
+
+// CreateBackup makes a backup of a store as its newest sealed log leaves it.
+// Archiver.Once goes before: it seals what is in the running log, and ships what is
+// not in the archive yet. The backup is a list, and copies nothing. What the
+// backup before has is relied on; of everything else it is asked whether the
+// target has it, with the size and, where the target knows it without reading,
+// the hash of the receipt. So it costs what is new since the backup before.
+//
+// Where segments have no receipt the error is a *MissingError; where the target
+// has something else than the receipt says, it wraps ErrConflict or ErrNotExist.
+func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, error) {
+	st, err := newestState(o.Store)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.haveReceipts(o.Receipts, st); err != nil {
+		return nil, err
+	}
+	prev, err := a.previous(ctx, st.store)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.describe(ctx, o.Receipts, st, prev)
+	if err != nil {
+		return nil, err
+	}
+	b.Meta = o.Meta
+	b.Time = cmp.Or(o.Now, time.Now()).UTC()
+	if err := a.putBackup(ctx, b); err != nil {
+		return nil, err
+	}
+	// Only now, with the pin in place: see refuseGone.
+	if err := a.refuseGone(ctx, b.Store, setOfRuns(b.Segments)); err != nil {
+		return nil, errors.Join(err, a.deleteBackup(ctx, b.Store, b.ID))
+	}
+	return b, nil
+}
+
+// state is a store as its newest sealed log leaves it.
+type state struct {
+	store segment.UUID
+	tip   segment.Ref
+	set   *refSet // the tip and the live set at its end
+}
+
+// newestState reads the header of the newest sealed log, and its edits.
+func newestState(fsys fs.FS) (*state, error) {
+	src := NewSource(fsys)
+	list, err := src.Segments()
+	if err != nil {
+		return nil, err
+	}
+	replaced, err := src.replaced()
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range slices.Backward(list.Segments) {
+		if g.Kind != segment.Log || g.Ref == replaced {
+			continue
+		}
+		if n := len(list.Damaged); n > 0 && list.Damaged[n-1].Name > g.Name {
+			return nil, list.Damaged[n-1].Err // it may be the newest log
+		}
+		return readState(fsys, g)
+	}
+	if len(list.Damaged) > 0 {
+		return nil, list.Damaged[0].Err
+	}
+	return nil, fmt.Errorf("the store has no sealed log yet: nothing to back up: %w", ErrNotExist)
+}
+
+// replaced returns the log that the newest unsealed log replaces, if any: after
+// an open that went back, a sealed log can be one that is no longer of the store.
+func (s *Source) replaced() (segment.Ref, error) {
+	names, err := s.logs()
+	if err != nil {
+		return segment.Ref{}, err
+	}
+	for _, name := range names {
+		h, err := s.header(name, segment.Peek)
+		if err == nil && h.Kind == segment.Log {
+			return h.Replaced, nil
+		}
+	}
+	return segment.Ref{}, nil
+}
+
+func readState(fsys fs.FS, g Sealed) (*state, error) {
+	f, err := fsys.Open(g.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, size, err := readerAt(f)
+	if err != nil {
+		return nil, err
+	}
+	r, err := segment.NewReader(src, size)
+	if err != nil {
+		return nil, inFile(g.Name, err)
+	}
+	set := setOf(append(slices.Clone(r.Header.Live), r.Header.Ref))
+	for rec, err := range r.Records(segment.Span{}) {
+		if err != nil {
+			return nil, inFile(g.Name, err)
+		}
+		if rec.Kind != segment.Edit {
+			continue
+		}
+		whole, err := r.RecordAt(rec.Offset, rec.Offset+rec.Size)
+		if err != nil {
+			return nil, inFile(g.Name, err)
+		}
+		e, err := whole.ParseEdit()
+		if err != nil {
+			return nil, inFile(g.Name, err)
+		}
+		set = set.minus(setOf(e.Retire))
+		set.addRefs(e.Adopt)
+	}
+	return &state{r.Header.UUID, r.Header.Ref, set}, nil
+}
+
+// haveReceipts returns a *MissingError if a segment of the state has no receipt.
+func (a *Archive) haveReceipts(receipts *Receipts, st *state) error {
+	refs, err := receipts.Refs(a.ident.ID)
+	if err != nil {
+		return err
+	}
+	if missing := st.set.minus(setOf(refs)); missing.len() > 0 {
+		return &MissingError{Where: a.target.URL(), Store: st.store,
+			Missing: slices.SortedFunc(missing.refs(), segment.Ref.Compare)}
+	}
+	return nil
+}
+
+// previous returns the newest backup, or an empty one if there is none that can be
+// read: one that cannot is a reason to rely on nothing, not to make no backup.
+func (a *Archive) previous(ctx context.Context, store segment.UUID) (*Backup, error) {
+	b, err := a.Backup(ctx, store, 0)
+	_, unreadable := errors.AsType[*UnreadableError](err)
+	if errors.Is(err, ErrNoBackup) || unreadable {
+		return &Backup{}, nil
+	}
+	return b, err
+}
+
+// describe writes the manifest of a state, but for id and time.
+func (a *Archive) describe(ctx context.Context, receipts *Receipts, st *state, prev *Backup) (*Backup, error) {
+	had := setOfRuns(prev.Segments)
+	fresh, lost := st.set.minus(had), had.minus(st.set)
+	b := &Backup{Store: st.store, Tip: st.tip, Objects: prev.Objects, Bytes: prev.Bytes, Segments: st.set.normal()}
+	total := parseSetDigest(prev.Digest)
+	for ref := range lost.refs() {
+		r, ok, err := receipts.Get(a.ident.ID, ref)
+		if err != nil {
+			return nil, err
+		}
+		if !ok { // made where other segments are: count everything anew
+			return a.describe(ctx, receipts, st, &Backup{})
+		}
+		b.Objects, b.Bytes = b.Objects-int64(r.Puts), b.Bytes-r.Size
+		total.remove(term(ref, r.Size, r.SHA256))
+	}
+	added := make([]Receipt, 0, fresh.len())
+	for ref := range fresh.refs() {
+		r, ok, err := receipts.Get(a.ident.ID, ref)
+		if err == nil && !ok {
+			err = &MissingError{Where: a.target.URL(), Store: st.store, Missing: []segment.Ref{ref}}
+		}
+		if err != nil {
+			return nil, err
+		}
+		added = append(added, r)
+		b.Objects, b.Bytes, b.OwnBytes = b.Objects+int64(r.Puts), b.Bytes+r.Size, b.OwnBytes+r.Size
+		total.add(term(ref, r.Size, r.SHA256))
+	}
+	b.Digest = total.digest()
+	tip, ok, err := receipts.Get(a.ident.ID, st.tip)
+	if err != nil || !ok {
+		return nil, cmp.Or(err, error(&MissingError{Where: a.target.URL(), Store: st.store, Missing: []segment.Ref{st.tip}}))
+	}
+	b.Seq, b.LogTime = tip.LastSeq, tip.LastTime
+	return b, a.ask(ctx, added)
+}
+
+// ask compares receipts with what the target says of the objects without reading
+// them.
+func (a *Archive) ask(ctx context.Context, receipts []Receipt) error {
+	return fanOut(ctx, manifestParallel, len(receipts), func(ctx context.Context, i int) error {
+		r := &receipts[i]
+		info, err := a.target.Stat(ctx, r.Object)
+		if errors.Is(err, ErrNotExist) {
+			return fmt.Errorf("%s: there is a receipt for it: %w; varve archive repair puts it back from the store", a.at(r.Object), err)
+		}
+		if err != nil {
+			return err
+		}
+		if info.Size != r.Size || info.SHA256 != [32]byte{} && Digest(info.SHA256) != r.SHA256 {
+			return fmt.Errorf("%s: %w: it has %d bytes, SHA-256 %v (zero: unknown); the receipt says %d bytes, %v; varve archive audit tells more",
+				a.at(r.Object), ErrConflict, info.Size, Digest(info.SHA256), r.Size, r.SHA256)
+		}
+		return nil
+	})
+}
+
+// putBackup stores a manifest under the next id, which it gives it.
+func (a *Archive) putBackup(ctx context.Context, b *Backup) error {
+	names, err := a.backupNames(ctx, b.Store)
+	if err != nil {
+		return err
+	}
+	for id := names.highest; id < math.MaxUint64; {
+		id++
+		b.ID = id
+		err := a.putManifest(ctx, backupName(b.Store, id, "json"), b)
+		if err == nil || !errors.Is(err, ErrExists) {
+			return a.settled(ctx, b, err)
+		}
+	}
+	return errors.New("no ids are left for backups")
+}
+
+// settled resolves an unknown outcome: a manifest that is there whole, and ours, was
+// stored, whatever became of the answer.
+func (a *Archive) settled(ctx context.Context, b *Backup, err error) error {
+	if err == nil {
+		return nil
+	}
+	there, rerr := a.readBackup(ctx, b.Store, b.ID)
+	if rerr == nil && there.Sum == b.Sum {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,45 @@
+package archiver
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Explained says why the segments of a run are kept, or what becomes of them.
+type Explained struct {
+	Run
+	Bytes int64  `json:"bytes"`
+	Keep  bool   `json:"keep"`
+	Why   string `json:"why"`
+}
+
+// explain gives each segment that was there its first reason. It costs what the runs
+// cost, not their segments times the backups.
+func (p *pruner) explain() {
+	rest := p.h.have
+	tell := func(set *refSet, keep bool, why string) {
+		hit := rest.minus(rest.minus(set))
+		for _, r := range hit.normal() {
+			p.rep.Explain = append(p.rep.Explain, Explained{r, p.amount(setOfRuns([]Run{r})).Bytes, keep, why})
+		}
+		rest = rest.minus(hit)
+	}
+	for _, c := range p.claims.list {
+		tell(c.set, true, c.why)
+	}
+	did, will := "deleted", "can be deleted"
+	if p.o.DryRun {
+		did, will = "would be deleted", "could be deleted"
+	}
+	tell(p.spared, true, "not needed, but left alone: see the notes")
+	tell(p.deleted, false, did)
+	for _, plan := range p.plans {
+		why := fmt.Sprintf("not needed since %s: deleted by the first prune after %s", plan.Made.Format(timeFormat), plan.due(p.grace).Format(timeFormat))
+		tell(setOfRuns(plan.Segments), false, why)
+	}
+	tell(rest, false, fmt.Sprintf("not needed: %s by the first prune after %s", will, p.now.Add(p.grace).Format(timeFormat)))
+	slices.SortFunc(p.rep.Explain, func(a, b Explained) int { return runOrder(a.Run, b.Run) })
+}
+
+// timeFormat is how times are written for people.
+const timeFormat = "2006-01-02T15:04:05Z07:00"

@@ -1,0 +1,82 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// stream reads an object whole, as an io.ReaderAt, with one request for what is
+// read in order: a read that begins where the one before ended goes on in the
+// same answer. It is for one goroutine. Whoever makes it closes it.
+type stream struct {
+	object
+	onRead func(n int64) // told of bytes that were read in order; may be nil
+
+	body io.ReadCloser
+	at   int64 // offset of the next byte of body
+}
+
+// streamFrom is the least that a read must ask for so that an answer is kept
+// open for what follows: headers and footers are read by range.
+const streamFrom = 64 << 10
+
+// ReadAt implements io.ReaderAt.
+func (s *stream) ReadAt(b []byte, off int64) (int, error) {
+	inOrder := s.body != nil && off == s.at
+	if !inOrder && len(b) < streamFrom {
+		return s.object.ReadAt(b, off)
+	}
+	if !inOrder {
+		if err := s.reopen(off); err != nil {
+			return 0, err
+		}
+	}
+	n, err := io.ReadFull(s.body, b)
+	s.at += int64(n)
+	if s.onRead != nil {
+		s.onRead(int64(n))
+	}
+	if err == io.ErrUnexpectedEOF && s.at == s.size {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (s *stream) reopen(off int64) error {
+	if err := s.Close(); err != nil {
+		return err
+	}
+	body, err := s.target.Open(s.ctx, s.name, off, s.size-off)
+	if err != nil {
+		return err
+	}
+	s.body, s.at = body, off
+	return nil
+}
+
+// Close ends the answer that is open, if any.
+func (s *stream) Close() error {
+	if s.body == nil {
+		return nil
+	}
+	err := s.body.Close()
+	s.body = nil
+	return err
+}
+
+// verifyObject reads a segment of the archive once and proves that it is, byte for
+// byte, the file that was sealed, and the segment that its name says. The error
+// is a *segment.CorruptError, wraps segment.ErrVersion or ErrNotExist, or is the
+// target's. onRead is told of bytes read; it may be nil.
+func (a *Archive) verifyObject(ctx context.Context, store segment.UUID, ref segment.Ref, size int64, onRead func(int64)) (*Shipment, error) {
+	name := segmentName(store, ref)
+	s := &stream{object: object{ctx, a.target, name, size}, onRead: onRead}
+	ship, err := verify(ctx, s, size)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return nil, a.damaged(err, name, ref)
+	}
+	return ship, a.isSegment(&segment.Header{UUID: ship.Store, Ref: ship.Ref}, store, ref)
+}
