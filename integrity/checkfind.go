@@ -22,7 +22,8 @@ func (c *check) problems() {
 		}
 	}
 	c.missing(st.Missing)
-	if st.Lost {
+	unjudged := slices.ContainsFunc(c.s.Unjudged, func(e *Entry) bool { return e.ID == st.V.Successor.ID })
+	if st.Lost && !unjudged {
 		c.rep.find(Finding{Kind: LostLog, Segment: st.V.Successor, File: c.fs.Path(st.V.Successor.ID.String() + ".open"),
 			Reason:   fmt.Sprintf("the log that %s names as the next is not there", c.fs.Path(st.Newest.Name)),
 			FirstSeq: st.V.NextSeq, LastSeq: st.V.NextSeq})
@@ -154,7 +155,7 @@ func (c *check) withoutNewest(why error) error {
 		c.rep.find(c.finding(DamagedHeader, why))
 		return nil
 	}
-	c.live = With(newest.Header.Live, newest.Header.Ref)
+	c.live = With(c.editedBy(newest), newest.Header.Ref)
 	f := c.finding(DamagedLog, why)
 	if f.Segment == (segment.Ref{}) {
 		f.Segment = newest.Header.Ref
@@ -170,8 +171,12 @@ func (c *check) withoutNewest(why error) error {
 		if err := c.damagedLog(newest, f); err != nil {
 			return err
 		}
-	default:
+	case slices.ContainsFunc(c.s.Bare, func(e *Entry) bool { return e.Sealed && sameError(e.Err, why) }): // told above
+	case slices.ContainsFunc(c.s.Bare, func(e *Entry) bool { return c.fs.Path(e.Name) == f.File && !sameError(e.Err, why) }):
+		f.Kind = DamagedHeader // of a log whose records say that it was durable
 		c.rep.find(f)
+	default:
+		c.problem(why)
 	}
 	var missing []segment.Ref
 	for _, ref := range c.live {
@@ -181,6 +186,32 @@ func (c *check) withoutNewest(why error) error {
 	}
 	c.missing(missing)
 	return nil
+}
+
+// editedBy returns the live set of a log's header after its edits, as far as its records
+// can be read.
+func (c *check) editedBy(e *Entry) []segment.Ref {
+	live := e.Header.Live
+	src, err := c.open(e)
+	if err != nil {
+		return live
+	}
+	r, err := segment.NewReader(src, e.Size)
+	if err != nil {
+		return live
+	}
+	for rec, err := range r.Records(segment.Span{}) {
+		if err != nil {
+			break
+		}
+		if rec.Kind != segment.Edit {
+			continue
+		}
+		if x, err := rec.ParseEdit(); err == nil {
+			live = edited(live, x)
+		}
+	}
+	return live
 }
 
 // jobNames reports whether the job of a sealed segment, which is damaged, will

@@ -28,8 +28,9 @@ type Part struct {
 	Footer *segment.Footer
 	Bytes  []byte
 
-	// Err, of a Standing that tolerates damage, is what is wrong with the segment.
-	// Without a Footer, nothing is known of what it holds.
+	// Err, of a Standing that tolerates damage, is what is wrong with the segment:
+	// damage, or that it is of a newer version. Without a Footer, nothing is known of
+	// what it holds.
 	Err error
 }
 
@@ -64,11 +65,11 @@ func (st *Standing) gather() error {
 		if err == nil {
 			continue
 		}
-		if p == nil || !st.tolerate || !isCorrupt(err) {
+		if newer := errors.Is(err, segment.ErrVersion); p == nil || !st.tolerate || !newer && !isCorrupt(err) {
 			return err
+		} else if p.Err = err; !newer {
+			st.rebuild(p)
 		}
-		p.Err = err
-		st.rebuild(p)
 	}
 	if len(missing) > 0 && !st.tolerate {
 		return fmt.Errorf("%s: %w: %s; bring the files back from a copy or an archive",

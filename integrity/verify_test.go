@@ -326,6 +326,30 @@ func TestSummariesThatAreNotThoseOfTheRecords(t *testing.T) {
 	}
 }
 
+// TestAnOutputIsInOrder adds records of an output as they may not stand: a table
+// would have them in order, so only the walk over the records can tell.
+func TestAnOutputIsInOrder(t *testing.T) {
+	put := func(key string, seq uint64, f segment.Flags) *segment.Record {
+		return &segment.Record{Kind: segment.Put, Key: []byte(key), Seq: seq, Flags: f}
+	}
+	for name, second := range map[string]*segment.Record{
+		"":                       put("b", 7, 0),
+		"a lesser key":           put("Z", 7, 0),
+		"the same record":        put("a", 5, 0),
+		"a newer one of the key": put("a", 6, 0),
+		"one that ends a batch":  put("b", 7, segment.FlagCommit),
+		"one that vouches":       put("b", 7, segment.FlagVouch),
+	} {
+		w := walked{kind: segment.Output, entries: multiset{keys: newHashKeys()}}
+		if err := w.add(put("a", 5, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.add(second); (err == nil) != (name == "") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestARewrittenSegmentIsNotTheOneThatWasSealed changes a value and gives it sound
 // checksums: only the digest knows.
 func TestARewrittenSegmentIsNotTheOneThatWasSealed(t *testing.T) {

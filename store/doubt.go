@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -35,6 +36,8 @@ func (st standing) doubt(rep *OpenReport) (*doubts, error) {
 	for _, p := range st.Parts {
 		switch {
 		case p.Err == nil:
+		case errors.Is(p.Err, ErrVersion): // no damage, and nothing to be gone past
+			return nil, p.Err
 		case p.Footer == nil:
 			d.add(st, p.Header.Ref, fileOf(p).path, p.Err.Error())
 		default:

@@ -1,0 +1,292 @@
+package integrity
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"testing"
+
+	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// sick is a store to be injured, which has one of everything: batches, marks,
+// deletions, meta, slots, expiry, an output with the edit that adopted it, a
+// newest log that was closed in order or, after a crash, was not.
+//
+//	1 2 3  logs, sealed
+//	4      log, sealed; it has the edit "retire 2, adopt 5"
+//	5      output: what was in 2
+//	6      the newest log
+type sick struct {
+	t       testing.TB
+	fs      *crashfs.FS
+	uuid    segment.UUID
+	seq     uint64
+	time    int64
+	live    []segment.Ref
+	files   map[segment.ID][]byte
+	objects []segment.Record // all puts and deletes, in order
+	durable int64            // of the newest log
+}
+
+const timeline = 0xabcdef
+
+func ref(id segment.ID) segment.Ref { return segment.Ref{Timeline: timeline, ID: id} }
+
+func segName(id segment.ID) string { return id.String() + ".seg" }
+func logName(id segment.ID) string { return id.String() + ".open" }
+
+// newSick builds the store. A store that crashed has a mark in its newest log, and
+// after it writes that nothing vouches for.
+func newSick(t testing.TB, crashed bool) *sick {
+	p := &sick{t: t, fs: crashfs.New(), uuid: segment.UUID{1, 2, 3, 4}, seq: 1, time: 1_700_000_000_000_000_000, files: map[segment.ID][]byte{}}
+	for id := segment.ID(1); id <= 4; id++ {
+		b, place := p.begin(id)
+		for i := range 8 {
+			b = p.commit(b, place, int(id)*8+i)
+		}
+		if id == 4 {
+			b = p.edit(b, place)
+		}
+		next := id + 1
+		if id == 4 {
+			next = 6
+		}
+		b = p.add(b, place, &segment.Record{Seq: p.seq, Vouch: int64(len(b))}, func(r *segment.Record) { r.SetEnd(ref(next)) })
+		p.files[id] = p.sealed(b)
+		if id != 4 {
+			p.live = append(p.live, ref(id))
+		}
+	}
+	p.live = []segment.Ref{ref(1), ref(3), ref(4), ref(5)}
+	delete(p.files, 2)
+	for id, b := range p.files {
+		p.put(segName(id), b, 0o400)
+	}
+	b, place := p.begin(6)
+	for i := range 8 {
+		b = p.commit(b, place, 100+i)
+	}
+	p.durable = int64(len(b))
+	b = p.add(b, place, &segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: p.seq, Vouch: p.durable}, nil)
+	p.put(logName(6), b, 0o600)
+	if crashed {
+		for i := range 6 {
+			b = p.commit(b, place, 201+2*i) // odd: they vouch for nothing
+		}
+	} else {
+		f, err := p.fs.Open(logName(6))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := f.Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		p.durable = int64(len(b))
+		for range 2 {
+			b = p.add(b, place, &segment.Record{Seq: p.seq, Vouch: p.durable}, func(r *segment.Record) { r.SetClose(id.Inode, id.Birth) })
+		}
+	}
+	p.set(logName(6), b)
+	p.files[6] = b
+	return p
+}
+
+// begin returns the header of a log.
+func (p *sick) begin(id segment.ID) ([]byte, segment.Place) {
+	live := slices.Clone(p.live)
+	next := id + 1
+	if id == 4 {
+		next = 6 // 5 is the output's
+	}
+	p.time++
+	h := &segment.Header{Kind: segment.Log, UUID: p.uuid, Ref: ref(id), FirstSeq: p.seq, Time: p.time, NextID: next, Live: live}
+	return h.Append(nil), h.Place()
+}
+
+// add appends a record, with the next commit time if it ends a batch.
+func (p *sick) add(b []byte, place segment.Place, r *segment.Record, fn func(*segment.Record)) []byte {
+	if fn != nil {
+		fn(r)
+	}
+	if r.Commit() {
+		p.time++
+		r.Time = p.time
+	}
+	if err := r.Check(); r.Kind.Data() && err != nil {
+		p.t.Fatal(err)
+	}
+	return place.AppendRecord(b, int64(len(b)), r)
+}
+
+// commit appends a batch of one to three records, which vouches for what was
+// before it if n is even.
+func (p *sick) commit(b []byte, place segment.Place, n int) []byte {
+	records := 1 + n%3
+	for i := range records {
+		r := segment.Record{Kind: segment.Put, Key: fmt.Appendf(nil, "key %d", (n*7+i*3)%40), Seq: p.seq, Value: bytes.Repeat([]byte{byte('a' + n%26)}, 40+5*i)}
+		if i == 0 && n%2 == 0 {
+			r.Flags, r.Vouch = segment.FlagVouch, int64(len(b))
+		}
+		switch {
+		case n%8 == 3 && i == 0:
+			r.Kind, r.Value = segment.Delete, nil
+		case n%8 == 4:
+			r.Meta, r.Slots, r.Expiry = []byte{0x81, 0xa1, 'm', 0x01}, segment.AppendSlots(nil, []segment.Slot{{Number: 1, Value: []byte("slot value")}}), 1<<60
+		}
+		if i == records-1 {
+			r.Flags |= segment.FlagCommit
+		}
+		b = p.add(b, place, &r, nil)
+		p.seq++
+		c := r
+		p.objects = append(p.objects, c)
+	}
+	return b
+}
+
+// edit appends the edit that puts an output of segment 2 in its place.
+func (p *sick) edit(b []byte, place segment.Place) []byte {
+	old := p.files[2]
+	r, err := segment.NewReader(bytes.NewReader(old), int64(len(old)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	h := &segment.Header{Kind: segment.Output, UUID: p.uuid, Ref: ref(5), FirstSeq: f.FirstSeq, Time: p.time}
+	out := h.Append(nil)
+	for c := f.Cursor(); c.Next(); {
+		rec, err := r.RecordAt(c.Entry.Offset, f.RecordsEnd)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		rec.Flags &^= segment.FlagCommit | segment.FlagVouch
+		out = h.Place().AppendRecord(out, int64(len(out)), rec)
+	}
+	p.files[5] = p.sealed(out)
+	return p.add(b, place, &segment.Record{Seq: p.seq}, func(r *segment.Record) {
+		r.SetEdit(segment.EditSet{Retire: []segment.Ref{ref(2)}, Adopt: []segment.Ref{ref(5)}})
+	})
+}
+
+// sealed returns a segment with its footer.
+func (p *sick) sealed(b []byte) []byte {
+	p.t.Helper()
+	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	footer, _, err := r.Seal(int64(len(b)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return append(slices.Clone(b), footer...)
+}
+
+// put makes a file with a mode.
+func (p *sick) put(name string, b []byte, mode fs.FileMode) {
+	p.t.Helper()
+	p.fs.SetBytes(name, b)
+	p.chmod(name, mode)
+}
+
+func (p *sick) chmod(name string, mode fs.FileMode) {
+	p.t.Helper()
+	f, err := p.fs.Open(name)
+	if err == nil {
+		err = errors.Join(f.Chmod(mode), f.Close())
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// view is the store as check sees it.
+func (p *sick) view() fs.FS { return vfs.AsFS(p.fs) }
+
+func (p *sick) bytes(name string) []byte { return slices.Clone(p.fs.Bytes(name)) }
+
+// set replaces a file's content; it stays the same file.
+func (p *sick) set(name string, b []byte) { p.fs.SetBytes(name, b) }
+
+// edited replaces a file's content by what fn makes of it.
+func (p *sick) edited(name string, fn func(b []byte) []byte) { p.set(name, fn(p.bytes(name))) }
+
+func (p *sick) remove(name string) {
+	p.t.Helper()
+	if err := p.fs.Remove(name); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *sick) rename(from, to string) {
+	p.t.Helper()
+	if err := p.fs.Rename(from, to); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// records returns the records of a segment's bytes, in order.
+func records(t testing.TB, b []byte) (list []segment.Record) {
+	t.Helper()
+	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := segment.Span{Depth: segment.CheckValues}
+	if f, err := r.OpenFooter(); err == nil {
+		span.To = f.RecordsEnd
+	}
+	for rec, err := range r.Records(span) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := *rec
+		c.Key, c.Meta, c.Slots = slices.Clone(rec.Key), slices.Clone(rec.Meta), slices.Clone(rec.Slots)
+		list = append(list, c)
+	}
+	return list
+}
+
+// footer returns the footer of a sealed segment's bytes.
+func footer(t testing.TB, b []byte) *segment.Footer {
+	t.Helper()
+	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestTheSickStoreIsSoundAtFirst checks both stores before anything is done to them.
+func TestTheSickStoreIsSoundAtFirst(t *testing.T) {
+	for _, crashed := range []bool{false, true} {
+		p := newSick(t, crashed)
+		r := mustCheckFull(t, p)
+		if len(r.Findings) != 0 {
+			t.Errorf("crashed %v: %+v", crashed, r.Findings)
+		}
+	}
+}
+
+func mustCheckFull(t testing.TB, p *sick) *Report {
+	t.Helper()
+	r, err := Check(t.Context(), p.view(), CheckOptions{Level: Full})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
