@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
@@ -28,6 +29,29 @@ type syncFlag struct{ store.Durability }
 func (s *syncFlag) Set(v string) error { return s.UnmarshalText([]byte(v)) }
 func (s *syncFlag) Type() string       { return "always|1s" }
 
+// trust is how far a command that opens a store trusts the disk.
+type trust struct {
+	level        levelFlag
+	allowDamaged bool
+}
+
+// opens gives commands that open a store the flags that say how.
+func (a *app) opens(cmds ...*cobra.Command) []*cobra.Command {
+	for _, c := range cmds {
+		c.Flags().Var(&a.trust.level, "integrity", "how much is checked when the store is opened")
+	}
+	return cmds
+}
+
+// opensAnyway adds the flag of those that can do with a damaged store.
+func (a *app) opensAnyway(cmds ...*cobra.Command) []*cobra.Command {
+	for _, c := range a.opens(cmds...) {
+		c.Flags().BoolVar(&a.trust.allowDamaged, "allow-damaged", false,
+			"open though sealed segments are damaged or missing, and refuse only what they may hold")
+	}
+	return cmds
+}
+
 // place returns the store's folder.
 func (a *app) place() (string, error) {
 	if a.dir == "" {
@@ -42,7 +66,7 @@ func (a *app) withReader(fn func(*store.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	r, err := store.OpenReadOnly(dir, nil)
+	r, err := store.OpenReadOnly(dir, &store.Options{Integrity: a.trust.level.Level, AllowDamaged: a.trust.allowDamaged})
 	if err != nil {
 		return openError(err)
 	}
@@ -56,6 +80,7 @@ func (a *app) withWriter(o *store.Options, fn func(*store.DB) error) error {
 	if err != nil {
 		return err
 	}
+	o.Integrity, o.AllowDamaged = a.trust.level.Level, a.trust.allowDamaged
 	db, err := store.Open(dir, o)
 	if errors.Is(err, fs.ErrNotExist) && !o.MustExist {
 		return usagef("%w; the folder above it must be there", err)

@@ -13,6 +13,7 @@ type app struct {
 	out, errs *os.File
 	dir       string
 	json      bool
+	trust     trust
 	started   bool   // a command runs: its errors are not those of its usage
 	bar       *meter // what warnings have to make room for, or nil
 }
@@ -38,11 +39,14 @@ Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage,
 	f.StringVarP(&a.dir, "dir", "d", os.Getenv("VARVE_DIR"), "the store's folder (VARVE_DIR)")
 	f.Lookup("dir").DefValue = ""
 	f.BoolVar(&a.json, "json", false, "print JSON, one object a line")
-	root.AddCommand(
+	root.AddCommand(a.opensAnyway(
 		a.putCommand(), a.getCommand(), a.delCommand(), a.hasCommand(), a.scanCommand(),
-		a.importCommand(), a.exportCommand(), a.loadCommand(), a.dumpCommand(),
+		a.importCommand(), a.exportCommand(), a.loadCommand(), a.dumpCommand(), a.statCommand(),
+	)...)
+	root.AddCommand(a.opens(a.sealCommand())...)
+	root.AddCommand(
 		a.archiveCommand(),
-		a.sealCommand(), a.statCommand(), a.describeCommand(), a.versionCommand(),
+		a.checkCommand(), a.describeCommand(), a.snapshotCommand(), a.versionCommand(),
 	)
 	a.mark(root)
 	return root

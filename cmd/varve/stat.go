@@ -113,6 +113,9 @@ func printReport(out io.Writer, r *store.OpenReport) {
 	if c := r.Cut; c != nil {
 		fmt.Fprintf(out, "  log %v: %d bytes from offset %d on belong to no whole write: %s\n", c.Segment, c.Bytes, c.Offset, c.Reason)
 	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(out, "  %s: %s at offset %d: %s\n", filepath.Base(f.File), f.Kind, f.Offset, f.Reason)
+	}
 	if len(r.LeftAlone) > 0 {
 		fmt.Fprintf(out, "  left alone: %s\n", strings.Join(r.LeftAlone, ", "))
 	}
