@@ -1,0 +1,112 @@
+package archiver_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/segment"
+	"github.com/varve-db/varve/store"
+)
+
+// TestOneObjectReadsLittle reads single objects from an archive and counts what that
+// takes: for the newest, the footers of a few segments; for the oldest, those of all.
+func TestOneObjectReadsLittle(t *testing.T) {
+	v, dir := newVault(), filepath.Join(t.TempDir(), "store")
+	db, err := store.Open(dir, &store.Options{SegmentSize: 1 << 20, Durability: store.SyncEvery(1e9)})
+	must(t, err)
+	value := []byte(strings.Repeat("v", 1000))
+	const n = 24000
+	for i := range n {
+		must(t, db.Put(fmt.Appendf(nil, "key/%06d", i), value))
+	}
+	_, err = db.Seal()
+	must(t, err)
+	must(t, db.Close())
+	v.ship(t, dir)
+	a, segs, total := v.open(t), len(v.names()), int64(0)
+	for _, name := range v.names() {
+		total += int64(len(v.objects[name]))
+	}
+	h, _, err := segment.ParseHeader(v.objects[v.names()[0]])
+	must(t, err)
+	for _, c := range []struct {
+		key      int
+		requests int   // at most
+		bytes    int64 // likewise
+	}{
+		{n - 1, 30, 1 << 20},
+		{1, 20 + 4*segs, int64(segs) * 128 << 10},
+	} {
+		v.reset()
+		r := a.Reader(t.Context(), planOf(t, a, h.UUID, archiver.Point{}), nil)
+		rec, err := r.Get(fmt.Appendf(nil, "key/%06d", c.key))
+		if err != nil || string(rec.Value) != string(value) {
+			t.Fatalf("key %d: %v", c.key, err)
+		}
+		t.Logf("key %d of %d segments, %d bytes: %d requests, %d bytes", c.key, segs, total, v.requests, v.bytes)
+		if v.requests > c.requests || v.bytes > c.bytes {
+			t.Errorf("key %d: %d requests, want at most %d; %d bytes, want %d", c.key, v.requests, c.requests, v.bytes, c.bytes)
+		}
+		again := v.requests
+		if _, err := r.Get(fmt.Appendf(nil, "key/%06d", c.key)); err != nil || v.requests != again {
+			t.Errorf("key %d: a second get made %d requests: %v", c.key, v.requests-again, err)
+		}
+	}
+	r := a.Reader(t.Context(), planOf(t, a, h.UUID, archiver.Point{}), &archiver.ReaderOptions{CacheBytes: 1 << 18})
+	for _, c := range []struct {
+		rg   archiver.ReadRange
+		want string
+	}{
+		{archiver.ReadRange{Prefix: []byte("key/00012"), Limit: 3}, "key/000120 key/000121 key/000122 "},
+		{archiver.ReadRange{Prefix: []byte("key/00012"), Limit: 2, Reverse: true}, "key/000129 key/000128 "},
+		{archiver.ReadRange{From: []byte("key/0100005"), To: []byte("key/010003")}, "key/010001 key/010002 "},
+		{archiver.ReadRange{From: []byte("key/023998"), KeysOnly: true}, "key/023998 key/023999 "},
+		{archiver.ReadRange{Prefix: []byte("\xff\xff")}, ""},
+	} {
+		got := ""
+		for rec, err := range r.Scan(c.rg) {
+			must(t, err)
+			if len(rec.Value) != 1000 && !c.rg.KeysOnly {
+				t.Fatalf("%q has %d bytes", rec.Key, len(rec.Value))
+			}
+			got += string(rec.Key) + " "
+		}
+		if got != c.want {
+			t.Errorf("%+v: %s, want %s", c.rg, got, c.want)
+		}
+	}
+}
+
+// TestDamageIsNoValue flips a bit of a record in the archive: the object is an
+// error, the others are read.
+func TestDamageIsNoValue(t *testing.T) {
+	f, states := compacted(t)
+	name := objectOf(f.uuid, f.ref(5))
+	b := f.v.objects[name]
+	b[strings.Index(string(b), "e7")+1] ^= 1
+	a := f.v.open(t)
+	r := a.Reader(t.Context(), planOf(t, a, f.uuid, archiver.Point{}), nil)
+	_, err := r.Get([]byte("e"))
+	if c, ok := errors.AsType[*segment.CorruptError](err); !ok || !strings.Contains(c.File, name) {
+		t.Errorf("get: %v", err)
+	}
+	got, bad := map[string]string{}, 0
+	for rec, err := range r.Scan(archiver.ReadRange{}) {
+		if _, ok := errors.AsType[*segment.CorruptError](err); ok && string(rec.Key) == "e" {
+			bad++
+			continue
+		}
+		must(t, err)
+		got[string(rec.Key)] = string(rec.Value)
+	}
+	want := states[9]
+	delete(want, "e")
+	same(t, "the others", got, want)
+	if bad != 1 {
+		t.Errorf("%d objects are damaged", bad)
+	}
+}
