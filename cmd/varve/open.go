@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -51,6 +52,12 @@ func (a *app) opensAnyway(cmds ...*cobra.Command) []*cobra.Command {
 	}
 	return cmds
 }
+
+// levelFlag is an integrity level as a flag.
+type levelFlag struct{ integrity.Level }
+
+func (l *levelFlag) Set(v string) error { return l.UnmarshalText([]byte(v)) }
+func (l *levelFlag) Type() string       { return "none|tail|log|full" }
 
 // place returns the store's folder.
 func (a *app) place() (string, error) {
