@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -230,6 +231,82 @@ func TestANewestLogThatIsSealedIsJudgedAsALog(t *testing.T) {
 	r := mustCheck(t, m, integrity.CheckOptions{Level: integrity.None})
 	if len(r.Findings) != 1 || r.Findings[0].Kind != integrity.LostLog {
 		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// TestDamageOutsideTheSetIsSaidToBeThat adds an output that no edit adopted.
+func TestDamageOutsideTheSetIsSaidToBeThat(t *testing.T) {
+	m := mapped(t, closedStore(t))
+	h, _, err := segment.ParseHeader(m[sealed(m)[0]].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := segment.Header{Kind: segment.Output, UUID: h.UUID, Ref: segment.Ref{Timeline: h.Ref.Timeline, ID: 99}, FirstSeq: 1, Time: 1}
+	b := out.Append(nil)
+	b = out.Place().AppendRecord(b, int64(len(b)), &segment.Record{Kind: segment.Put, Seq: 1, Key: []byte("k"), Value: []byte("value")})
+	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	footer, _, err := r.Seal(int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "00000000000000000099.seg"
+	value := len(b) - 2
+	m[name] = &fstest.MapFile{Data: append(b, footer...)}
+	rep := mustCheck(t, m, integrity.CheckOptions{Level: integrity.Full})
+	if len(rep.Findings) > 0 || !slices.ContainsFunc(rep.Notes, func(n integrity.Note) bool { return n.File == name && strings.Contains(n.Text, "left alone") }) {
+		t.Errorf("%+v", rep)
+	}
+	m[name].Data[value] ^= 1
+	rep = mustCheck(t, m, integrity.CheckOptions{Level: integrity.Full})
+	if len(rep.Findings) != 1 || !strings.Contains(rep.Findings[0].Reason, "does not depend") || string(rep.Findings[0].Keys[0]) != "k" {
+		t.Errorf("%+v", rep.Findings)
+	}
+}
+
+// TestATornTailIsNotNamedWithTheDamage damages the durable part of a log that also
+// has a torn tail.
+func TestATornTailIsNotNamedWithTheDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	db := fillStore(t, dir, 5)
+	m := copyOf(t, dir)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := m["00000000000000000001.open"]
+	f.Data = append(f.Data, "the beginning of a write that was torn"...)
+	f.Data[bytes.Index(f.Data, []byte("key002"))] ^= 1
+	r := mustCheck(t, m, integrity.CheckOptions{Level: integrity.Log})
+	if len(r.Findings) != 1 || r.Findings[0].Kind != integrity.DamagedLog || r.Findings[0].FirstSeq != 3 || r.Findings[0].LastSeq != 3 {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// moving is a folder in which sealed segments are not there for the first opens, as
+// if they got their names after a listing.
+type moving struct {
+	fstest.MapFS
+	left *atomic.Int32
+}
+
+func (m moving) Open(name string) (fs.File, error) {
+	if strings.HasSuffix(name, ".seg") && m.left.Add(-1) >= 0 {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return m.MapFS.Open(name)
+}
+
+func TestFilesThatMoveBesideAWriterAreLookedForAgain(t *testing.T) {
+	m := mapped(t, closedStore(t))
+	for _, live := range []bool{true, false} {
+		var left atomic.Int32
+		left.Store(int32(len(sealed(m))) + 1) // so that a second look does not find it either
+		r := mustCheck(t, moving{m, &left}, integrity.CheckOptions{Level: integrity.Full, Writer: func() (bool, error) { return live, nil }})
+		if (len(r.Findings) == 0) != live {
+			t.Errorf("live %v: %+v", live, r.Findings)
+		}
 	}
 }
 
