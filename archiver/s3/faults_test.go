@@ -250,3 +250,47 @@ func TestListFailsWhereThePagesDo(t *testing.T) {
 		}
 	}
 }
+
+func TestAListThatIsCutShortUnsaidGoesOn(t *testing.T) {
+	target, p := faulty(t)
+	for _, name := range []string{"a", "b", "c", "d"} {
+		if err := put(target, t.Context(), name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Inject(1, gets, func(p *archivertest.Proxy, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		io.WriteString(w, `<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>p/b</Key></Contents></ListBucketResult>`)
+	})
+	var names []string
+	for info, err := range target.List(t.Context(), "", "a") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, info.Name)
+	}
+	if !slices.Equal(names, []string{"b", "c", "d"}) {
+		t.Errorf("%q", names)
+	}
+}
+
+func TestAnUploadThatIsOverReadsNoMore(t *testing.T) {
+	body := &source{r: io.NewSectionReader(bytes.NewReader(random(1, 100)), 0, 100)}
+	if n, err := body.Read(make([]byte, 10)); n != 10 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := body.stop(); err != nil {
+		t.Fatal(err)
+	}
+	n, err := body.Read(make([]byte, 10))
+	want(t, err, errStopped)
+	if n != 0 {
+		t.Errorf("%d bytes were read", n)
+	}
+}
+
+func TestACallThatIsOverSaysSoHoweverItEnded(t *testing.T) {
+	target, _ := faulty(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, target.fail(ctx, "put", "x", errors.New("connection reset")), context.Canceled, "canceled")
+}

@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -156,36 +157,55 @@ func (t *Target) list(ctx context.Context, prefix, after string) iter.Seq2[archi
 		if after != "" {
 			in.StartAfter = aws.String(t.prefix + after)
 		}
-		last := after
-		for {
+		for last, begun := after, after; ; {
 			out, err := t.client.ListObjectsV2(ctx, in)
 			if err != nil {
 				yield(archiver.Info{}, t.fail(ctx, "list", prefix, err))
 				return
 			}
 			for _, o := range out.Contents {
-				name, ok := strings.CutPrefix(aws.ToString(o.Key), t.prefix)
-				if name == "" || strings.HasSuffix(name, "/") {
-					continue // made by other tools to stand for a folder
-				}
-				if !ok || !strings.HasPrefix(name, prefix) || name <= last {
-					yield(archiver.Info{}, fmt.Errorf("list %s: %w: it lists %q after %q", t.locate(prefix), errOrder, aws.ToString(o.Key), last))
+				info, ok, err := t.listed(o, prefix, last)
+				if err != nil {
+					yield(info, err)
 					return
 				}
-				last = name
-				if !yield(archiver.Info{Name: name, Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)}, nil) {
+				if !ok {
+					continue
+				}
+				last = info.Name
+				if !yield(info, nil) {
 					return
 				}
 			}
-			if !aws.ToBool(out.IsTruncated) {
-				return
-			}
-			if in.ContinuationToken = out.NextContinuationToken; in.ContinuationToken == nil {
+			in.ContinuationToken = out.NextContinuationToken
+			switch {
+			case aws.ToBool(out.IsTruncated) && in.ContinuationToken == nil:
 				yield(archiver.Info{}, fmt.Errorf("list %s: the server says that there is more, and not how to get it", t.locate(prefix)))
 				return
+			case aws.ToBool(out.IsTruncated):
+			case last == begun || in.StartAfter == nil:
+				return
+			default:
+				// The end of a list from its middle on is believed only if nothing
+				// follows its last name: MinIO counts what it skips as listed, and
+				// ends too early.
+				begun, in.StartAfter, in.ContinuationToken = last, aws.String(t.prefix+last), nil
 			}
 		}
 	}
+}
+
+// listed describes an object of a list, if it is one of the target's.
+func (t *Target) listed(o types.Object, prefix, last string) (archiver.Info, bool, error) {
+	name, ok := strings.CutPrefix(aws.ToString(o.Key), t.prefix)
+	if ok && (name == "" || strings.HasSuffix(name, "/")) {
+		return archiver.Info{}, false, nil // made by other tools to stand for a folder
+	}
+	if !ok || !strings.HasPrefix(name, prefix) || name <= last {
+		return archiver.Info{}, false, fmt.Errorf("list %s: %w: it lists %q after %q", t.locate(prefix), errOrder, aws.ToString(o.Key), t.prefix+last)
+	}
+	modified := aws.ToTime(o.LastModified).Truncate(time.Second) // as a HEAD tells it
+	return archiver.Info{Name: name, Size: aws.ToInt64(o.Size), Modified: modified}, true, nil
 }
 
 // errOrder says that a list cannot be relied on: what comes out of order may be
