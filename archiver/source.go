@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,14 @@ type Sealed struct {
 // same reports whether it is still the file that it was.
 func (s *Sealed) same(size int64, modified time.Time) bool {
 	return s.Size == size && s.Modified.Equal(modified)
+}
+
+// named is 1 for a file that has its segment's name, which goes before others.
+func (s *Sealed) named() int {
+	if s.Name == s.Ref.ID.String()+".seg" {
+		return 1
+	}
+	return 0
 }
 
 // Listing is what Segments found.
@@ -142,13 +151,16 @@ func list(found map[string]Sealed) *Listing {
 		if c := a.Ref.Compare(b.Ref); c != 0 {
 			return c
 		}
-		return strings.Compare(a.Name, b.Name)
-	})
-	l.Segments = slices.CompactFunc(l.Segments, func(a, b Sealed) bool {
-		if a.Ref == b.Ref {
-			l.Ignored = append(l.Ignored, b.Name)
+		if a.named() != b.named() {
+			return cmp.Compare(b.named(), a.named())
 		}
-		return a.Ref == b.Ref
+		return cmp.Compare(a.Name, b.Name)
+	})
+	l.Segments = slices.CompactFunc(l.Segments, func(later, kept Sealed) bool {
+		if later.Ref == kept.Ref {
+			l.Ignored = append(l.Ignored, later.Name)
+		}
+		return later.Ref == kept.Ref
 	})
 	slices.Sort(l.Ignored)
 	return l

@@ -195,7 +195,7 @@ func readStatus(fsys vfs.FS) (Status, error) {
 
 // ReadStatus returns what the last archiver at work on a store wrote in its folder of
 // receipts, with the backlog as it is now by the segments and the receipts that are
-// there. No target is asked, and nothing is written. The error wraps fs.ErrNotExist
+// there. No target is asked. The error wraps fs.ErrNotExist
 // where no archiver has been at work.
 func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
 	s, err := readStatus(receipts)
@@ -206,8 +206,12 @@ func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
 	if err != nil {
 		return s, err
 	}
+	r, err := OpenReceipts(receipts)
+	if err != nil {
+		return s, err
+	}
 	for i := range s.Targets {
-		if err := s.Targets[i].recount(l, &Receipts{fsys: receipts}); err != nil {
+		if err := s.Targets[i].recount(l, r); err != nil {
 			return s, err
 		}
 	}

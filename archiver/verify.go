@@ -56,10 +56,6 @@ func (u until) ReadAt(b []byte, off int64) (int, error) {
 	return u.src.ReadAt(b, off)
 }
 
-// errChanged is the error for a file that is no longer the segment that it was
-// when the folder was listed.
-var errChanged = errors.New("the file was replaced while it was waiting")
-
 // opened is a segment file that is open, so that what is sent is of the very file
 // that was verified.
 type opened struct {
