@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/vfs"
 )
 
 // TestCrash cuts workloads off after every operation, in every way that the
@@ -98,7 +100,30 @@ func (c *crashes) verify(h *history, op int, crashed *crashfs.FS, o Options, dee
 	if !deep {
 		return nil
 	}
+	for what, state := range map[string]*crashfs.FS{"before": crashed, "after": fsys} {
+		if err := noFindings(state); err != nil {
+			return fmt.Errorf("check %s recovery: %w", what, err)
+		}
+	}
 	return c.verifyAgain(rec, found, last, opt)
+}
+
+// noFindings makes sure that check, at every level, takes what a crash leaves for
+// what it is: no damage.
+func noFindings(fsys *crashfs.FS) error {
+	if s, err := integrity.Look(fsys); err == nil && s.None() {
+		return nil
+	}
+	for _, level := range []integrity.Level{integrity.None, integrity.Tail, integrity.Log, integrity.Full} {
+		r, err := integrity.Check(context.Background(), vfs.AsFS(fsys), integrity.CheckOptions{Level: level, Workers: 1})
+		if err != nil {
+			return err
+		}
+		if len(r.Findings) > 0 {
+			return fmt.Errorf("level %v: %+v", level, r.Findings)
+		}
+	}
+	return nil
 }
 
 // readOnly reads all of a store without changing anything. A folder in which
