@@ -82,18 +82,14 @@ func (h *history) claimSince(ctx context.Context, c *claims, b *branch, why stri
 		if found {
 			n++
 		}
+		hd, i, newest, err := h.completeLog(ctx, b, n, t)
+		if err != nil {
+			return err
+		}
 		// The newest log is no use yet if what it builds on is still being
 		// shipped; that must not go meanwhile.
-		newest, _, err := h.lastLog(ctx, b, 0, n, begunBy(t))
-		if err != nil {
-			return err
-		}
 		if newest != nil {
 			set.addRefs(newest.Live)
-		}
-		hd, i, err := h.completeLog(ctx, b, n, begunBy(t))
-		if err != nil {
-			return err
 		}
 		if hd != nil {
 			set.addRefs(hd.Live)

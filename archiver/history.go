@@ -178,16 +178,23 @@ func (h *history) lastLog(ctx context.Context, b *branch, from, to int, ok func(
 // missing returns those of a live set that are not there.
 func (h *history) missing(hd *segment.Header) *refSet { return setOf(hd.Live).minus(h.have) }
 
-// completeLog returns the newest log among the first n segments of a branch that
-// ok holds for, as in lastLog, and whose live set is all there: from there every
-// later point can be restored. Where a segment is missing it goes on before the
-// first log that lists it.
-func (h *history) completeLog(ctx context.Context, b *branch, n int, ok func(*segment.Header) bool) (*segment.Header, int, error) {
-	hd, i, err := h.lastLog(ctx, b, 0, n, ok)
+// completeLog returns the newest of the first n segments of a branch that is a log,
+// was begun by time t (zero: at any), and whose live set is all there: from there
+// every later point can be restored. nil and −1 if there is none. newest is the
+// newest such log, complete or not. Where a segment is missing the search goes on
+// before the first log that lists it.
+func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time) (hd *segment.Header, at int, newest *segment.Header, err error) {
+	i := -1
+	if t.IsZero() {
+		newest, i, err = h.logBefore(ctx, b, n)
+	} else {
+		newest, i, err = h.lastLog(ctx, b, 0, n, func(hd *segment.Header) bool { return hd.Time <= t.UnixNano() })
+	}
+	hd = newest
 	for err == nil && hd != nil {
 		missing := h.missing(hd)
 		if missing.len() == 0 {
-			return hd, i, nil
+			return hd, i, newest, nil
 		}
 		// A segment leaves the set once and for good, so of the logs up to this one
 		// those that list it are the last. Those before it was made cannot.
@@ -198,23 +205,20 @@ func (h *history) completeLog(ctx context.Context, b *branch, n int, ok func(*se
 			}
 			first := segment.Ref{Timeline: r.Timeline, ID: r.First}
 			_, j, err := h.lastLog(ctx, b, from, i, func(hd *segment.Header) bool { return !lists(hd, first) })
-			if err != nil {
-				return nil, -1, err
-			}
-			if j < 0 {
+			if err == nil && j < 0 {
 				_, j, err = h.logBefore(ctx, b, from)
-				if err != nil {
-					return nil, -1, err
-				}
+			}
+			if err != nil {
+				return nil, -1, nil, err
 			}
 			i = min(i, j)
 			if i < 0 {
-				return nil, -1, nil
+				return nil, -1, newest, nil
 			}
 		}
 		hd, i, err = h.logBefore(ctx, b, i+1)
 	}
-	return nil, -1, err
+	return nil, -1, newest, err
 }
 
 // lists reports whether a log's live set holds ref.
@@ -299,10 +303,4 @@ func (h *history) dropsOf(ctx context.Context, give []segment.Timeline, before [
 		}
 	}
 	return drops, nil
-}
-
-// begunBy returns a condition for lastLog: the log was begun by time t, so that
-// what was committed before it was committed by then. A zero t is no limit.
-func begunBy(t time.Time) func(*segment.Header) bool {
-	return func(hd *segment.Header) bool { return t.IsZero() || hd.Time <= t.UnixNano() }
 }

@@ -13,7 +13,8 @@ import (
 // same answer. It is for one goroutine. Whoever makes it closes it.
 type stream struct {
 	object
-	onRead func(n int64) // told of bytes that were read in order; may be nil
+	onRead func(n int64) // told of bytes that were read, each once; may be nil
+	told   int64         // all before was told of
 
 	body io.ReadCloser
 	at   int64 // offset of the next byte of body
@@ -25,6 +26,15 @@ const streamFrom = 64 << 10
 
 // ReadAt implements io.ReaderAt.
 func (s *stream) ReadAt(b []byte, off int64) (int, error) {
+	n, err := s.readAt(b, off)
+	if fresh := off + int64(n) - s.told; fresh > 0 && off <= s.told && s.onRead != nil {
+		s.told += fresh
+		s.onRead(fresh)
+	}
+	return n, err
+}
+
+func (s *stream) readAt(b []byte, off int64) (int, error) {
 	inOrder := s.body != nil && off == s.at
 	if !inOrder && len(b) < streamFrom {
 		return s.object.ReadAt(b, off)
@@ -36,9 +46,6 @@ func (s *stream) ReadAt(b []byte, off int64) (int, error) {
 	}
 	n, err := io.ReadFull(s.body, b)
 	s.at += int64(n)
-	if s.onRead != nil {
-		s.onRead(int64(n))
-	}
 	if err == io.ErrUnexpectedEOF && s.at == s.size {
 		err = io.EOF
 	}

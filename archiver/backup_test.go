@@ -1,0 +1,402 @@
+package archiver
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// backupScene is a store in a test's map, its receipts, and an archive that has
+// what was shipped.
+type backupScene struct {
+	t        *testing.T
+	target   *simTarget
+	a        *Archive
+	w        *simWriter
+	now      time.Time
+	folder   fstest.MapFS
+	receipts *Receipts
+}
+
+func newBackupScene(t *testing.T) *backupScene {
+	s := &backupScene{t: t, now: time.Unix(1_700_000_000, 0).UTC(), folder: fstest.MapFS{}}
+	s.target = newSimTarget(func() time.Time { return s.now })
+	s.a = simArchive(t, s.target)
+	s.w = newSimWriter(t, 1, s.now)
+	var err error
+	s.receipts, err = OpenReceipts(vfs.Dir(t.TempDir()))
+	must(t, err)
+	return s
+}
+
+// roll seals a log of n objects.
+func (s *backupScene) roll(n int) {
+	s.w.puts += n
+	s.now = s.now.Add(time.Minute)
+	s.w.roll(s.now)
+}
+
+// ship puts what is sealed into the folder, and ships it.
+func (s *backupScene) ship() {
+	s.t.Helper()
+	for ref, b := range s.w.toShip {
+		s.folder[ref.ID.String()+".seg"] = &fstest.MapFile{Data: b, Mode: 0o400}
+		ship, err := verify(s.t.Context(), bytes.NewReader(b), int64(len(b)))
+		must(s.t, err)
+		name := segmentName(simUUID, ref)
+		s.target.put(s.t, name, b)
+		must(s.t, s.receipts.Write(Receipt{
+			Target: s.a.ident.ID, URL: s.target.URL(), Store: simUUID, Segment: ref, Kind: ship.Kind.String(), Object: name,
+			Size: ship.Size, SHA256: ship.SHA256, Shipped: s.now, FirstSeq: ship.Summary.FirstSeq, LastSeq: ship.Summary.LastSeq,
+			FirstTime: ship.Summary.FirstTime, LastTime: ship.Summary.LastTime, Puts: uint64(ship.Summary.Puts),
+		}))
+		delete(s.w.toShip, ref)
+	}
+}
+
+func (s *backupScene) create() (*Backup, error) {
+	return s.a.CreateBackup(s.t.Context(), CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now})
+}
+
+func (s *backupScene) mustCreate() *Backup {
+	s.t.Helper()
+	b, err := s.create()
+	must(s.t, err)
+	return b
+}
+
+// digestOf computes a backup's totals from the objects themselves.
+func (s *backupScene) digestOf(b *Backup) (Digest, int64) {
+	var total setDigest
+	bytes := int64(0)
+	for _, ref := range b.Refs() {
+		o, ok := s.target.look(segmentName(simUUID, ref))
+		if !ok {
+			s.t.Fatalf("backup %d lists %v, which is not there", b.ID, ref)
+		}
+		total.add(term(ref, int64(len(o.b)), sha256.Sum256(o.b)))
+		bytes += int64(len(o.b))
+	}
+	return total.digest(), bytes
+}
+
+func TestABackupIsTheStateOfTheNewestSealedLog(t *testing.T) {
+	s := newBackupScene(t)
+	if _, err := s.create(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("backup of an empty store: %v", err)
+	}
+	s.roll(3)
+	s.roll(2)
+	s.ship()
+	b := s.mustCreate()
+	if b.ID != 1 || b.Seq != 5 || b.Objects != 5 || b.Tip != simRefs(1, 2)[0] || b.OwnBytes != b.Bytes || b.LogTime == 0 {
+		t.Errorf("first backup: %+v", b)
+	}
+	s.roll(1)
+	s.w.compact(simRefs(1, 1, 2), s.now) // makes 5, one object
+	s.w.adopt()                          // in log 4
+	s.roll(1)
+	s.ship()
+	c := s.mustCreate()
+	equalRefs(t, "second backup", c.Refs(), simRefs(1, 3, 4, 5))
+	if c.ID != 2 || c.Seq != 7 || c.Objects != 3 {
+		t.Errorf("second backup: %+v", c)
+	}
+	for _, x := range []*Backup{b, c} {
+		if digest, size := s.digestOf(x); x.Digest != digest || x.Bytes != size {
+			t.Errorf("backup %d: digest %v of %d bytes, want %v of %d", x.ID, x.Digest, x.Bytes, digest, size)
+		}
+	}
+	if d := s.mustCreate(); d.ID != 3 || d.OwnBytes != 0 || d.Digest != c.Digest {
+		t.Errorf("a backup of what has not changed: %+v", d)
+	}
+	bs, err := s.a.Backups(t.Context(), simUUID)
+	must(t, err)
+	if len(bs) != 3 || bs[1].Sum != c.Sum || bs[1].Time != c.Time {
+		t.Errorf("list: %v", bs)
+	}
+}
+
+func TestABackupAsksForWhatIsNewAndForNothingElse(t *testing.T) {
+	s := newBackupScene(t)
+	for range 50 {
+		s.roll(1)
+	}
+	s.ship()
+	s.mustCreate()
+	s.roll(1)
+	s.ship()
+	clear(s.target.count)
+	s.mustCreate()
+	want := map[string]int{"stat": 1, "list": 3, "open": 1, "put": 1} // backups twice, plans; the backup before
+	if !maps.Equal(s.target.count, want) {
+		t.Errorf("requests: %v, want %v", s.target.count, want)
+	}
+}
+
+func TestABackupOfWhatIsNotInTheArchiveIsNotMade(t *testing.T) {
+	s := newBackupScene(t)
+	s.roll(1)
+	s.roll(1)
+	s.ship()
+	name := segmentName(simUUID, simRefs(1, 1)[0])
+	o := s.target.objects[name]
+
+	s.target.objects[name] = simObject{append(bytes.Clone(o.b), 0), o.modified}
+	if _, err := s.create(); !errors.Is(err, ErrConflict) {
+		t.Errorf("an object of another size: %v", err)
+	}
+	other := bytes.Clone(o.b)
+	other[len(other)/2] ^= 1
+	s.target.objects[name] = simObject{other, o.modified}
+	if _, err := s.create(); !errors.Is(err, ErrConflict) {
+		t.Errorf("an object of another hash: %v", err)
+	}
+	must(t, s.target.Delete(t.Context(), name))
+	if _, err := s.create(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("an object that is gone: %v", err)
+	}
+	s.target.put(t, name, o.b)
+	s.mustCreate()
+
+	s.roll(1)
+	for ref, b := range s.w.toShip { // sealed and not shipped
+		s.folder[ref.ID.String()+".seg"] = &fstest.MapFile{Data: b}
+	}
+	if _, err := s.create(); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("a segment without a receipt: %v", err)
+	}
+	s.folder["00000000000000000009.seg"] = &fstest.MapFile{Data: []byte("neither segment nor anything else")}
+	if _, err := s.create(); err == nil || !strings.Contains(err.Error(), "00000000000000000009.seg") {
+		t.Errorf("a newest segment that cannot be read: %v", err)
+	}
+	if bs, err := s.a.Backups(t.Context(), simUUID); err != nil || len(bs) != 1 {
+		t.Errorf("backups: %v, %v; want the one that was made", bs, err)
+	}
+}
+
+func TestBackupIdsOnlyGrow(t *testing.T) {
+	s := newBackupScene(t)
+	s.roll(1)
+	s.ship()
+	var wg sync.WaitGroup
+	for range 10 { // at once
+		wg.Go(func() {
+			_, err := s.create()
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	must(t, s.a.DeleteBackup(t.Context(), simUUID, 10))
+	must(t, s.a.DeleteBackup(t.Context(), simUUID, 3))
+	if err := s.a.DeleteBackup(t.Context(), simUUID, 3); !errors.Is(err, ErrNoBackup) {
+		t.Errorf("deleting a backup twice: %v", err)
+	}
+	if b := s.mustCreate(); b.ID != 11 {
+		t.Errorf("id %d after 10 was given and deleted", b.ID)
+	}
+	bs, err := s.a.Backups(t.Context(), simUUID)
+	must(t, err)
+	var ids []uint64
+	for _, b := range bs {
+		ids = append(ids, b.ID)
+	}
+	if want := []uint64{1, 2, 4, 5, 6, 7, 8, 9, 11}; !slices.Equal(ids, want) {
+		t.Errorf("backups %v, want %v", ids, want)
+	}
+	if b, err := s.a.Backup(t.Context(), simUUID, 0); err != nil || b.ID != 11 {
+		t.Errorf("the newest backup: %v, %v", b, err)
+	}
+}
+
+func TestAManifestOfManySegmentsIsSmall(t *testing.T) {
+	b := &Backup{ID: 1, Store: simUUID, Tip: simRefs(1, 100000)[0]}
+	var refs []segment.Ref
+	for id := range segment.ID(100000) {
+		refs = append(refs, segment.Ref{Timeline: 1, ID: id + 1})
+	}
+	b.Segments = setOf(refs).normal()
+	data, err := encode(b)
+	must(t, err)
+	if len(data) > 2000 {
+		t.Errorf("a manifest of 100,000 segments has %d bytes", len(data))
+	}
+	var c Backup
+	must(t, decode(data, &c))
+	if c.Count() != 100000 {
+		t.Errorf("%d segments", c.Count())
+	}
+	// Whatever byte is changed, it is noticed.
+	for i := range data {
+		bad := bytes.Clone(data)
+		bad[i] ^= 1
+		if err := decode(bad, &Backup{}); err == nil {
+			t.Errorf("byte %d changed: %q is taken", i, bad)
+		}
+	}
+}
+
+func TestVerifyNamesWhatIsBad(t *testing.T) {
+	mid := func(b []byte) []byte { b[200] ^= 1; return b }
+	for _, c := range []struct {
+		name        string
+		spoil       func(b []byte) []byte
+		fast, whole bool // whether it is found without, and with reading every byte
+		keepsHash   bool
+	}{
+		{"sound", func(b []byte) []byte { return b }, false, false, true},
+		{"sound, no hashes known", func(b []byte) []byte { return b }, false, false, false},
+		{"gone", nil, true, true, true},
+		{"cut short", func(b []byte) []byte { return b[:len(b)-1] }, true, true, false},
+		{"lengthened", func(b []byte) []byte { return append(b, 0) }, true, true, false},
+		{"empty", func([]byte) []byte { return nil }, true, true, false},
+		{"damaged header", func(b []byte) []byte { b[30] ^= 1; return b }, true, true, false},
+		{"damaged record", mid, false, true, false},
+		{"damaged record, hashes known", mid, true, true, true},
+	} {
+		s := newBackupScene(t)
+		s.roll(10)
+		s.roll(10)
+		s.ship()
+		b := s.mustCreate()
+		bad := simRefs(1, 1)[0]
+		name := segmentName(simUUID, bad)
+		if c.spoil == nil {
+			must(t, s.target.Delete(t.Context(), name))
+		} else {
+			o := s.target.objects[name]
+			s.target.objects[name] = simObject{c.spoil(bytes.Clone(o.b)), o.modified}
+		}
+		a, err := OpenArchive(t.Context(), hashless{s.target, c.keepsHash})
+		must(t, err)
+		for _, data := range []bool{false, true} {
+			var read int64
+			var mu sync.Mutex
+			rep, err := a.VerifyBackup(t.Context(), b, VerifyOptions{Data: data, OnRead: func(n int64) {
+				mu.Lock()
+				defer mu.Unlock()
+				read += n
+			}})
+			must(t, err)
+			want := c.fast && !data || c.whole && data
+			if rep.OK() == want {
+				t.Errorf("%s, data %v: %+v", c.name, data, rep)
+			}
+			if named := len(rep.Bad) == 1 && rep.Bad[0].Ref == bad; data && want && !named {
+				t.Errorf("%s: it is not named: %+v", c.name, rep)
+			}
+			if data && !want && (rep.Digest != "same" || read == 0) {
+				t.Errorf("%s: digest %q, %d bytes read", c.name, rep.Digest, read)
+			}
+		}
+	}
+}
+
+// hashless is a target that may have to read an object for its hash, as a folder has.
+type hashless struct {
+	*simTarget
+	keeps bool
+}
+
+func (h hashless) Stat(ctx context.Context, name string) (Info, error) {
+	info, err := h.simTarget.Stat(ctx, name)
+	if !h.keeps {
+		info.SHA256 = [32]byte{}
+	}
+	return info, err
+}
+
+func TestVerifyReadsEachObjectWithAFewRequests(t *testing.T) {
+	s := newBackupScene(t)
+	s.roll(100_000)
+	s.ship()
+	b := s.mustCreate()
+	clear(s.target.count)
+	rep, err := s.a.VerifyBackup(t.Context(), b, VerifyOptions{Data: true})
+	must(t, err)
+	if !rep.OK() || b.Bytes < 4<<20 || s.target.count["open"] > 5 {
+		t.Errorf("%+v of %d bytes with %v", rep, b.Bytes, s.target.count)
+	}
+}
+
+// TestCostsOfAThousandBackupsOverManySegments counts the requests of list, create
+// and prune: none for a segment that is not new.
+func TestCostsOfAThousandBackupsOverManySegments(t *testing.T) {
+	const segments, backups = 100_000, 1000
+	s := newBackupScene(t)
+	for id := range segment.ID(segments) { // names alone
+		s.target.objects[segmentName(simUUID, segment.Ref{Timeline: 1, ID: id + 1})] = simObject{}
+	}
+	var all []segment.Ref
+	for id := range segment.ID(segments) {
+		all = append(all, segment.Ref{Timeline: 1, ID: id + 1})
+	}
+	for i := range backups {
+		tip := segments - backups + i
+		b := &Backup{ID: uint64(i + 1), Time: s.now, Store: simUUID, Tip: all[tip-1], Segments: setOf(all[:tip]).normal()}
+		data, err := encode(b)
+		must(t, err)
+		s.target.objects[backupName(simUUID, b.ID, "json")] = simObject{b: data}
+	}
+	a, err := OpenArchive(t.Context(), lazyLogs{s.target, func(id segment.ID) []byte {
+		return simSegment(t, &segment.Header{Kind: segment.Log, UUID: simUUID, Ref: all[id-1], FirstSeq: uint64(id),
+			Time: s.now.Add(time.Duration(id) * time.Second).UnixNano(), NextID: id + 1, Live: all[:id-1]}, 1, nil)
+	}})
+	must(t, err)
+	s.target.sorted = nil
+	requests := func(what string, most int, fn func()) {
+		t.Helper()
+		clear(s.target.count)
+		fn()
+		total := 0
+		for _, n := range s.target.count {
+			total += n
+		}
+		if total > most {
+			t.Errorf("%s: %d requests, want at most %d: %v", what, total, most, s.target.count)
+		}
+	}
+	requests("list", backups+2, func() {
+		bs, err := a.Backups(t.Context(), simUUID)
+		must(t, err)
+		if len(bs) != backups {
+			t.Errorf("%d backups", len(bs))
+		}
+	})
+	requests("prune", backups+segments/listPage+60, func() {
+		rep, err := a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now.Add(segments * time.Second), DryRun: true, Explain: true,
+			Policy: Policy{Keep: 100, Window: time.Hour}})
+		must(t, err)
+		if rep.Kept.Segments != segments || len(rep.Backups) != backups-100 {
+			t.Errorf("%+v", rep)
+		}
+	})
+}
+
+// lazyLogs makes the logs that are read, of those that are there by name.
+type lazyLogs struct {
+	*simTarget
+	log func(id segment.ID) []byte
+}
+
+func (l lazyLogs) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
+	if _, ref, _, ok := parseRefName(name); ok {
+		l.did("open", name)
+		return io.NopCloser(io.NewSectionReader(bytes.NewReader(l.log(ref.ID)), off, n)), nil
+	}
+	return l.simTarget.Open(ctx, name, off, n)
+}

@@ -1,0 +1,352 @@
+package archiver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// pruneScene is an archive of one writer: logs 1 to 6, log 7 in which 1 to 3 were
+// replaced by output 8, and log 9, six hours each. Nothing needs 1 to 3.
+type pruneScene struct {
+	t      *testing.T
+	target *simTarget
+	a      *Archive
+	w      *simWriter
+	now    time.Time
+}
+
+func newPruneScene(t *testing.T) *pruneScene {
+	s := &pruneScene{t: t, now: time.Unix(1_700_000_000, 0).UTC()}
+	s.target = newSimTarget(func() time.Time { return s.now })
+	s.a = simArchive(t, s.target)
+	s.w = newSimWriter(t, 1, s.now)
+	for range 6 {
+		s.roll()
+	}
+	s.w.compact(simRefs(1, 1, 2, 3), s.now)
+	s.w.adopt()
+	s.roll()
+	s.roll()
+	return s
+}
+
+// simRefs returns refs of a timeline.
+func simRefs(line segment.Timeline, ids ...segment.ID) (refs []segment.Ref) {
+	for _, id := range ids {
+		refs = append(refs, segment.Ref{Timeline: line, ID: id})
+	}
+	return refs
+}
+
+// roll writes a log, and ships it with all else; six hours pass.
+func (s *pruneScene) roll() {
+	s.w.puts++
+	s.now = s.now.Add(6 * time.Hour)
+	s.w.roll(s.now)
+	s.ship(s.w)
+}
+
+func (s *pruneScene) ship(w *simWriter) {
+	for ref, b := range w.toShip {
+		s.target.put(s.t, segmentName(simUUID, ref), b)
+		delete(w.toShip, ref)
+	}
+}
+
+func (s *pruneScene) prune(o PruneOptions) *PruneReport {
+	s.t.Helper()
+	o.Now = s.now
+	rep, err := s.a.Prune(s.t.Context(), simUUID, o)
+	must(s.t, err)
+	return rep
+}
+
+// there returns the segments in the archive.
+func (s *pruneScene) there() []segment.Ref {
+	var refs []segment.Ref
+	for ref := range s.target.segmentsThere() {
+		refs = append(refs, ref)
+	}
+	return sortedRefs(refs)
+}
+
+func (s *pruneScene) backup(refs ...segment.Ref) *Backup {
+	s.t.Helper()
+	b := &Backup{Time: s.now, Store: simUUID, Tip: refs[len(refs)-1], Segments: setOf(refs).normal()}
+	must(s.t, s.a.putBackup(s.t.Context(), b))
+	return b
+}
+
+func equalRefs(t *testing.T, what string, got, want []segment.Ref) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func TestPruneDeletesInTheFirstPruneAfterTheGrace(t *testing.T) {
+	s := newPruneScene(t)
+	all := s.there()
+	rep := s.prune(PruneOptions{})
+	if rep.Planned.Segments != 3 || rep.Deleted.Segments != 0 {
+		t.Errorf("first prune: %+v, want 3 planned and none deleted", rep)
+	}
+	s.now = s.now.Add(23 * time.Hour)
+	rep = s.prune(PruneOptions{})
+	if rep.Waiting.Segments != 3 || rep.Planned.Segments != 0 {
+		t.Errorf("prune within the grace: %+v, want 3 waiting and none planned", rep)
+	}
+	equalRefs(t, "within the grace", s.there(), all)
+	s.now = s.now.Add(2 * time.Hour)
+	if rep = s.prune(PruneOptions{DryRun: true}); rep.Deleted.Segments != 3 {
+		t.Errorf("dry run: %+v, want 3 that would be deleted", rep)
+	}
+	equalRefs(t, "after a dry run", s.there(), all)
+	if rep = s.prune(PruneOptions{}); rep.Deleted.Segments != 3 || rep.Kept.Segments != 6 {
+		t.Errorf("after the grace: %+v, want 3 deleted, 6 kept", rep)
+	}
+	equalRefs(t, "after the grace", s.there(), simRefs(1, 4, 5, 6, 7, 8, 9))
+	for _, ref := range simRefs(1, 1, 2, 3) {
+		if _, ok := s.target.look(refName(simUUID, ref, "gone")); !ok {
+			t.Errorf("%v has no marker", ref)
+		}
+	}
+	if rep = s.prune(PruneOptions{}); rep.Deleted.Segments+rep.Planned.Segments+rep.Waiting.Segments != 0 {
+		t.Errorf("a prune with nothing to do: %+v", rep)
+	}
+}
+
+func TestPruneKeepsEveryPointOfTheWindow(t *testing.T) {
+	s := newPruneScene(t)
+	// Log 9, the first without 1 to 3 in its live set, was begun 6 hours ago.
+	for _, c := range []struct {
+		hours int
+		free  int
+	}{{1, 3}, {6, 3}, {7, 0}, {24, 0}, {100, 0}} {
+		rep := s.prune(PruneOptions{Policy: Policy{Window: time.Duration(c.hours) * time.Hour}, DryRun: true})
+		if rep.Planned.Segments != c.free {
+			t.Errorf("window of %d hours: %d segments are free, want %d", c.hours, rep.Planned.Segments, c.free)
+		}
+	}
+}
+
+func TestPruneSparesWhatIsPinnedWhileItWorks(t *testing.T) {
+	for _, when := range []string{"put", "delete"} {
+		s := newPruneScene(t)
+		s.prune(PruneOptions{})
+		s.now = s.now.Add(25 * time.Hour)
+		doomed := simRefs(1, 1, 2, 3)
+		var pinErr error
+		pinned := false
+		s.target.before = func(op, name string) {
+			if op != when || pinned || !strings.HasSuffix(name, "."+map[string]string{"put": "gone", "delete": "seg"}[when]) {
+				return
+			}
+			pinned = true
+			_, pinErr = s.a.Pin(context.Background(), simUUID, doomed, "a restore", 1<<40*time.Nanosecond)
+		}
+		s.prune(PruneOptions{})
+		if !pinned {
+			t.Fatalf("%s: nobody pinned anything", when)
+		}
+		left := s.there()
+		switch {
+		case when == "put" && pinErr == nil:
+			equalRefs(t, "pinned in time", left, simRefs(1, 1, 2, 3, 4, 5, 6, 7, 8, 9))
+			if _, ok := s.target.look(refName(simUUID, doomed[0], "gone")); ok {
+				t.Error("a segment that was spared is marked as gone")
+			}
+		case !errors.Is(pinErr, ErrPruned):
+			t.Errorf("pin at a %s: %v, want it refused, or kept; there is %v", when, pinErr, left)
+		}
+	}
+}
+
+func TestPruneDeletesNothingWhileItCannotReadAPin(t *testing.T) {
+	for name, spoil := range map[string]func(b []byte) []byte{
+		"a newer format":  func(b []byte) []byte { return bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": 2`), 1) },
+		"a changed digit": func(b []byte) []byte { return bytes.Replace(b, []byte(`"count": 2`), []byte(`"count": 1`), 1) },
+		"cut short":       func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":           func([]byte) []byte { return nil },
+		"another's":       func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("ab000000"), []byte("ac000000")) },
+	} {
+		for _, kind := range []string{"backup", "restore", "plan"} {
+			s := newPruneScene(t)
+			s.prune(PruneOptions{})
+			s.now = s.now.Add(25 * time.Hour)
+			b := s.backup(simRefs(1, 4, 5)...)
+			object := backupName(simUUID, b.ID, "json")
+			switch kind {
+			case "restore":
+				_, err := s.a.Pin(t.Context(), simUUID, simRefs(1, 4, 5), "a restore", 1e18)
+				must(t, err)
+				object, err = s.a.next(t.Context(), pinsOf(simUUID), "")
+				must(t, err)
+			case "plan":
+				object, _ = s.a.next(t.Context(), plansOf(simUUID), "")
+			}
+			o, _ := s.target.look(object)
+			o.b = spoil(bytes.Clone(o.b))
+			s.target.objects[object] = o
+			before := s.there()
+			_, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
+			if name == "a changed digit" && kind == "plan" {
+				continue // its run is of three
+			}
+			if u, ok := errors.AsType[*UnreadableError](err); !ok || !strings.HasSuffix(u.Object, object) {
+				t.Errorf("%s, %s: error %v, want one that names %s", kind, name, err, object)
+			}
+			equalRefs(t, kind+", "+name, s.there(), before)
+			if _, err := s.a.Backup(t.Context(), simUUID, b.ID); (kind == "backup") != (err != nil) {
+				t.Errorf("%s, %s: the backup: %v", kind, name, err)
+			}
+		}
+	}
+}
+
+func TestPruneNeverDeletesWhatItCannotRead(t *testing.T) {
+	s := newPruneScene(t)
+	s.prune(PruneOptions{})
+	s.now = s.now.Add(25 * time.Hour)
+	spoil := func(id segment.ID, fn func(b []byte) []byte) {
+		name := segmentName(simUUID, simRefs(1, id)[0])
+		o, _ := s.target.look(name)
+		o.b = fn(bytes.Clone(o.b))
+		s.target.objects[name] = o
+	}
+	spoil(1, func(b []byte) []byte { b[20] ^= 1; return b })                                                    // damaged
+	spoil(2, func([]byte) []byte { o, _ := s.target.look(segmentName(simUUID, simRefs(1, 4)[0])); return o.b }) // another segment
+	s.target.put(t, simUUID.String()+"/0000000000000001/README.txt", []byte("mine"))                            // not varve's
+	s.target.put(t, "ac000000-0000-4000-8000-000000000001/0000000000000001/00000000000000000001.seg", []byte("of another store"))
+	a, err := OpenArchive(t.Context(), s.target) // it remembers no headers
+	must(t, err)
+	rep, err := a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now})
+	must(t, err)
+	if rep.Deleted.Segments != 1 || len(rep.Notes) != 3 {
+		t.Errorf("%+v, want segment 3 deleted, and a note on each of three objects", rep)
+	}
+	equalRefs(t, "left", s.there(), simRefs(1, 1, 1, 2, 4, 5, 6, 7, 8, 9)[1:])
+}
+
+func TestATipIsGivenUpOnlyByName(t *testing.T) {
+	s := newPruneScene(t)
+	other := s.w.restored(2, 2, 20, s.now) // after log 3
+	other.puts++
+	other.roll(s.now)
+	s.ship(other)
+	all := s.there()
+	s.prune(PruneOptions{})
+	s.now = s.now.Add(25 * time.Hour)
+	s.prune(PruneOptions{})
+	equalRefs(t, "both tips", s.there(), all)
+	if _, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now, Policy: Policy{DropTips: []segment.Timeline{9}}}); !errors.Is(err, ErrNotExist) {
+		t.Errorf("giving up a timeline that is not there: %v", err)
+	}
+	rep := s.prune(PruneOptions{Policy: Policy{DropTips: []segment.Timeline{2}}})
+	if rep.Planned.Segments != 4 {
+		t.Errorf("giving up the other tip: %+v, want its log and the three that only it needs planned", rep)
+	}
+	s.now = s.now.Add(25 * time.Hour)
+	s.prune(PruneOptions{}) // the plan remembers what was given up
+	equalRefs(t, "after the grace", s.there(), simRefs(1, 4, 5, 6, 7, 8, 9))
+
+	// One that goes on meanwhile is not given up.
+	s = newPruneScene(t)
+	other = s.w.restored(2, 2, 20, s.now)
+	other.puts++
+	other.roll(s.now)
+	s.ship(other)
+	s.prune(PruneOptions{Policy: Policy{DropTips: []segment.Timeline{2}}})
+	s.now = s.now.Add(25 * time.Hour)
+	other.puts++
+	other.roll(s.now)
+	s.ship(other)
+	all = s.there()
+	s.prune(PruneOptions{})
+	equalRefs(t, "a tip that went on", s.there(), all)
+}
+
+func TestATimelineThatIsContinuedIsNoTip(t *testing.T) {
+	s := newPruneScene(t)
+	// Two crashes, of which the first left nothing in the archive.
+	w := s.w.crash(2, s.now).crash(3, s.now)
+	s.w = w
+	s.roll()
+	_, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now, Policy: Policy{DropTips: []segment.Timeline{1}}})
+	if err == nil || !strings.Contains(err.Error(), "0000000000000003 goes on from it") {
+		t.Errorf("giving up what was continued: %v", err)
+	}
+}
+
+// TestAPruneThatIsCutOffIsFinishedByTheNext fails every request once, and holds what
+// two more prunes leave to what an undisturbed one does.
+func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
+	for n := 1; ; n++ {
+		s := newPruneScene(t)
+		s.backup(simRefs(1, 4, 5)...)
+		s.backup(simRefs(1, 5, 6)...)
+		s.prune(PruneOptions{})
+		s.now = s.now.Add(25 * time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		a, err := OpenArchive(t.Context(), cutOff{s.target, ctx})
+		must(t, err)
+		left := n
+		s.target.before = func(op, _ string) {
+			if op == "put" || op == "delete" {
+				if left--; left == 0 {
+					cancel()
+				}
+			}
+		}
+		_, err = a.Prune(ctx, simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
+		cancel()
+		s.target.before = nil
+		if left > 0 && err == nil {
+			if n < 8 {
+				t.Fatalf("a prune made %d changes only", n-1)
+			}
+			return
+		}
+		for range 2 {
+			s.now = s.now.Add(25 * time.Hour)
+			s.prune(PruneOptions{Policy: Policy{Keep: 1}})
+		}
+		equalRefs(t, "in the end", s.there(), simRefs(1, 4, 5, 6, 7, 8, 9))
+		bs, err := s.a.Backups(t.Context(), simUUID)
+		must(t, err)
+		if len(bs) != 1 || bs[0].ID != 2 {
+			t.Errorf("cut off at change %d: backups left: %v", n, bs)
+		}
+		if plans, err := s.a.prunePlans(t.Context(), simUUID); err != nil || len(plans) != 0 {
+			t.Errorf("cut off at change %d: plans left: %v, %v", n, plans, err)
+		}
+	}
+}
+
+// cutOff is a target whose process ends with ctx: later changes are not made.
+type cutOff struct {
+	*simTarget
+	ctx context.Context
+}
+
+func (c cutOff) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	return errors.Join(c.simTarget.Put(ctx, name, r, size, sum), c.ctx.Err())
+}
+
+func (c cutOff) Delete(ctx context.Context, name string) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	return errors.Join(c.simTarget.Delete(ctx, name), c.ctx.Err())
+}
