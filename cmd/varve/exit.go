@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
 
@@ -63,6 +64,12 @@ func exitCode(err error) int {
 		{archiver.ErrOtherArchive, exitDamage},
 		{archiver.ErrSetAside, exitDamage},
 		{archiver.ErrNoIdentity, exitUsage},
+		{archiver.ErrIncomplete, exitDamage},
+		{archiver.ErrChoose, exitUsage},
+		{archiver.ErrNoPoint, exitUsage},
+		{archiver.ErrNoBackup, exitUsage},
+		{archiver.ErrDiverged, exitUsage},
+		{vfs.ErrLocked, exitLocked},
 		{store.ErrLocked, exitLocked},
 	} {
 		if errors.Is(err, c.err) {

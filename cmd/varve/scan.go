@@ -4,18 +4,22 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/store"
 )
 
 // scanFlags say which objects, and what of them.
 type scanFlags struct {
 	keyFlag
-	from, to, prefix string
-	reverse          bool
-	limit            int
-	keysOnly         bool
+	pointFlags
+	from       startFlag
+	to, prefix string
+	reverse    bool
+	limit      int
+	keysOnly   bool
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -30,6 +34,9 @@ one that is empty or begins with a quote. Msgpack values are printed as JSON.
 An object that cannot be read is named on standard error, the scan goes on, and
 the exit code is 3.
 
+` + strings.Replace(inPlaceHelp, "object is", "objects are", 1) + `
+A first key and an archive take a --from each.
+
 ` + objectHelp + `
 With --keys-only it has the key alone.`,
 		Args:              cobra.NoArgs,
@@ -39,17 +46,22 @@ With --keys-only it has the key alone.`,
 			if err != nil {
 				return err
 			}
+			if s.url != "" || s.given(cmd.Flags()) {
+				return a.withArchive(cmd.Context(), &s.pointFlags, cmd.Flags(), func(db *archiver.Reader) error { return a.scanFrom(db, r) })
+			}
 			return a.withReader(func(db *store.Reader) error { return a.scan(db, r) })
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.from, "from", "", "the first key, or what is just after it")
+	s.from.url = &s.url
+	f.Var(&s.from, "from", "the first key, or what is just after it; or file:///… or s3://…: the archive to read from")
 	f.StringVar(&s.to, "to", "", "the key to stop before")
 	f.StringVar(&s.prefix, "prefix", "", "only keys that begin so")
 	f.BoolVar(&s.reverse, "reverse", false, "by descending key")
 	f.IntVar(&s.limit, "limit", 0, "at most so many objects (default all)")
 	f.BoolVar(&s.keysOnly, "keys-only", false, "print only the keys, and read nothing else")
 	s.register(cmd)
+	s.registerPoint(f)
 	return cmd
 }
 
@@ -63,8 +75,8 @@ func (s *scanFlags) keyRange(cmd *cobra.Command) (r store.Range, err error) {
 		name string
 		arg  string
 		to   *[]byte
-	}{{"from", s.from, &r.From}, {"to", s.to, &r.To}, {"prefix", s.prefix, &r.Prefix}} {
-		if !cmd.Flags().Changed(b.name) {
+	}{{"from", s.from.key, &r.From}, {"to", s.to, &r.To}, {"prefix", s.prefix, &r.Prefix}} {
+		if !cmd.Flags().Changed(b.name) || b.name == "from" && !s.from.given {
 			continue
 		}
 		if *b.to, err = s.bytes(b.arg); err != nil {
@@ -80,7 +92,7 @@ func (s *scanFlags) keyRange(cmd *cobra.Command) (r store.Range, err error) {
 func (a *app) scan(db *store.Reader, r store.Range) error {
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	d := damages{app: a}
-	var l line
+	p := scanPrinter{app: a, out: out, keysOnly: r.KeysOnly}
 	for o, err := range db.Scan(r) {
 		if err != nil {
 			if err := d.note(err); err != nil {
@@ -88,22 +100,34 @@ func (a *app) scan(db *store.Reader, r store.Range) error {
 			}
 			continue
 		}
-		switch {
-		case a.json && r.KeysOnly:
-			l.bytes("key", o.Key)
-			_, err = out.Write(l.end())
-		case a.json:
-			_, err = out.Write(objectLine(&l, &o))
-		case r.KeysOnly:
-			_, err = fmt.Fprintln(out, show(o.Key))
-		default:
-			_, err = fmt.Fprintf(out, "%s\t%s\n", show(o.Key), showValue(&o))
-		}
-		if err != nil {
+		if err := p.print(&o); err != nil {
 			return err
 		}
 	}
 	return errors.Join(out.Flush(), d.err())
+}
+
+// scanPrinter writes the objects of a scan.
+type scanPrinter struct {
+	*app
+	out      *bufio.Writer
+	keysOnly bool
+	l        line
+}
+
+func (p *scanPrinter) print(o *store.Object) (err error) {
+	switch {
+	case p.json && p.keysOnly:
+		p.l.bytes("key", o.Key)
+		_, err = p.out.Write(p.l.end())
+	case p.json:
+		_, err = p.out.Write(objectLine(&p.l, o))
+	case p.keysOnly:
+		_, err = fmt.Fprintln(p.out, show(o.Key))
+	default:
+		_, err = fmt.Fprintf(p.out, "%s\t%s\n", show(o.Key), showValue(o))
+	}
+	return err
 }
 
 // showValue writes a value on a line.
