@@ -153,7 +153,8 @@ func TestDirThatIsAbsent(t *testing.T) {
 	if err := put(d, "a/c", nil); !errors.Is(err, archiver.ErrNotExist) || !strings.Contains(err.Error(), "mounted") {
 		t.Errorf("put into the empty folder: %v", err)
 	}
-	must(t, os.Remove(path))
+	must(t, put(d, "a/c", nil)) // who puts again means it
+	must(t, os.RemoveAll(path))
 	must(t, os.Rename(path+".away", path))
 	must(t, put(d, "a/c", nil))
 }
@@ -313,5 +314,27 @@ func TestDirRaceAfterTheLook(t *testing.T) {
 	}
 	if got := disk.Bytes("a/b"); string(got) != "the other's" || len(disk.Names()) != 1 {
 		t.Errorf("holds %q, names %q", got, disk.Names())
+	}
+}
+
+// cancelling is a source that cancels when it is read first, and counts.
+type cancelling struct {
+	cancel context.CancelFunc
+	reads  int
+}
+
+func (c *cancelling) ReadAt(p []byte, _ int64) (int, error) {
+	c.cancel()
+	c.reads++
+	return len(p), nil
+}
+
+func TestDirPutEndsEarly(t *testing.T) {
+	disk := crashfs.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	source := &cancelling{cancel: cancel}
+	err := archiver.OpenDirFS(disk, "").Put(ctx, "a", source, 1<<30, [32]byte{})
+	if !errors.Is(err, context.Canceled) || source.reads != 1 || len(disk.Names()) > 0 {
+		t.Errorf("%v after %d reads, left %q", err, source.reads, disk.Names())
 	}
 }

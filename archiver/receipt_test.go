@@ -147,10 +147,7 @@ func TestReceiptRace(t *testing.T) {
 func TestReceiptsAreListedInOrder(t *testing.T) {
 	disk := crashfs.New()
 	r := openReceipts(t, disk)
-	var want []segment.Ref
-	for _, ref := range []segment.Ref{{Timeline: 9, ID: 1}, {Timeline: 2, ID: 9}, {Timeline: 1, ID: 10}, {Timeline: 3, ID: 10}, {Timeline: 1, ID: 1 << 40}} {
-		want = append(want, ref)
-	}
+	want := []segment.Ref{{Timeline: 9, ID: 1}, {Timeline: 2, ID: 9}, {Timeline: 1, ID: 10}, {Timeline: 3, ID: 10}, {Timeline: 1, ID: 1 << 40}}
 	for _, i := range []int{3, 0, 4, 2, 1} {
 		must(t, r.Write(receiptFor(targetA, want[i])))
 	}
