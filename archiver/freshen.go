@@ -90,7 +90,7 @@ func (r *restorer) isCopy() (err error) {
 }
 
 func (r *restorer) noStore() error {
-	return fmt.Errorf("%s: is not empty, and holds no store that could be freshened; name a folder that is absent or empty", r.fsys.Path("."))
+	return fmt.Errorf("%s: %w: it is not empty, and holds no store; name a folder that is absent or empty", r.fsys.Path("."), ErrDiverged)
 }
 
 // mayFreshen refuses a copy that is no beginning of the plan's history.

@@ -152,7 +152,7 @@ func (l *lineage) cut(ctx context.Context, i int, f *segment.Footer, seq uint64,
 	if err != nil {
 		return nil, err
 	}
-	commits, err := l.commits(f, x, seq)
+	commits, err := l.commits(f, x, seq, t != math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
@@ -184,13 +184,19 @@ func (l *lineage) cut(ctx context.Context, i int, f *segment.Footer, seq uint64,
 	return p, nil
 }
 
-// commits returns the commits of a log up to a sequence number, in order.
-func (l *lineage) commits(f *segment.Footer, x Stored, seq uint64) ([]commit, error) {
+// commits returns the commits of a log up to a sequence number, in order: all of
+// them, or the last one.
+func (l *lineage) commits(f *segment.Footer, x Stored, seq uint64, every bool) ([]commit, error) {
 	var all []commit
 	c := f.Cursor()
 	for c.Next() {
-		if e := &c.Entry; e.Flags&segment.FlagCommit != 0 && e.Seq <= seq {
+		e := &c.Entry
+		switch {
+		case e.Flags&segment.FlagCommit == 0 || e.Seq > seq:
+		case every || len(all) == 0:
 			all = append(all, commit{e.Seq, e.Offset, e.Size})
+		case e.Seq > all[0].seq:
+			all[0] = commit{e.Seq, e.Offset, e.Size}
 		}
 	}
 	slices.SortFunc(all, func(a, b commit) int { return cmp.Compare(a.seq, b.seq) })

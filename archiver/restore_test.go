@@ -6,9 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -117,5 +120,72 @@ func readsInPlace(t *testing.T, what string, r *archiver.Reader, want map[string
 		} else if err != nil || string(rec.Value) != value {
 			t.Fatalf("%s: get %q: %v", what, key, err)
 		}
+	}
+}
+
+// TestADiskWithoutRoomIsFoundBefore also fills the disk on the way, where the system
+// did not tell how much is free.
+func TestADiskWithoutRoomIsFoundBefore(t *testing.T) {
+	l, v, a := grown(t, 70, 60)
+	o := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{Seq: l.moments[50].seq}), Parallel: 1}
+	fsys := crashfs.New()
+	fsys.SetFree(1<<20 + o.Plan.Bytes() - 1)
+	v.reset()
+	_, err := archiver.BuildIn(t.Context(), a, fsys, o)
+	if !errors.Is(err, archiver.ErrNoRoom) || len(v.opened) > 0 || len(fsys.Names()) > 1 {
+		t.Errorf("%v; %d objects were opened, %v is there", err, len(v.opened), fsys.Names())
+	}
+	fsys.Fail(func(op crashfs.Op) error {
+		if op.Kind == crashfs.OpFree {
+			return errors.New("not told")
+		}
+		return nil
+	})
+	fsys.SetFree(o.Plan.Bytes() / 2)
+	if _, err = archiver.BuildIn(t.Context(), a, fsys, o); !errors.Is(err, archiver.ErrNoRoom) {
+		t.Errorf("full on the way: %v", err)
+	}
+	fsys.SetFree(-1)
+	rep, err := archiver.BuildIn(t.Context(), a, fsys, o)
+	if err != nil || rep.Fetched > rep.Bytes*2/3 {
+		t.Errorf("after that: fetched %d of %d bytes: %v", rep.Fetched, rep.Bytes, err)
+	}
+	must(t, isNowThere(fsys, l.moments[50].want))
+}
+
+// TestWhileARestoreRunsItIsPinned looks at the archive from within a restore.
+func TestWhileARestoreRunsItIsPinned(t *testing.T) {
+	l, v, a := grown(t, 71, 60)
+	plan := planOf(t, a, l.uuid, archiver.Point{})
+	pins := func() (n int) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for name := range v.objects {
+			if strings.Contains(name, "/restores/") {
+				n++
+			}
+		}
+		return n
+	}
+	most := 0
+	var last archiver.Progress
+	o := archiver.RestoreOptions{Plan: plan, Progress: func(p archiver.Progress) {
+		if p.Total != plan.Bytes() || p.LogTime.Before(last.LogTime) {
+			t.Errorf("progress %+v after %+v", p, last)
+		}
+		most, last = max(most, pins()), p
+	}}
+	_, err := archiver.Restore(t.Context(), a, filepath.Join(t.TempDir(), "a"), o)
+	must(t, err)
+	if most != 1 || pins() != 0 {
+		t.Errorf("%d pins while it ran, %d after", most, pins())
+	}
+	if last.Bytes != plan.Bytes() || !last.LogTime.Equal(plan.Time) || last.LogTime.Before(l.moments[0].at.Add(-time.Minute)) {
+		t.Errorf("at the end, progress was %+v of %d bytes up to %v", last, plan.Bytes(), plan.Time)
+	}
+	v.readOnly = true
+	rep, err := archiver.Restore(t.Context(), a, filepath.Join(t.TempDir(), "b"), archiver.RestoreOptions{Plan: plan})
+	if err != nil || len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "prune") {
+		t.Errorf("from a target that may only be read: %v, %+v", err, rep)
 	}
 }
