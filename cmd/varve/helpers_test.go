@@ -134,10 +134,10 @@ func foreign() {
 	check(db.Close())
 }
 
-// waitForCmd is "waitfor FILE".
+// waitForCmd is "waitfor FILE"; the name may be a pattern.
 func waitForCmd(ts *testscript.TestScript, _ bool, args []string) {
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+		if found, err := filepath.Glob(ts.MkAbs(args[0])); len(found) > 0 && err == nil {
 			return
 		}
 	}

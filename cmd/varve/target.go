@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/s3"
@@ -52,6 +53,9 @@ func (a *app) openTargets(ctx context.Context, urls []string, init bool) ([]arch
 			if _, err := archiver.Init(ctx, t); err != nil {
 				return nil, archiveError(err)
 			}
+		}
+		if slices.ContainsFunc(targets, func(o archiver.Target) bool { return o.URL() == t.URL() }) {
+			return nil, usagef("the archive %s is given twice", t.URL())
 		}
 		targets = append(targets, t)
 	}
