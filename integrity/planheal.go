@@ -115,6 +115,9 @@ func (p *planner) examine(x *patient, like *segment.Reader) error {
 		return err
 	}
 	defer f.Close()
+	if x.e.Size == 0 {
+		x.e.Size, _ = f.Size() // it could not be asked for with the header
+	}
 	src := &patchy{ctx: p.ctx, src: f}
 	h := x.e.Header
 	if h != nil && h.Ref == x.ref && h.UUID == p.plan.UUID {

@@ -1,0 +1,427 @@
+package integrity
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Object is an object that salvage found.
+type Object struct {
+	Key, Value []byte
+	Meta       []byte // msgpack; nil: none
+	Slots      []byte // see segment.Slot; nil: none
+	Msgpack    bool   // the value is msgpack; else it is raw
+	Expiry     int64  // ns since 1970 UTC; zero: never
+	Seq        uint64
+
+	// MayBeStale says that a newer version of the key, or its deletion, can be among
+	// what is lost.
+	MayBeStale bool
+}
+
+// SalvageOptions are the options of Salvage. The zero value only finds out what is
+// lost.
+type SalvageOptions struct {
+	// Object receives the newest version of each key, in order of sequence number. Its
+	// slices are good until it returns. Its error ends Salvage.
+	Object func(Object) error
+
+	// Progress is called as n more bytes of the store's files have been looked through.
+	Progress func(n int64)
+}
+
+// Salvaged says what Salvage found, and what it did not.
+type Salvaged struct {
+	Path    string       `json:"path"`
+	UUID    segment.UUID `json:"uuid"`
+	Objects int64        `json:"objects"` // given to SalvageOptions.Object, or that would have been
+	Bytes   int64        `json:"bytes"`   // of their values
+
+	// Numbers and LostNumbers count sequence numbers: those of records that were found,
+	// superseded ones and deletions included, and those of Lost. Together they are
+	// all that the store's logs gave out, as far as that can be known.
+	Numbers     uint64 `json:"numbers"`
+	LostNumbers uint64 `json:"lost_numbers"`
+	LastSeq     uint64 `json:"last_seq"` // the greatest number found
+
+	LostObjects int64  `json:"lost_objects"` // keys of Lost whose newest version it is
+	MayBeStale  int64  `json:"may_be_stale"` // objects that were found and may not be the newest version
+	Lost        []Loss `json:"lost"`
+	Notes       []Note `json:"notes"`
+}
+
+// The kinds of a Loss.
+const (
+	LostPut     = "put"     // one record, its key known
+	LostRecords = "records" // puts or deletes whose keys are not known
+	LostControl = "control" // bytes that hold no put and no delete: a mark, an edit, an end, a close
+	LostSegment = "segment" // a file that is missing, or of which nothing can be read
+)
+
+// Loss is one thing that cannot be read.
+type Loss struct {
+	Kind     string      `json:"kind"`
+	Segment  segment.Ref `json:"segment,omitzero"`
+	File     string      `json:"file"` // empty: there is none
+	Offset   int64       `json:"offset"`
+	Bytes    int64       `json:"bytes"`
+	Key      string      `json:"key,omitempty"` // as a Go string
+	KeyBytes []byte      `json:"key_b64,omitempty"`
+	FirstSeq uint64      `json:"first_seq,omitempty"` // zero: not known, or none
+	LastSeq  uint64      `json:"last_seq,omitempty"`  // zero: not known, or none
+	Reason   string      `json:"reason"`
+
+	// Newest says that no newer version of the key was found: the key is not among the
+	// objects. Older is the newest version that can be read, which is
+	// not the current one, if there is one.
+	Newest bool   `json:"newest"`
+	Older  *Place `json:"older,omitempty"`
+}
+
+// Place is where a record stands.
+type Place struct {
+	Segment segment.Ref `json:"segment"`
+	File    string      `json:"file"`
+	Offset  int64       `json:"offset"`
+	Bytes   int64       `json:"bytes"`
+	Seq     uint64      `json:"seq"`
+}
+
+// Salvage reads all that can be read of the store in fsys, past any damage, and says
+// exactly what cannot. It goes by the set that the newest readable log states, or takes all
+// segments of the store where there is no such log. Where records cannot be read
+// it asks the segment's table for their keys. A key whose newest version is known to be
+// lost is not among the objects: an old value is never taken for the current one.
+//
+// It changes nothing, and needs about as much memory as the index of the open
+// store, and what the list of losses takes. The error is one of listing the folder, of
+// the callback, or of the context, or wraps ErrNotStore; damage is none, and nor is a file
+// that cannot be read.
+func Salvage(ctx context.Context, fsys fs.FS, o SalvageOptions) (*Salvaged, error) {
+	w := &salvage{ctx: ctx, fs: vfs.FromFS(fsys), o: &o, versions: newVersions(), due: 1}
+	w.out = &Salvaged{Path: w.fs.Path("."), Lost: []Loss{}, Notes: []Note{}}
+	if err := w.run(); err != nil {
+		return nil, err
+	}
+	return w.out, nil
+}
+
+// salvage is one run. First it takes note of all versions of all keys, and of what is
+// lost; then it reads the newest version of each.
+type salvage struct {
+	ctx context.Context
+	fs  vfs.FS
+	o   *SalvageOptions
+	out *Salvaged
+	*stock
+	files []*Entry // by version.file
+	*versions
+
+	seen    seqSet // numbers whose records were found
+	named   seqSet // numbers that are lost, of which the key is known
+	losses  []Loss
+	due     uint64      // no log to come has a lower number
+	follow  segment.Ref // the log that begins with due; zero: not known
+	last    uint64      // the greatest number found
+	pending []int       // losses that reach up to the next log
+	endless bool        // a loss has no known end
+}
+
+func (w *salvage) run() error {
+	s, found, err := list(w.fs)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("%s: holds no segment: %w", w.fs.Path("."), ErrNotStore)
+	}
+	readHeaders(w.fs, found)
+	if w.out.UUID, err = s.owner(found); err != nil {
+		return err
+	}
+	w.stock = &stock{Survey: s, found: found}
+	w.sort(w.out.UUID)
+	if err := w.all(); err != nil {
+		return err
+	}
+	stale := w.settle()
+	w.out.Numbers, w.out.LastSeq = w.seen.count(), w.last
+	return w.deliver(stale)
+}
+
+// all looks through all files of the store.
+func (w *salvage) all() error {
+	l := w.newest()
+	if l == nil {
+		w.note("", "no log has a sound header: all files of the store are taken for its segments")
+		for _, e := range w.ours {
+			if err := w.file(e, e.Header, false); err != nil {
+				return err
+			}
+		}
+		for _, e := range slices.Concat(w.bare, w.frozen) {
+			w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
+		}
+		return w.ctx.Err()
+	}
+	live, next, err := w.setOf(l)
+	if err != nil {
+		return err
+	}
+	for _, ref := range live {
+		if ref == l.Header.Ref {
+			continue
+		}
+		if err := w.member(ref); err != nil {
+			return err
+		}
+	}
+	for _, e := range w.copies(l.Header.Ref) {
+		if err := w.file(e, e.Header, next == (segment.Ref{})); err != nil {
+			return err
+		}
+	}
+	return w.beyond(l, next)
+}
+
+// copies returns the files of a segment.
+func (w *salvage) copies(ref segment.Ref) (list []*Entry) {
+	for _, e := range w.ours {
+		if e.Header.Ref == ref {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// setOf returns the segments that the newest log says the store is made of, and the log
+// that follows it.
+func (w *salvage) setOf(l *Entry) (live []segment.Ref, next segment.Ref, err error) {
+	live = l.Header.Live
+	h, err := w.open(l, l.Header)
+	if err != nil {
+		w.note(l.Name, "changes of the set of segments cannot be read: %v", err)
+		return live, next, w.ctx.Err()
+	}
+	defer h.Close()
+	walk := &goOn{r: h.r, src: h.src, to: h.end, depth: segment.CheckValues, rec: func(rec *segment.Record) error {
+		switch rec.Kind {
+		case segment.Edit:
+			if e, err := rec.ParseEdit(); err == nil {
+				live = edited(live, e)
+			}
+		case segment.End:
+			next = rec.Successor()
+		}
+		return w.ctx.Err()
+	}}
+	return live, next, walk.run()
+}
+
+// member looks through a segment of the set.
+func (w *salvage) member(ref segment.Ref) error {
+	list := w.copies(ref)
+	for _, e := range list {
+		if err := w.file(e, e.Header, false); err != nil {
+			return err
+		}
+	}
+	if len(list) > 0 {
+		return nil
+	}
+	for _, e := range slices.Concat(w.bare, w.frozen) {
+		if e.ID == ref.ID {
+			return w.headerless(e, ref, false)
+		}
+	}
+	w.missing(Loss{Kind: LostSegment, Segment: ref, Reason: "the file is missing"})
+	return nil
+}
+
+// beyond looks for what is newer than the newest log with a sound header.
+func (w *salvage) beyond(l *Entry, next segment.Ref) error {
+	found := false
+	uncovered := slices.DeleteFunc(slices.Clone(w.ours), func(e *Entry) bool { return e.Sealed || e.fits() }) // by a torn first write
+	for _, e := range slices.Concat(w.bare, w.frozen, uncovered) {
+		switch {
+		case e.ID == next.ID:
+			found = true
+			if err := w.headerless(e, next, true); err != nil {
+				return err
+			}
+		case e.ID > l.Header.Ref.ID && e.Header == nil:
+			found = true
+			w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
+		}
+	}
+	empty := slices.ContainsFunc(w.empty, func(e *Entry) bool { return e.ID == next.ID })
+	if next != (segment.Ref{}) && !found && !empty {
+		w.missing(Loss{Kind: LostSegment, Segment: next, Reason: "the newest log, which the one before it names, is missing"})
+	}
+	return w.ctx.Err()
+}
+
+// whole notes the loss of a file.
+func (w *salvage) whole(e *Entry, ref segment.Ref, reason string) {
+	if e.Err != nil {
+		reason += ": " + e.Err.Error()
+	}
+	w.missing(Loss{Kind: LostSegment, Segment: ref, File: e.Name, Bytes: e.Size, Reason: reason})
+}
+
+// missing notes a loss that reaches from where the log before ended to where the next
+// one begins.
+func (w *salvage) missing(l Loss) {
+	l.FirstSeq = w.due
+	w.pending = append(w.pending, len(w.losses))
+	w.losses = append(w.losses, l)
+}
+
+// resume ends the pending losses before the first number of a log.
+func (w *salvage) resume(first uint64) {
+	for _, i := range w.pending {
+		l := &w.losses[i]
+		switch {
+		case l.FirstSeq < first:
+			l.LastSeq = first - 1
+		case l.Kind == LostSegment: // no numbers are missing: it is an output, of older ones
+			l.FirstSeq = 0
+			w.endless = true
+		default:
+			l.Kind, l.FirstSeq, l.LastSeq = LostControl, 0, 0
+		}
+	}
+	w.pending = w.pending[:0]
+}
+
+func (w *salvage) note(file, format string, args ...any) {
+	w.out.Notes = append(w.out.Notes, Note{File: file, Text: fmt.Sprintf(format, args...)})
+}
+
+// settle makes the list of losses final: without what was found after all, in another
+// copy of the segment or by its table. It returns the number below which an object may
+// not be the newest version of its key.
+func (w *salvage) settle() (stale uint64) {
+	w.endless = w.endless || len(w.pending) > 0
+	var numbers seqSet
+	told := map[uint64]bool{} // of known keys: two copies may lack the same
+	for _, l := range w.losses {
+		if l.LastSeq == 0 {
+			w.out.Lost = append(w.out.Lost, l)
+			continue
+		}
+		known := l.Kind == LostPut
+		for _, r := range w.seen.without(seqs{l.FirstSeq, l.LastSeq}) {
+			if known && !told[r.first] {
+				told[r.first] = true
+				w.lostPut(&l)
+				numbers.add(r.first, r.last)
+			}
+			if known {
+				continue
+			}
+			for _, r := range w.named.without(r) {
+				l.FirstSeq, l.LastSeq = r.first, r.last
+				stale = max(stale, r.last)
+				numbers.add(r.first, r.last)
+				w.out.Lost = append(w.out.Lost, l)
+			}
+		}
+	}
+	w.out.LostNumbers = numbers.count()
+	if w.endless {
+		stale = ^uint64(0)
+	}
+	return stale
+}
+
+// lostPut lists a put of a known key.
+func (w *salvage) lostPut(l *Loss) {
+	older, newest := w.newestIs(l.KeyBytes, l.FirstSeq)
+	l.Newest = newest
+	if newest {
+		w.out.LostObjects++
+	}
+	if older != nil {
+		e := w.files[older.file]
+		l.Older = &Place{File: e.Name, Offset: older.off, Bytes: older.size, Seq: older.seq}
+		if e.Header != nil {
+			l.Older.Segment = e.Header.Ref
+		}
+	}
+	w.out.Lost = append(w.out.Lost, *l)
+}
+
+// deliver reads the newest version of each key and hands it out.
+func (w *salvage) deliver(stale uint64) error {
+	list := slices.DeleteFunc(w.list, func(v version) bool { return v.state != saved })
+	w.versions = nil
+	slices.SortFunc(list, func(a, b version) int { return cmp.Compare(a.seq, b.seq) })
+	open := map[int32]*haul{}
+	closeAll := func() (err error) {
+		for _, h := range open {
+			err = errors.Join(err, h.Close())
+		}
+		clear(open)
+		return err
+	}
+	defer closeAll()
+	for _, v := range list {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		h := open[v.file]
+		if h == nil {
+			const most = 64 // files open at once
+			if len(open) == most {
+				closeAll()
+			}
+			e := w.files[v.file]
+			var err error
+			if h, err = w.open(e, e.Header); err != nil {
+				w.unread(e, v, err)
+				continue
+			}
+			open[v.file] = h
+		}
+		rec, err := h.r.RecordAt(v.off, v.off+v.size)
+		if err != nil {
+			w.unread(w.files[v.file], v, err)
+			continue
+		}
+		x := Object{Key: rec.Key, Value: rec.Value, Meta: rec.Meta, Slots: rec.Slots, Msgpack: rec.Flags&segment.FlagMsgpack != 0,
+			Expiry: rec.Expiry, Seq: rec.Seq, MayBeStale: v.seq < stale}
+		w.out.Objects++
+		w.out.Bytes += int64(len(x.Value))
+		if x.MayBeStale {
+			w.out.MayBeStale++
+		}
+		if w.o.Object == nil {
+			continue
+		}
+		if err := w.o.Object(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unread lists a version that could be read before and cannot now.
+func (w *salvage) unread(e *Entry, v version, err error) {
+	l := Loss{Kind: LostPut, File: e.Name, Offset: v.off, Bytes: v.size, FirstSeq: v.seq, LastSeq: v.seq, Newest: true,
+		Reason: "it could be read at first: " + err.Error()}
+	if e.Header != nil {
+		l.Segment = e.Header.Ref
+	}
+	w.out.LostNumbers++
+	w.out.Numbers--
+	w.out.LostObjects++
+	w.out.Lost = append(w.out.Lost, l)
+}
