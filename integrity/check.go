@@ -76,8 +76,8 @@ type check struct {
 // that nothing depends on it.
 //
 // The error is that of the context, of the options, of o.Writer or of listing the
-// folder; it wraps ErrNotStore if there is no store. Whatever else cannot be
-// read is a finding. Memory does not grow with the size of segments, unless they
+// folder, or says that the process may not open so many files; it wraps ErrNotStore
+// if there is no store. Whatever else cannot be read is a finding. Memory does not grow with the size of segments, unless they
 // are damaged.
 func Check(ctx context.Context, fsys fs.FS, o CheckOptions) (*Report, error) {
 	if err := o.bad(); err != nil {
@@ -179,6 +179,9 @@ func (c *check) stand(live bool) error {
 	c.rep.UUID = s.UUID
 	if c.ctx.Err() != nil {
 		return c.ctx.Err()
+	}
+	if vfs.IsTooManyFiles(err) { // which is nothing of the store
+		return err
 	}
 	if err != nil {
 		return c.withoutNewest(err)

@@ -284,6 +284,43 @@ func TestATornTailIsNotNamedWithTheDamage(t *testing.T) {
 	}
 }
 
+// TestALogThatWasEndedAndNotSealed is what a crash leaves between the end of a log and
+// its seal: with no footer, or with some of it.
+func TestALogThatWasEndedAndNotSealed(t *testing.T) {
+	const name, open = "00000000000000000002.seg", "00000000000000000002.open"
+	for _, footer := range []int64{0, 1, 100} {
+		m := mapped(t, closedStore(t))
+		f := m[name]
+		both := *f
+		f.Data = bytes.Clone(f.Data[:recordsEnd(t, f.Data)+footer])
+		f.Mode = 0o600
+		delete(m, name)
+		m[open] = f
+		noted := func(text string) bool {
+			r := mustCheck(t, m, integrity.CheckOptions{Level: integrity.Full})
+			if len(r.Findings) > 0 {
+				t.Errorf("%d bytes of footer: %+v", footer, r.Findings)
+			}
+			return slices.ContainsFunc(r.Notes, func(n integrity.Note) bool { return n.File == open && strings.Contains(n.Text, text) })
+		}
+		if !noted("not sealed") {
+			t.Errorf("%d bytes of footer: no note", footer)
+		}
+		m[name] = &both // written anew, and the log could not be removed any more
+		if !noted("of which " + name + " was made") {
+			t.Errorf("%d bytes of footer: no note of two files", footer)
+		}
+		delete(m, name)
+		f.Data[500] ^= 1
+		for _, level := range levels {
+			r := mustCheck(t, m, integrity.CheckOptions{Level: level})
+			if len(r.Findings) != 1 || r.Findings[0].Kind != integrity.DamagedLog || r.Findings[0].Segment.ID != 2 || r.Findings[0].FirstSeq == 0 {
+				t.Errorf("%v, %d bytes of footer: %+v", level, footer, r.Findings)
+			}
+		}
+	}
+}
+
 // moving is a folder in which sealed segments are not there for the first opens, as
 // if they got their names after a listing.
 type moving struct {

@@ -105,8 +105,8 @@ func (c *check) do(j *job, total int64) {
 	path := c.fs.Path(j.e.Name)
 	if j.src == nil {
 		src, err := c.open(j.e)
-		if err != nil && j.out && c.rep.Writer && errors.Is(err, fs.ErrNotExist) {
-			return // the writer removed it
+		if err != nil && j.out && errors.Is(err, fs.ErrNotExist) {
+			return // a writer removed it
 		}
 		if err != nil {
 			f := c.finding(Unreadable, err)

@@ -11,5 +11,11 @@
 // written after the newest mark looks like a torn write. An idle store writes a
 // mark within 50 ms of its last sync, so that this window is short.
 //
+// A sealed segment has no end that could be torn: [VerifySealed] finds every byte of
+// it that is not what its seal wrote, in one pass over the file. [Look] and
+// [Survey.Stand] find out what the files of a folder amount to, and [Check] puts
+// all of it together: it goes over a whole store, past whatever it finds, and reports
+// findings that name what is touched, since when, and the next command to run.
+//
 // The package changes nothing on disk.
 package integrity

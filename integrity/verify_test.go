@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -145,6 +146,24 @@ func TestEachByteIsReadOnce(t *testing.T) {
 	}
 	if most := int64(len(b)) + 8<<10; v.Bytes < int64(len(b)) || v.Bytes > most {
 		t.Errorf("%d bytes were read of a file of %d", v.Bytes, len(b))
+	}
+}
+
+// TestVerifyTakesLittleMemory verifies segments of 2 and of 16 MiB: the larger takes
+// hardly more.
+func TestVerifyTakesLittleMemory(t *testing.T) {
+	took := func(n int) int64 {
+		b := fill(t, n, 1024)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, found := verify(t, b); len(found) > 0 {
+			t.Fatal(found)
+		}
+		runtime.ReadMemStats(&after)
+		return int64(after.TotalAlloc - before.TotalAlloc)
+	}
+	if a, b := took(2000), took(16000); b > a+256<<10 || b > 2<<20 {
+		t.Errorf("%d bytes for 2 MiB, %d for 16", a, b)
 	}
 }
 
