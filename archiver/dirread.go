@@ -65,7 +65,7 @@ func (d *Dir) sum(ctx context.Context, info *Info) error {
 		return err
 	}
 	hash := sha256.New()
-	info.Size, err = io.CopyBuffer(hash, withContext{ctx, span(f, 0, -1)}, make([]byte, copyBuffer))
+	info.Size, err = io.CopyBuffer(hash, withContext{ctx, section(f, 0, -1)}, make([]byte, copyBuffer))
 	info.SHA256 = [32]byte(hash.Sum(nil))
 	if err == nil {
 		err = f.Sync()
@@ -79,7 +79,7 @@ func (d *Dir) Open(ctx context.Context, name string, off, n int64) (io.ReadClose
 	if err != nil {
 		return nil, d.fail("open", name, err)
 	}
-	return dirObject{withContext{ctx, span(f, off, n)}, f}, nil
+	return dirObject{withContext{ctx, section(f, off, n)}, f}, nil
 }
 
 func (d *Dir) open(ctx context.Context, name string, off int64) (vfs.File, error) {
@@ -186,8 +186,8 @@ func (l *lister) file(name string, e fs.DirEntry) (bool, error) {
 	return l.yield(Info{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil), nil
 }
 
-// span is the bytes from off on, n of them or all.
-func span(f io.ReaderAt, off, n int64) *io.SectionReader {
+// section is the bytes from off on, n of them or all.
+func section(f io.ReaderAt, off, n int64) *io.SectionReader {
 	if n < 0 || n > math.MaxInt64-off {
 		n = math.MaxInt64 - off
 	}
