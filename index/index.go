@@ -140,6 +140,9 @@ func candidate(d *directory, k keys, key []byte) (Loc, bool) {
 // Len returns the number of keys.
 func (x *Index) Len() int { return x.n }
 
+// LiveBytes returns the size of all records that the index refers to, in constant time.
+func (x *Index) LiveBytes() int64 { return x.slots.bytes }
+
 // Live returns what the index refers to in the segment with that slot: exact,
 // in constant time, and zero for a slot that was never used.
 func (x *Index) Live(slot uint32) Live { return x.slots.get(slot) }

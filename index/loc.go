@@ -56,6 +56,7 @@ const slotPage = 256
 type slots struct {
 	pages []*[slotPage]Live
 	held  int64 // bytes of heap
+	bytes int64 // alive in all slots
 }
 
 // get returns the counts of a slot.
@@ -90,6 +91,7 @@ func (s *slots) add(l Loc) {
 	c := s.at(l.Slot)
 	c.Records++
 	c.Bytes += l.Size
+	s.bytes += l.Size
 }
 
 // remove counts a record out.
@@ -97,4 +99,5 @@ func (s *slots) remove(l Loc) {
 	c := s.at(l.Slot)
 	c.Records--
 	c.Bytes -= l.Size
+	s.bytes -= l.Size
 }

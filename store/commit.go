@@ -77,6 +77,7 @@ func (db *DB) commit(recs []segment.Record) error {
 	need := sizeOf(recs)
 	db.mu.Lock()
 	now := time.Now()
+	start := now
 	if err := db.admit(put, need, &now); err != nil {
 		db.mu.Unlock()
 		return err
@@ -86,8 +87,12 @@ func (db *DB) commit(recs []segment.Record) error {
 		db.publish(g)
 		db.keepGroup(g, now)
 		db.mu.Unlock()
+		if now != start { // it had to wait
+			db.gauges.waits.observe(now.Sub(start))
+		}
 		return nil
 	}
+	defer func() { db.gauges.waits.observe(time.Since(start)) }()
 	if leads {
 		g.done = make(chan struct{})
 	}

@@ -48,7 +48,7 @@ type DB struct {
 	awake    atomic.Bool    // the keeper looks again by itself
 
 	written  atomic.Int64 // bytes to logs since the open
-	syncs    atomic.Int64
+	gauges   gauges
 	lastSync atomic.Int64 // ns since 1970; zero: none
 }
 

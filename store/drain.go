@@ -43,6 +43,7 @@ func (db *DB) drain(sync bool) error {
 		err = db.poison(err)
 	}
 	db.finish(gs, n, sync, err)
+	db.gauge()
 	return err
 }
 

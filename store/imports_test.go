@@ -25,12 +25,13 @@ var mayImport = map[string][]string{
 	"store":                 {"segment", "index", "integrity", "internal/vfs"},
 	"store/collection":      {"store"},
 	"store/cache":           {"store"},
+	"store/metrics":         {"store"},
 	"archiver":              {"segment", "index", "integrity", "internal/vfs"},
 	"archiver/s3":           {"archiver", "segment", "index", "integrity", "internal/vfs"},
 	"archiver/archivertest": {"archiver", "segment", "index", "integrity", "internal/vfs"},
 	"internal/vfs":          {},
 	"internal/crashfs":      {"internal/vfs"},
-	"cmd/varve":             {"segment", "index", "integrity", "store", "store/collection", "store/cache", "archiver", "archiver/s3", "internal/vfs"},
+	"cmd/varve":             {"segment", "index", "integrity", "store", "store/collection", "store/cache", "store/metrics", "archiver", "archiver/s3", "internal/vfs"},
 }
 
 // sources parses the module's Go files, tests left out, by folder.

@@ -29,6 +29,7 @@ func (db *DB) keep() {
 		case <-timer.C:
 		}
 		timer.Reset(db.tend())
+		db.gauge()
 	}
 }
 

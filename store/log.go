@@ -199,8 +199,8 @@ func (db *DB) syncLog(l *log) error {
 		return db.poison(l.failed("sync", err))
 	}
 	l.synced = size
-	db.syncs.Add(1)
 	db.syncTook = time.Since(start)
+	db.gauges.syncs.observe(db.syncTook)
 	db.lastSync.Store(start.UnixNano())
 	return nil
 }

@@ -56,6 +56,7 @@ func (s *sealer) run() {
 			s.db.opt.Logger.Warn("seal failed; it will be tried again", "file", l.sf.path, "err", err)
 		}
 		s.done(l, err)
+		s.db.gauge()
 	}
 }
 

@@ -73,7 +73,7 @@ func (db *DB) Stats() Stats {
 	s := db.view.stats()
 	s.Path, s.UUID = db.report.Path, db.report.UUID
 	s.Durability, s.SegmentSize = db.opt.Durability.String(), db.opt.SegmentSize
-	s.Written, s.Syncs = db.written.Load(), db.syncs.Load()
+	s.Written, s.Syncs = db.written.Load(), int64(db.gauges.syncs.read().Count)
 	s.Unsealed = db.sealer.backlog()
 	if err := db.sealer.lastError(); err != nil {
 		s.SealError = err.Error()
