@@ -46,6 +46,9 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*store.CorruptError](err); ok {
 		return exitDamage
 	}
+	if _, ok := errors.AsType[*archiver.UnreadableError](err); ok && !errors.Is(err, store.ErrVersion) {
+		return exitDamage
+	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
 	}
@@ -65,6 +68,7 @@ func exitCode(err error) int {
 		{archiver.ErrSetAside, exitDamage},
 		{archiver.ErrNoIdentity, exitUsage},
 		{archiver.ErrIncomplete, exitDamage},
+		{archiver.ErrPruned, exitDamage},
 		{archiver.ErrChoose, exitUsage},
 		{archiver.ErrNoPoint, exitUsage},
 		{archiver.ErrNoBackup, exitUsage},

@@ -45,8 +45,8 @@ Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage,
 	)...)
 	root.AddCommand(a.opens(a.sealCommand())...)
 	root.AddCommand(
-		a.archiveCommand(),
-		a.checkCommand(), a.describeCommand(), a.restoreCommand(), a.snapshotCommand(), a.versionCommand(),
+		a.archiveCommand(), a.backupCommand(),
+		a.checkCommand(), a.describeCommand(), a.repairCommand(), a.restoreCommand(), a.snapshotCommand(), a.versionCommand(),
 	)
 	a.mark(root)
 	return root

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/vfs"
+)
+
+const backupCreateHelp = `Make a backup of the store as it is now. The log is sealed if it holds objects, what an archive
+lacks is shipped, and then the backup is written: a list of segments. Segments that
+the backup before has are relied on; of the others the archive is asked for size and,
+where it knows it without reading, hash. With several archives each gets a backup.
+
+With --json it prints one object for each archive: url, and of the backup format, id, time,
+store, tip (the newest log), seq, log_time (ns), objects (old versions included),
+bytes, own_bytes (that the backup before did not have), digest, meta, segments (runs:
+timeline, first, count), sum.`
+
+func (a *app) backupCreateCommand() *cobra.Command {
+	var flags shipFlags
+	var meta []string
+	c := &cobra.Command{
+		Use:               "create -d DIR --to URL",
+		Short:             "Make a backup of the store",
+		Long:              backupCreateHelp,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: noFiles,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			m, err := parseMeta(meta)
+			if err != nil {
+				return err
+			}
+			err = a.createBackups(ctx, &flags, m)
+			if cause := context.Cause(ctx); err != nil && cause != nil {
+				return fmt.Errorf("%w; what was shipped up to there has its receipts", cause)
+			}
+			return archiveError(err)
+		},
+	}
+	flags.register(c.Flags())
+	c.Flags().StringArrayVar(&meta, "meta", nil, "a word about the backup, as key=value; may be given several times")
+	return c
+}
+
+// parseMeta reads --meta.
+func parseMeta(list []string) (map[string]string, error) {
+	m := map[string]string{}
+	for _, s := range list {
+		k, v, ok := strings.Cut(s, "=")
+		if _, twice := m[k]; !ok || k == "" || twice {
+			return nil, usagef("--meta %q: want key=value, each key once", s)
+		}
+		m[k] = v
+	}
+	return m, nil
+}
+
+// createBackups ships what is missing and makes a backup in each archive that has
+// all.
+func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[string]string) error {
+	arc, err := a.newArchiver(ctx, flags, nil)
+	if err != nil {
+		return err
+	}
+	folder, err := receiptsFolder(a.dir, flags.state)
+	if err != nil {
+		return err
+	}
+	receipts, err := archiver.OpenReceipts(folder)
+	if err != nil {
+		return err
+	}
+	report, err := a.watchedOnce(ctx, arc)
+	failed := map[string]bool{}
+	for _, t := range report.Targets {
+		failed[t.URL] = t.Error != ""
+	}
+	if err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
+		return err
+	}
+	targets, terr := a.openTargets(ctx, flags.to, false)
+	err = errors.Join(err, terr)
+	for _, t := range targets {
+		if !failed[t.URL()] {
+			err = errors.Join(err, a.createBackup(ctx, t, archiver.CreateOptions{
+				Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta,
+			}))
+		}
+	}
+	return err
+}
+
+func (a *app) createBackup(ctx context.Context, t archiver.Target, o archiver.CreateOptions) error {
+	arc, err := archiver.OpenArchive(ctx, t)
+	if err != nil {
+		return err
+	}
+	b, err := arc.CreateBackup(ctx, o)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(struct {
+			URL string `json:"url"`
+			*archiver.Backup
+		}{t.URL(), b})
+	}
+	_, err = fmt.Fprintf(a.out, "%s: backup %d: sequence number %d, %s, %s in %s, %s of its own\n", t.URL(), b.ID, b.Seq,
+		count(b.Objects, "object", "objects"), human(b.Bytes), count(int64(b.Count()), "segment", "segments"), human(b.OwnBytes))
+	return err
+}

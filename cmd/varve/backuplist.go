@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/segment"
+)
+
+const backupListHelp = `List the backups of a store: id, time, the last sequence number, objects (old versions
+included), bytes, bytes that the backup before did not have, metadata. A manifest that
+cannot be read is named, and the exit code is 3.
+
+With --json it prints an object for each backup, as create does, without url.`
+
+func (a *app) backupListCommand() *cobra.Command {
+	var flags catalogFlags
+	return a.catalogCommand(&cobra.Command{
+		Use:   "list --from URL",
+		Short: "List the backups of a store",
+		Long:  backupListHelp,
+		Args:  cobra.NoArgs,
+	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, _ []string) error {
+		backups, err := arc.Backups(ctx, uuid)
+		return errors.Join(a.printBackups(backups), err)
+	})
+}
+
+func (a *app) printBackups(backups []*archiver.Backup) error {
+	if a.json {
+		for _, b := range backups {
+			if err := a.printJSON(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "id\ttime\tseq\tobjects\tbytes\town\tmeta")
+	for _, b := range backups {
+		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%s\t%s\t%s\n", b.ID, b.Time.Format(time.RFC3339), b.Seq, b.Objects, human(b.Bytes), human(b.OwnBytes), metaText(b.Meta))
+	}
+	return w.Flush()
+}
+
+func (a *app) backupShowCommand() *cobra.Command {
+	var flags catalogFlags
+	return a.catalogCommand(&cobra.Command{
+		Use:   "show --from URL [ID]",
+		Short: "Show a backup, the newest if no id is given",
+		Long: `Show what is known of a backup, and the segments that it needs.
+
+With --json it prints one object, as create does, without url.`,
+		Args: cobra.MaximumNArgs(1),
+	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, args []string) error {
+		b, err := oneBackup(ctx, arc, uuid, args)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(b)
+		}
+		return a.printBackup(b)
+	})
+}
+
+// oneBackup reads the backup that an argument names, or the newest.
+func oneBackup(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, args []string) (*archiver.Backup, error) {
+	id := uint64(0)
+	if len(args) > 0 {
+		var err error
+		if id, err = backupID(args[0]); err != nil {
+			return nil, err
+		}
+	}
+	return arc.Backup(ctx, uuid, id)
+}
+
+func (a *app) printBackup(b *archiver.Backup) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "backup\t%d\n", b.ID)
+	fmt.Fprintf(w, "store\t%v\n", b.Store)
+	fmt.Fprintf(w, "made\t%s\n", b.Time.Format(time.RFC3339Nano))
+	fmt.Fprintf(w, "newest log\t%v\n", b.Tip)
+	fmt.Fprintf(w, "last commit\tsequence number %d, %s\n", b.Seq, nsTime(b.LogTime))
+	fmt.Fprintf(w, "objects\t%d, old versions included\n", b.Objects)
+	fmt.Fprintf(w, "bytes\t%d, %d of its own\n", b.Bytes, b.OwnBytes)
+	fmt.Fprintf(w, "digest\t%v\n", b.Digest)
+	if len(b.Meta) > 0 {
+		fmt.Fprintf(w, "meta\t%s\n", metaText(b.Meta))
+	}
+	fmt.Fprintf(w, "segments\t%d\n", b.Count())
+	for _, r := range b.Segments {
+		fmt.Fprintf(w, "\t%v\n", r)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/segment"
+)
+
+const backupPruneHelp = `Delete from an archive what nothing needs any more. Needed is what a backup lists, what a
+restore is reading, what the points in the --window are made of, and the newest state of
+every tip: a timeline whose last record no other one continues.
+
+--keep and --keep-within say which backups stay; without them, all do, and the newest always
+does. What is not needed is written down first, and deleted by the first prune
+after --grace, if it is still not needed then; so run it regularly. A marker stays in
+the place of each segment. What cannot be read is never deleted, and while the word of a
+backup that cannot be read is missing, nothing is.
+
+--explain says of every segment why it is kept or not; --dry-run changes nothing.
+
+With --json it prints one object: store, time, dry_run, backups (given up), deleted, planned,
+waiting, kept (segments, bytes of each), due (when what was planned can go), notes, and
+with --explain, explain (timeline, first, count, bytes, keep, why).`
+
+func (a *app) backupPruneCommand() *cobra.Command {
+	var flags catalogFlags
+	var o archiver.PruneOptions
+	var within, window, grace agoFlag
+	var drop []string
+	grace = agoFlag(24 * time.Hour)
+	c := a.catalogCommand(&cobra.Command{
+		Use:   "prune --from URL",
+		Short: "Delete from an archive what nothing needs",
+		Long:  backupPruneHelp,
+		Args:  cobra.NoArgs,
+	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, _ []string) error {
+		o.KeepWithin, o.Window, o.Grace = time.Duration(within), time.Duration(window), time.Duration(grace)
+		if o.Grace == 0 {
+			o.Grace = -1 // none
+		}
+		if o.Keep < 0 {
+			return usagef("--keep %d: want a number of backups", o.Keep)
+		}
+		for _, s := range drop {
+			var t segment.Timeline
+			if err := t.UnmarshalText([]byte(s)); err != nil {
+				return usagef("--drop-tip: %w: want 16 hexadecimal digits", err)
+			}
+			o.DropTips = append(o.DropTips, t)
+		}
+		rep, err := arc.Prune(ctx, uuid, o)
+		if err != nil {
+			return err
+		}
+		return a.printPruned(rep)
+	})
+	f := c.Flags()
+	f.IntVar(&o.Keep, "keep", 0, "how many of the newest backups stay; 0: as --keep-within says")
+	f.Var(&within, "keep-within", "backups that are not older stay, such as 30d")
+	f.Var(&window, "window", "every point in time of the last so long stays, such as 7d")
+	f.Var(&grace, "grace", "how long what is not needed stays all the same; 0: it goes with the next prune")
+	f.StringArrayVar(&drop, "drop-tip", nil, "give up the newest state of this timeline")
+	f.BoolVar(&o.DryRun, "dry-run", false, "change nothing, only say what would be done")
+	f.BoolVar(&o.Explain, "explain", false, "say of every segment why it is kept or not")
+	return c
+}
+
+// agoFlag is a duration as a flag, in which days are understood.
+type agoFlag time.Duration
+
+// Set takes what parseAgo does.
+func (d *agoFlag) Set(s string) error {
+	v, ok := parseAgo(s)
+	if !ok {
+		return fmt.Errorf("want a duration such as 12h, 30d or 1d12h")
+	}
+	*d = agoFlag(v)
+	return nil
+}
+
+// String writes whole days as days.
+func (d *agoFlag) String() string {
+	const day = 24 * time.Hour
+	switch v := time.Duration(*d); {
+	case v == 0:
+		return "0"
+	case v%day == 0:
+		return fmt.Sprintf("%dd", v/day)
+	default:
+		return v.String()
+	}
+}
+
+// Type names the flag's value in the help.
+func (d *agoFlag) Type() string { return "duration" }
+
+func (a *app) printPruned(rep *archiver.PruneReport) error {
+	if a.json {
+		return a.printJSON(rep)
+	}
+	a.printExplained(rep.Explain)
+	for _, n := range rep.Notes {
+		a.warn("%s", n)
+	}
+	would := ""
+	if rep.DryRun {
+		would = "would be "
+	}
+	if n := len(rep.Backups); n > 0 {
+		ids := strings.Trim(fmt.Sprint(rep.Backups), "[]")
+		fmt.Fprintf(a.out, "%s %sdeleted: %s\n", count(int64(n), "backup", "backups"), would, ids)
+	}
+	say := func(n archiver.Amount, what string) {
+		if n.Segments > 0 {
+			fmt.Fprintf(a.out, "%s, %s: %s\n", count(int64(n.Segments), "segment", "segments"), human(n.Bytes), what)
+		}
+	}
+	say(rep.Deleted, would+"deleted")
+	say(rep.Planned, "not needed; "+would+"deleted by the first prune after "+rep.Due.Local().Format(time.DateTime))
+	say(rep.Waiting, "not needed, and written down by an earlier prune; the grace is not over")
+	_, err := fmt.Fprintf(a.out, "%s, %s: kept\n", count(int64(rep.Kept.Segments), "segment", "segments"), human(rep.Kept.Bytes))
+	return err
+}
+
+func (a *app) printExplained(list []archiver.Explained) {
+	if len(list) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, e := range list {
+		verdict := "keep"
+		if !e.Keep {
+			verdict = "go"
+		}
+		fmt.Fprintf(w, "%v\t%s\t%s\t%s\n", e.Run, human(e.Bytes), verdict, e.Why)
+	}
+	w.Flush()
+	fmt.Fprintln(a.out)
+}
