@@ -321,6 +321,42 @@ func TestALogThatWasEndedAndNotSealed(t *testing.T) {
 	}
 }
 
+// TestEveryFlipAnywhereIsNamed flips bytes all over a store that was closed in order:
+// in a segment, and below what the records of the close vouch for, each is a
+// finding; above that it is a torn tail, and noted.
+func TestEveryFlipAnywhereIsNamed(t *testing.T) {
+	dir := closedStore(t)
+	db := fillStore(t, dir, 0)
+	if err := db.Put([]byte("in the log"), []byte("of this store")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m := mapped(t, dir)
+	delete(m, "LOCK")
+	step := 7
+	if testing.Short() {
+		step = 67
+	}
+	for name, f := range m {
+		for at := 0; at < len(f.Data); at += step {
+			f.Data[at] ^= 1 << (at % 8)
+			r := mustCheck(t, m, integrity.CheckOptions{Level: integrity.Full})
+			f.Data[at] ^= 1 << (at % 8)
+			if strings.HasSuffix(name, ".open") && at >= len(f.Data)-2*segment.CloseSize {
+				if len(r.Findings) > 0 || len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0].Text, "torn tail") {
+					t.Errorf("%s, byte %d of %d: %+v, %+v", name, at, len(f.Data), r.Findings, r.Notes)
+				}
+				continue
+			}
+			if len(r.Findings) != 1 || r.Findings[0].File != name || !strings.HasPrefix(name, r.Findings[0].Segment.ID.String()) || r.Findings[0].Offset > int64(at) {
+				t.Errorf("%s, byte %d of %d: %+v", name, at, len(f.Data), r.Findings)
+			}
+		}
+	}
+}
+
 // moving is a folder in which sealed segments are not there for the first opens, as
 // if they got their names after a listing.
 type moving struct {

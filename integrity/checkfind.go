@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -64,6 +65,7 @@ func (c *check) problem(err error) {
 			f.Kind = DamagedHeader
 		}
 		f.File = c.fs.Path(e.Name)
+		f.Reason = strings.TrimPrefix(f.Reason, f.File+": ")
 		if f.Segment == (segment.Ref{}) {
 			f.Segment = c.named(e.ID)
 		}

@@ -69,7 +69,7 @@ func (d *diagnosis) file() (err error) {
 	}
 	d.v.Records = w.records
 	if footerErr != nil {
-		if w.sound() {
+		if w.sound() && !errors.Is(footerErr, segment.ErrVersion) {
 			return d.footerOf(w.end)
 		}
 		return nil

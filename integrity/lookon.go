@@ -169,6 +169,8 @@ func (w *lookOn) pastBytes(c *segment.CorruptError) error {
 		first, last = 0, 0 // its numbers are in no order
 	} else if seq > first {
 		last = seq - 1
+	} else if found {
+		first, last = 0, 0 // no number is missing, so there was no put or delete
 	}
 	w.ranges = append(w.ranges, damaged{w.from, off, len(w.list)})
 	w.finding(w.from, c.Reason, nil, first, last)
