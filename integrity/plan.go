@@ -292,9 +292,9 @@ func (p *planner) leave(what string, f Finding) bool {
 	}
 	p.tried[what] = true
 	if f.Next == "" {
-		f.Next = "varve repair --from with a copy of the store that has it, or --salvage DEST for all that can be read"
+		f.Next = "varve repair -d " + p.plan.Path + " --from COPY"
 		if p.from != nil {
-			f.Next = "varve repair --from with another copy of the store, or --salvage DEST for all that can be read"
+			f.Next = "varve repair -d " + p.plan.Path + " --salvage DEST"
 		}
 	}
 	p.plan.Left = append(p.plan.Left, f)

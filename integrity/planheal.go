@@ -266,7 +266,11 @@ func (p *planner) rebuild(x *patient) (*Step, error) {
 	}
 	own := p.view.of(x.e.Name)
 	open := func() (Source, error) { return p.view.source(own) }
-	return p.footed(x, open, x.e.Size, RebuildTable, "its own records")
+	source := "its own records"
+	if strings.HasPrefix(x.e.Name, QuarantineName) {
+		source = "the records of " + x.e.Name
+	}
+	return p.footed(x, open, x.e.Size, RebuildTable, source)
 }
 
 // footed makes the step that puts a sealed segment in place: the records that open

@@ -64,7 +64,7 @@ func TestReadmeNamesEveryCommand(t *testing.T) {
 // TestHelpDocumentsJSON holds each command's help to what it prints with --json.
 func TestHelpDocumentsJSON(t *testing.T) {
 	dir := t.TempDir() + "/s"
-	for _, args := range [][]string{{"put", "k", "v"}, {"get", "k"}, {"has", "k"}, {"scan"}, {"stat"}, {"check"}, {"seal"}, {"version"}, {"del", "k"}} {
+	for _, args := range [][]string{{"put", "k", "v"}, {"get", "k"}, {"has", "k"}, {"scan"}, {"stat"}, {"check"}, {"repair"}, {"repair", "--salvage", dir + "2", "--dry-run"}, {"seal"}, {"version"}, {"del", "k"}} {
 		out, err := command(t, append([]string{"-d", dir, "--json"}, args...)...).Output()
 		if err != nil {
 			t.Fatalf("%s: %v", args[0], err)

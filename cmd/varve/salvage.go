@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/store"
+)
+
+// salvageReport is what repair --salvage has to say.
+type salvageReport struct {
+	*integrity.Salvaged
+	Dest          string     `json:"dest"`
+	Expired       int64      `json:"expired"`        // left out
+	WithoutExpiry int64      `json:"without_expiry"` // a store takes no expiry from outside
+	WithoutSlots  int64      `json:"without_slots"`  // nor slots
+	Stale         []staleKey `json:"stale"`
+}
+
+// staleKey is an object that may not be the newest version of its key.
+type staleKey struct {
+	Key   string `json:"key"`
+	Bytes []byte `json:"key_b64"`
+	Seq   uint64 `json:"seq"`
+}
+
+// salvage writes what can be read of the store in dir to a new one.
+func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
+	dest := filepath.Clean(f.salvage)
+	list := dest + ".lost.json"
+	if err := a.salvageable(dir, dest, list); err != nil {
+		return err
+	}
+	r := &salvageReport{Dest: dest, Stale: []staleKey{}}
+	bar := a.meter("reading", sizeOf(dir))
+	take, done, err := a.destination(dest, f.dryRun)
+	if err != nil {
+		return err
+	}
+	r.Salvaged, err = integrity.Salvage(ctx, vfs.AsFS(vfs.Dir(dir)), integrity.SalvageOptions{
+		Progress: bar.add,
+		Object:   func(o integrity.Object) error { return r.object(&o, take) },
+	})
+	bar.finish()
+	if err = done(err); err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printJSON(r)
+	} else {
+		if !f.dryRun {
+			err = writeLost(list, r)
+		}
+		out := bufio.NewWriter(a.out)
+		r.write(out, list, f.dryRun)
+		err = errors.Join(err, out.Flush())
+	}
+	n := int64(0)
+	for i := range r.Lost {
+		if r.Lost[i].Kind != integrity.LostControl {
+			n++
+		}
+	}
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%s: %s that held objects or deletions cannot be read: %w", r.Path, count(n, "place", "places"), errDamage)
+	}
+	return err
+}
+
+// salvageable refuses a store that is being written to, and a destination that is
+// there.
+func (a *app) salvageable(dir, dest, list string) error {
+	live, err := writerLives(dir)
+	if err != nil {
+		return err
+	}
+	if live {
+		return fmt.Errorf("%s: %w by another process; close it there", dir, store.ErrLocked)
+	}
+	if _, err := os.Stat(list); !a.json && !errors.Is(err, fs.ErrNotExist) {
+		return usagef("%s: is there already; name another destination", list)
+	}
+	info, err := os.Stat(dest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !info.IsDir() {
+		return usagef("%s: is a file; --salvage makes a folder", dest)
+	}
+	names, err := os.ReadDir(dest)
+	if err == nil && len(names) > 0 {
+		err = usagef("%s: has content; --salvage makes a new store", dest)
+	}
+	return err
+}
+
+// destination opens the new store: take puts an object into it, and done closes it, with
+// what the work ended with. Of a dry run both do nothing.
+func (a *app) destination(dest string, dryRun bool) (take func(store.Object) error, done func(error) error, err error) {
+	if dryRun {
+		return func(store.Object) error { return nil }, func(err error) error { return err }, nil
+	}
+	db, err := store.Open(dest, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := a.newIntake(db, false)
+	return in.add, func(err error) error { return errors.Join(in.finish(err), db.Close()) }, nil
+}
+
+// object takes an object over, as far as a store takes it from outside.
+func (r *salvageReport) object(o *integrity.Object, take func(store.Object) error) error {
+	if o.Expiry != 0 {
+		if o.Expiry <= time.Now().UnixNano() {
+			r.Expired++
+			return nil
+		}
+		r.WithoutExpiry++
+	}
+	if len(o.Slots) > 0 {
+		r.WithoutSlots++
+	}
+	if o.MayBeStale {
+		r.Stale = append(r.Stale, staleKey{strconv.Quote(string(o.Key)), append([]byte{}, o.Key...), o.Seq})
+	}
+	x := store.Object{Key: o.Key, Value: o.Value, Meta: o.Meta}
+	if o.Msgpack {
+		x.Content = store.Msgpack
+	}
+	return take(x)
+}
+
+// writeLost writes the report to a file of its own.
+func writeLost(path string, r *salvageReport) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := bufio.NewWriter(f)
+	if err := writeJSON(w, r); err != nil {
+		return err
+	}
+	return errors.Join(w.Flush(), f.Sync())
+}
+
+// write writes the report for people.
+func (r *salvageReport) write(out io.Writer, list string, dryRun bool) {
+	what := "written to " + r.Dest
+	if dryRun {
+		what = "can be read"
+	}
+	fmt.Fprintf(out, "%s: %s, %s, %s\n", r.Path, count(r.Objects-r.Expired, "object", "objects"), human(r.Bytes), what)
+	fmt.Fprintf(out, "%s of puts and deletions found, %d lost; the last one found is %d\n",
+		count(int64(r.Numbers), "sequence number", "sequence numbers"), r.LostNumbers, r.LastSeq)
+	if r.LostObjects > 0 {
+		fmt.Fprintf(out, "%s not there, since the newest version is lost\n", count(r.LostObjects, "key is", "keys are"))
+	}
+	if r.MayBeStale > 0 {
+		fmt.Fprintf(out, "%s may be older than what is lost of unknown keys\n", count(r.MayBeStale, "object", "objects"))
+	}
+	for _, n := range []struct {
+		n    int64
+		text string
+	}{{r.Expired, "had expired, and left out"}, {r.WithoutExpiry, "lost the time of expiry"}, {r.WithoutSlots, "lost the slots"}} {
+		if n.n > 0 {
+			fmt.Fprintf(out, "%s %s\n", count(n.n, "object", "objects"), n.text)
+		}
+	}
+	r.writeLosses(out)
+	if !dryRun {
+		fmt.Fprintf(out, "all of this is in %s\n", list)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(out, "note: %s %s\n", n.File, n.Text)
+	}
+}
+
+// writeLosses writes the first losses as a table.
+func (r *salvageReport) writeLosses(out io.Writer) {
+	if len(r.Lost) == 0 {
+		fmt.Fprintln(out, "nothing is lost")
+		return
+	}
+	const most = 20
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "lost\tfile\toffset\tbytes\tkey\tnumbers\treason")
+	for i := range r.Lost[:min(most, len(r.Lost))] {
+		l := &r.Lost[i]
+		file, key := l.File, "-"
+		if file == "" {
+			file = segmentName(l.Segment)
+		}
+		if l.Kind == integrity.LostPut {
+			key = someKeys([][]byte{l.KeyBytes})
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", l.Kind, file, l.Offset, l.Bytes, key, lossNumbers(l), l.Reason)
+	}
+	w.Flush()
+	if n := len(r.Lost) - most; n > 0 {
+		fmt.Fprintf(out, "and %d more\n", n)
+	}
+	fmt.Fprintln(out)
+}
+
+// lossNumbers writes the sequence numbers of a loss.
+func lossNumbers(l *integrity.Loss) string {
+	if l.FirstSeq != 0 && l.LastSeq == 0 {
+		return fmt.Sprintf("from %d on", l.FirstSeq)
+	}
+	return numbers(&integrity.Finding{FirstSeq: l.FirstSeq, LastSeq: l.LastSeq})
+}
