@@ -1,0 +1,284 @@
+package archiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// compare holds what is named against what is there, and what is there against
+// what was shipped.
+func (d *auditor) compare(ctx context.Context) error {
+	var there []segment.Ref
+	for _, ref := range d.chain() {
+		if d.weigh(ref) {
+			there = append(there, ref)
+		}
+	}
+	return fanOut(ctx, cmp.Or(d.o.Parallel, 8), len(there), func(ctx context.Context, i int) error {
+		return d.inspect(ctx, there[i])
+	})
+}
+
+// chain returns every segment of the chain that anything knows of, in order.
+func (d *auditor) chain() []segment.Ref {
+	all := map[segment.Ref]bool{}
+	for _, set := range []*refSet{&d.named, &d.retired} {
+		for ref := range set.refs() {
+			all[ref] = true
+		}
+	}
+	for _, refs := range [][]segment.Ref{orderedRefs(d.local), orderedRefs(d.objects), orderedRefs(d.noted), orderedRefs(d.spoiled)} {
+		for _, ref := range refs {
+			all[ref] = true
+		}
+	}
+	return slices.DeleteFunc(orderedRefs(all), func(ref segment.Ref) bool { return !d.onChain(ref) })
+}
+
+// weigh finds out whether a segment is where it should be, and reports whether there
+// is an object to be inspected.
+func (d *auditor) weigh(ref segment.Ref) bool {
+	_, object := d.objects[ref]
+	_, receipt := d.noted[ref]
+	_, local := d.local[ref]
+	spoiled := d.spoiled[ref]
+	if spoiled != nil {
+		d.find(AuditBadReceipt, ref, "remove it; varve archive once asks the archive, and writes it again", "%v", spoiled)
+	}
+	named := d.named.has(ref)
+	if !named && !d.retired.has(ref) && !local {
+		switch {
+		case d.gone[ref]: // with all that named it
+		case object:
+			d.find(AuditExtra, ref, "varve describe shows what it is; move it out of the archive", "nothing on the store's chain names it")
+		case receipt:
+			d.find(AuditStray, ref, "look at the receipt, and remove it", "nothing on the store's chain names the segment, and no object is there")
+		}
+		return false
+	}
+	d.rep.Segments++
+	if receipt {
+		d.rep.Receipts++
+	}
+	switch {
+	case d.gone[ref]:
+		d.rep.Gone++
+		return false // what is there still, the prune's second phase deletes
+	case object:
+		if d.gaps[ref] {
+			d.note("the gap %v was accepted, and the object is there again", ref)
+		}
+		if !receipt && spoiled == nil {
+			d.find(AuditNoReceipt, ref, "varve archive once asks the archive, and writes the receipt", "the object is there, and nothing says that it is the right one")
+		}
+		return true
+	case d.gaps[ref]:
+		d.rep.Gaps++
+	case receipt && local:
+		d.missing(AuditLost, ref, "varve archive repair puts it back from the store", "it was there on %s", d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z"))
+	case receipt:
+		d.missing(AuditLost, ref, acceptGap(ref), "it was there on %s, and the store does not have the segment", d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z"))
+	case local:
+		d.missing(AuditUnshipped, ref, "varve archive once ships it", "it is in the store only")
+	case !named:
+		d.note("segment %v was left alone by the store, and is not there", ref)
+		d.rep.Segments--
+	default:
+		d.missing(AuditMissing, ref, acceptGap(ref), "the store's chain names it, and it is neither in the store nor in the archive, nor is there a receipt")
+	}
+	return false
+}
+
+// missing is find for a segment that the archive does not have, so that its sequence
+// numbers are missing as well.
+func (d *auditor) missing(kind string, ref segment.Ref, next, format string, args ...any) {
+	d.lost[ref] = true
+	d.find(kind, ref, next, format, args...)
+}
+
+func acceptGap(ref segment.Ref) string {
+	return fmt.Sprintf("bring the segment back from a copy of the store; or accept the loss: varve archive audit --accept-gap %v --reason TEXT", ref)
+}
+
+// inspect holds an object, and the store's segment, against the receipt.
+func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
+	name := segmentName(d.store, ref)
+	info, err := d.look(ctx, ref, name)
+	problem, err := problemOf(err)
+	if err != nil {
+		return err
+	}
+	next := "move the object aside by hand when it was looked at; a copy may have it whole"
+	if _, local := d.local[ref]; local {
+		next = "varve archive repair puts it back from the store"
+	}
+	receipt, noted := d.noted[ref]
+	switch {
+	case problem != "":
+		d.find(AuditDamaged, ref, next, "%s: %s", d.a.at(name), problem)
+	case noted && (info.Size != receipt.Size || info.SHA256 != receipt.SHA256):
+		d.find(AuditDiffers, ref, next, "%s has %d bytes of SHA-256 %v; what was shipped had %d of %v",
+			d.a.at(name), info.Size, Digest(info.SHA256), receipt.Size, receipt.SHA256)
+	}
+	d.mu.Lock()
+	d.rep.Objects++
+	d.rep.Bytes += info.Size
+	d.mu.Unlock()
+	if !noted { // the store's segment is held against the object instead
+		receipt = Receipt{Size: info.Size, SHA256: info.SHA256}
+	}
+	return d.inspectLocal(ctx, ref, &receipt)
+}
+
+// look asks the target for size and hash, or reads all bytes.
+func (d *auditor) look(ctx context.Context, ref segment.Ref, name string) (Info, error) {
+	if !d.o.Data {
+		return d.a.target.Sum(ctx, name)
+	}
+	info, err := d.a.target.Stat(ctx, name)
+	if err != nil {
+		return info, err
+	}
+	ship, err := d.a.verifyObject(ctx, d.store, ref, info.Size, d.o.OnRead)
+	if err == nil {
+		info.SHA256 = ship.SHA256
+	}
+	return info, err
+}
+
+// inspectLocal holds the store's segment against what was shipped.
+func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *Receipt) error {
+	const next = "varve check shows what is wrong; varve repair --from brings it back from the archive"
+	g, ok := d.local[ref]
+	if !ok {
+		return nil
+	}
+	if g.Size != want.Size {
+		d.find(AuditLocal, ref, next, "%s has %d bytes; what was shipped had %d", g.Name, g.Size, want.Size)
+		return nil
+	}
+	if !d.o.Data {
+		return nil
+	}
+	ship, err := d.source.Verify(ctx, g.Name)
+	_, corrupt := errors.AsType[*segment.CorruptError](err)
+	switch {
+	case errors.Is(err, ErrNotExist): // removed since
+	case corrupt:
+		d.find(AuditLocal, ref, next, "%v", err)
+	case err != nil:
+		return err
+	case ship.SHA256 != want.SHA256:
+		d.find(AuditLocal, ref, next, "%s has SHA-256 %v; what was shipped had %v", g.Name, Digest(ship.SHA256), want.SHA256)
+	}
+	return nil
+}
+
+// seqRange is what a log has of the sequence.
+type seqRange struct {
+	ref         segment.Ref
+	first, last uint64
+}
+
+// sequence proves that the logs of the chain follow each other without a gap.
+func (d *auditor) sequence(ctx context.Context) error {
+	logs, err := d.spans(ctx)
+	if err != nil {
+		return err
+	}
+	due, before := uint64(1), segment.Ref{}
+	for _, l := range logs {
+		if l.first > due && !d.explained(before, l.ref) {
+			next := acceptGap(segment.Ref{Timeline: l.ref.Timeline, ID: l.ref.ID - 1})
+			if before.ID+1 == l.ref.ID {
+				next = "varve check says more of the store's files, varve describe of an object"
+			}
+			d.find(AuditSequence, l.ref, next, "it begins with sequence number %d where %d is due: what was between is in no log", l.first, due)
+		}
+		if l.first < due {
+			d.find(AuditSequence, l.ref, "look at both with varve describe; one of them does not belong here",
+				"it begins with sequence number %d, which log %v has already: %d is due", l.first, before, due)
+		}
+		due, before = max(due, l.last+1), l.ref
+	}
+	d.rep.LastSeq = due - 1
+	return nil
+}
+
+// spans returns the logs of the chain that can be read, in order; of those that
+// were pruned nothing is known.
+func (d *auditor) spans(ctx context.Context) ([]seqRange, error) {
+	var logs []seqRange
+	for _, ref := range orderedRefs(d.headers) {
+		h := d.headers[ref]
+		if h == nil || h.Kind != segment.Log || !d.onChain(ref) || !d.named.has(ref) {
+			continue
+		}
+		l := seqRange{ref, h.FirstSeq, 0}
+		if r, ok := d.noted[ref]; ok {
+			l.last = r.LastSeq
+		} else if s, err := d.summary(ctx, ref); err != nil {
+			return nil, err
+		} else if s == nil {
+			d.lost[ref] = true
+			continue // found damaged
+		} else {
+			l.last = s.LastSeq
+		}
+		logs = append(logs, l)
+	}
+	if d.open {
+		logs = append(logs, seqRange{d.newest.Ref, d.newest.FirstSeq, d.newest.FirstSeq - 1})
+	}
+	return logs, nil
+}
+
+// summary reads what a log without a receipt says of itself; nil if that cannot be
+// trusted.
+func (d *auditor) summary(ctx context.Context, ref segment.Ref) (*segment.Summary, error) {
+	var f *segment.Footer
+	var err error
+	if g, ok := d.local[ref]; ok {
+		src, err := d.source.open(g.Name)
+		if err == nil {
+			defer src.Close()
+			if r, err := segment.NewReader(src, src.size); err == nil {
+				if f, err = r.OpenFooter(); err == nil {
+					return &f.Summary, nil
+				}
+			}
+		}
+	}
+	s, ok := d.objects[ref]
+	if !ok {
+		return nil, nil
+	}
+	if f, err = d.a.Footer(ctx, d.store, s); err == nil {
+		return &f.Summary, nil
+	}
+	_, err = problemOf(err)
+	return nil, err
+}
+
+// explained reports whether segments between two logs are known to be missing:
+// pruned, accepted, or found already.
+func (d *auditor) explained(after, before segment.Ref) bool {
+	for _, set := range []map[segment.Ref]bool{d.gone, d.gaps, d.lost} {
+		for ref := range set {
+			if ref.ID > after.ID && ref.ID < before.ID && d.reach[ref.Timeline] >= ref.ID {
+				return true
+			}
+		}
+	}
+	for ref := range d.headers {
+		if h := d.headers[ref]; h == nil && ref.ID > after.ID && ref.ID < before.ID {
+			return true // unreadable, and found so
+		}
+	}
+	return false
+}

@@ -1,0 +1,257 @@
+package archiver
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// HealOptions say what is healed. Store, Receipts and Archive must be given.
+type HealOptions struct {
+	Store    fs.FS    // the store's folder, from which objects are put back
+	Receipts vfs.FS   // the folder of receipts, which say what the objects must be
+	Archive  *Archive // what is healed
+
+	Data   bool         // find damage by reading every byte; else by size and hash as the target keeps it
+	DryRun bool         // find out what would be done, and do nothing
+	Done   func(Healed) // is told of each segment that was healed; may be nil
+}
+
+// HealReport is what a repair of an archive found and did.
+type HealReport struct {
+	URL     string       `json:"url"`
+	DryRun  bool         `json:"dry_run"`
+	Checked int          `json:"checked"` // receipts whose objects were looked at
+	Healed  []Healed     `json:"healed"`  // of a dry run: that can be
+	Failed  []BadSegment `json:"failed"`  // that could not be, and why
+}
+
+// Healed is an object that was put back.
+type Healed struct {
+	Ref     segment.Ref `json:"segment"`
+	Object  string      `json:"object"`
+	Problem string      `json:"problem"`         // what was wrong
+	Aside   string      `json:"aside,omitempty"` // the object that has the damaged bytes now
+	Size    int64       `json:"size"`
+}
+
+// badMark stands behind the name of a segment in that of a damaged object that was
+// set aside, with a number after it.
+const badMark = ".bad-"
+
+// Heal puts back what an archive has lost or damaged of what the store has a receipt
+// for: only from a segment of the store that was verified, every byte of it, and is
+// what the receipt says. What is damaged is first copied aside, so that nothing is ever
+// overwritten, and nothing that somebody may still need is deleted. An object that is
+// sound and another one than the receipt says is left alone, for a person to look at. Heal
+// can be ended anywhere, and repeated. The error is that of the store or of the target.
+func Heal(ctx context.Context, o HealOptions) (*HealReport, error) {
+	receipts, err := OpenReceipts(o.Receipts)
+	if err != nil {
+		return nil, err
+	}
+	src := NewSource(o.Store)
+	list, err := src.Segments()
+	if err != nil {
+		return nil, err
+	}
+	h := &healer{a: o.Archive, o: o, source: src, local: map[segment.Ref]Sealed{}, rep: &HealReport{
+		URL: o.Archive.target.URL(), DryRun: o.DryRun, Healed: []Healed{}, Failed: []BadSegment{},
+	}}
+	for _, g := range list.Segments {
+		h.local[g.Ref] = g
+	}
+	for r, err := range receipts.All(o.Archive.ident.ID) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Store != list.Store {
+			continue
+		}
+		if err := h.heal(ctx, &r); err != nil {
+			return nil, err
+		}
+	}
+	return h.rep, nil
+}
+
+type healer struct {
+	a      *Archive
+	o      HealOptions
+	source *Source
+	local  map[segment.Ref]Sealed
+	rep    *HealReport
+}
+
+// heal looks at one object, and puts it back where that is needed and can be done.
+func (h *healer) heal(ctx context.Context, r *Receipt) error {
+	name := segmentName(r.Store, r.Segment)
+	info, problem, err := h.examine(ctx, name, r)
+	h.rep.Checked++
+	if err != nil || problem == "" {
+		return err
+	}
+	_, err = h.a.target.Stat(ctx, refName(r.Store, r.Segment, "gone"))
+	if err == nil {
+		return nil // prune deletes it
+	}
+	if !errors.Is(err, ErrNotExist) {
+		return err
+	}
+	done := Healed{Ref: r.Segment, Object: h.a.at(name), Problem: problem, Size: r.Size}
+	err = h.putBack(ctx, name, r, info, &done)
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		h.rep.Failed = append(h.rep.Failed, BadSegment{r.Segment, done.Object, problem + "; " + refused.why})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h.rep.Healed = append(h.rep.Healed, done)
+	if h.o.Done != nil {
+		h.o.Done(done)
+	}
+	return nil
+}
+
+// refusal is why a segment is not put back.
+type refusal struct{ why string }
+
+func (r *refusal) Error() string { return r.why }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+
+// examine says what is wrong with an object; nothing is an empty string. The Info is zero
+// where no object is there.
+func (h *healer) examine(ctx context.Context, name string, r *Receipt) (Info, string, error) {
+	info, err := h.a.target.Sum(ctx, name)
+	if errors.Is(err, ErrNotExist) {
+		return Info{}, "it is not there", nil
+	}
+	if err != nil {
+		return info, "", err
+	}
+	if info.Size != r.Size || info.SHA256 != r.SHA256 {
+		return info, fmt.Sprintf("%d bytes of SHA-256 %v are there; what was shipped had %d of %v", info.Size, Digest(info.SHA256), r.Size, r.SHA256), nil
+	}
+	if !h.o.Data {
+		return info, "", nil
+	}
+	_, err = h.a.verifyObject(ctx, r.Store, r.Segment, info.Size, nil)
+	problem, err := problemOf(err)
+	return info, problem, err
+}
+
+// putBack puts a segment of the store in the place of what is there, or of nothing.
+func (h *healer) putBack(ctx context.Context, name string, r *Receipt, there Info, done *Healed) error {
+	g, ok := h.local[r.Segment]
+	if !ok {
+		return refuse("the store does not have the segment any more; a copy of the store or of the archive may")
+	}
+	f, err := h.source.open(g.Name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	ship, err := verify(ctx, f, f.size)
+	problem, err := problemOf(err)
+	switch {
+	case err != nil:
+		return err
+	case problem != "":
+		return refuse("the store's segment is no better: %s", problem)
+	case ship.Ref != r.Segment || ship.Store != r.Store || ship.Size != r.Size || ship.SHA256 != r.SHA256:
+		return refuse("the store's segment is not what was shipped: its SHA-256 is %v", Digest(ship.SHA256))
+	}
+	if there != (Info{}) {
+		if _, err := h.a.verifyObject(ctx, r.Store, r.Segment, there.Size, nil); err == nil && there.SHA256 != r.SHA256 {
+			return refuse("it is a sound segment all the same, of some other history; find out whose it is, and move it away by hand")
+		}
+	}
+	if h.o.DryRun {
+		return nil
+	}
+	if now, err := Identify(ctx, h.a.target); err != nil || now.ID != h.a.ident.ID {
+		return errors.Join(err, fmt.Errorf("%s: it is not the archive any more that it was at the start", h.a.target.URL()))
+	}
+	if there != (Info{}) {
+		aside, err := h.setAside(ctx, name, there)
+		if err != nil {
+			return err
+		}
+		done.Aside = h.a.at(aside)
+		if err := h.a.target.Delete(ctx, name); err != nil {
+			return err
+		}
+	}
+	return h.put(ctx, name, f, ship)
+}
+
+// put stores the segment, and makes sure that it is there.
+func (h *healer) put(ctx context.Context, name string, f io.ReaderAt, s *Shipment) error {
+	err := h.a.target.Put(ctx, name, f, s.Size, s.SHA256)
+	if err == nil {
+		return nil
+	}
+	info, again := h.a.target.Sum(ctx, name) // perhaps an archiver was quicker, or the answer was lost
+	if again == nil && info.Size == s.Size && info.SHA256 == s.SHA256 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w; run varve archive repair again", h.a.at(name), err)
+}
+
+// setAside copies an object to a name of its own, and returns that when the copy is
+// durable and has the same bytes.
+func (h *healer) setAside(ctx context.Context, name string, there Info) (string, error) {
+	sum, err := h.bytesOf(ctx, name, there.Size)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be set aside: %w; move it away by hand", h.a.at(name), err)
+	}
+	src := &shared{stream: &stream{object: object{ctx, h.a.target, name, there.Size}}}
+	defer src.Close()
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s%s%d", name, badMark, n)
+		err := h.a.target.Put(ctx, aside, src, there.Size, sum)
+		info, again := h.a.target.Sum(ctx, aside)
+		if again == nil && info.Size == there.Size && info.SHA256 == sum {
+			return aside, nil
+		}
+		if !errors.Is(err, ErrExists) {
+			return "", errors.Join(fmt.Errorf("%s cannot be set aside: %w", h.a.at(name), err), again)
+		}
+	}
+}
+
+// bytesOf returns the SHA-256 of the bytes that are really there, which the target
+// may remember otherwise.
+func (h *healer) bytesOf(ctx context.Context, name string, size int64) (sum [32]byte, err error) {
+	r, err := h.a.target.Open(ctx, name, 0, size)
+	if err != nil {
+		return sum, err
+	}
+	hash := sha256.New()
+	n, err := io.Copy(hash, r)
+	if err = errors.Join(err, r.Close()); err == nil && n != size {
+		err = fmt.Errorf("%d bytes of %d: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	return [32]byte(hash.Sum(nil)), err
+}
+
+// shared is a stream for the goroutines that a Put may have.
+type shared struct {
+	mu sync.Mutex
+	*stream
+}
+
+func (s *shared) ReadAt(b []byte, off int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream.ReadAt(b, off)
+}
