@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -242,22 +241,13 @@ func (c *check) finish() {
 			f.Good = c.good(f)
 		}
 		if f.Next == "" {
-			f.Next = NextStep(c.o.Dir, f.remedy())
+			f.Next = NextStep(c.o.Dir, f.Kind)
 		}
 	}
 	r.Findings = sorted(r.Findings)
 	for _, s := range c.sources {
 		r.Bytes += s.read
 	}
-}
-
-// remedy is the kind whose next step is that of the finding: no copy has the log
-// that is being written, whatever of it is damaged.
-func (f *Finding) remedy() Kind {
-	if f.Kind == DamagedHeader && strings.HasSuffix(f.File, ".open") {
-		return DamagedLog
-	}
-	return f.Kind
 }
 
 // good says since when a finding's segment is known to have been whole.

@@ -40,7 +40,7 @@ func (c *check) finding(k Kind, err error) Finding {
 	}
 	switch e, ok := asCorrupt(err); {
 	case ok:
-		f.Segment, f.File, f.Offset, f.Reason, f.Next = e.Segment, e.File, e.Offset, e.Reason, e.Next
+		f.Segment, f.File, f.Offset, f.Reason = e.Segment, e.File, e.Offset, e.Reason
 		f.Keys, f.FirstSeq, f.LastSeq = e.Keys, e.FirstSeq, e.LastSeq
 	case errors.Is(err, segment.ErrVersion):
 		f.Kind = NewerVersion

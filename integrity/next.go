@@ -7,16 +7,12 @@ import (
 
 // NextStep returns the command to run next for a finding of a kind in the store
 // in a folder, as a shell takes it. COPY stands for the folder of another copy of
-// the store, DEST for a folder that is not there yet.
+// the store.
 func NextStep(dir string, k Kind) string {
 	repair := "varve repair -d " + shellWord(dir)
 	switch k {
-	case DamagedTable, WrongTable:
-		return repair // the records have what the table needs, or repair says what they lack
-	case DamagedLog:
-		return repair + " --salvage DEST"
-	case Contradiction:
-		return "varve describe each of the files, and move the one that does not belong out of the folder"
+	case DamagedTable, WrongTable, Contradiction:
+		return repair // what the store holds itself is enough, or repair says what it lacks
 	case NewerVersion:
 		return "use a newer varve"
 	case WrongIndex:
