@@ -47,6 +47,11 @@ func (d *demo) killedImport() error {
 			return err
 		}
 		d.acked = append(d.acked, key)
+		if len(d.acked) == 1 { // there is a store
+			if err := d.startArchiver(); err != nil {
+				return errors.Join(err, cmd.Process.Kill())
+			}
+		}
 		if !killed && len(d.acked) >= d.total/2 {
 			killed = true
 			if err := cmd.Process.Kill(); err != nil {

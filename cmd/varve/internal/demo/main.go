@@ -1,11 +1,14 @@
 // Command demo shows what varve promises, on real input: it imports the source
 // of the Go toolchain, kills the importer halfway, and proves that every object that
 // was acknowledged came through; then it finishes the import, reads beside the
-// writer, exports, and proves that nothing differs. It runs the command varve
-// as a user would; run it with make demo.
+// writer, exports, and proves that nothing differs. All the while the archiver ships
+// the segments. At last it makes a mistake, loses the store, restores the moment before
+// the mistake from the archive, and proves again that nothing differs. It runs the
+// command varve as a user would; run it with make demo.
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +43,11 @@ type demo struct {
 	bytes  int64  // of its files
 	acked  []string
 	rows   []row
+
+	archive  string // URL
+	archiver *exec.Cmd
+	shipped  bytes.Buffer // what it logs
+	before   time.Time    // the mistake
 }
 
 // row is a line of the table at the end.
@@ -56,10 +64,11 @@ func run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, removeAll(tmp)) }()
 	d := &demo{
 		ctx: ctx, tmp: tmp, varve: filepath.Join(tmp, "varve"),
-		store: filepath.Join(tmp, "store"), dest: filepath.Join(tmp, "out"),
+		store: filepath.Join(tmp, "store"), dest: filepath.Join(tmp, "out"), archive: "file://" + filepath.Join(tmp, "archive"),
 	}
 	for _, step := range []func() error{
 		d.build, d.survey, d.killedImport, d.showRecovery, d.checkAcked, d.finishImport, d.export, d.prove,
+		d.mistake, d.loseStore, d.restore, d.export, d.prove,
 	} {
 		if err := step(); err != nil {
 			return err
