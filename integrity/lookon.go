@@ -2,6 +2,7 @@ package integrity
 
 import (
 	"bytes"
+	"errors"
 	"io"
 
 	"github.com/varve-db/varve/segment"
@@ -127,19 +128,27 @@ func (w *lookOn) past(c *segment.CorruptError) error {
 	return nil
 }
 
+// maxHead is the most that a record takes without its value.
+const maxHead = segment.MaxRecordOverhead + segment.MaxKey + segment.MaxMeta + segment.MaxSlots
+
 // head returns the record at w.from, without its value, if its first checksum
 // holds, else nil.
 func (w *lookOn) head() (*segment.Record, error) {
-	b := make([]byte, min(segment.MaxRecordOverhead+segment.MaxKey+segment.MaxMeta+segment.MaxSlots, w.end-w.from))
-	if n, err := w.src.ReadAt(b, w.from); n < len(b) {
-		return nil, err
-	}
-	var rec segment.Record
 	place := w.r.Place()
-	if err := place.ParseHead(b, w.from, &rec); err != nil {
-		return nil, nil
+	for _, n := range [...]int64{4 << 10, maxHead} { // nearly all are small
+		b := make([]byte, min(n, w.end-w.from))
+		if n, err := w.src.ReadAt(b, w.from); n < len(b) {
+			return nil, err
+		}
+		var rec segment.Record
+		switch err := place.ParseHead(b, w.from, &rec); {
+		case err == nil:
+			return &rec, nil
+		case !errors.Is(err, segment.ErrShort):
+			return nil, nil
+		}
 	}
-	return &rec, nil
+	return nil, nil
 }
 
 // alone checks the one record of which rec is the head, whatever should stand there.

@@ -98,7 +98,7 @@ func (d *diagnosis) footerOf(end int64) error {
 	}
 	f := &d.list[len(d.list)-1]
 	if first >= 0 {
-		f.Reason += fmt.Sprintf("; of the footer that the records give, which are sound, %d bytes are changed, from offset %d on", n, first)
+		f.Reason += fmt.Sprintf("; the records are sound, and the footer that they give differs in %d of its bytes, from offset %d on", n, first)
 		f.Offset = first
 	}
 	if have, due := d.size-end, int64(len(want)); have != due {
