@@ -125,7 +125,7 @@ func (f *fetcher) copy(ctx context.Context, out vfs.File, name string, size int6
 		}
 		n, err := io.ReadFull(in, b)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return off, &segment.CorruptError{Offset: off + int64(n), Reason: fmt.Sprintf("the object ends after %d bytes of %d", off+int64(n), size)}
+			return off, fmt.Errorf("%d bytes came of %d: %w", off+int64(n), size, io.ErrUnexpectedEOF)
 		}
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
