@@ -160,20 +160,14 @@ func (w *salvage) run() error {
 func (w *salvage) all() error {
 	l := w.newest()
 	if l == nil {
-		w.note("", "no log has a sound header: all files of the store are taken for its segments")
-		for _, e := range w.ours {
-			if err := w.file(e, e.Header, false); err != nil {
-				return err
-			}
-		}
-		for _, e := range slices.Concat(w.bare, w.frozen) {
-			w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
-		}
-		return w.ctx.Err()
+		return w.everything("no log has a sound header")
 	}
 	live, next, err := w.setOf(l)
 	if err != nil {
 		return err
+	}
+	if o := w.stranger(l, live); o != nil {
+		return w.everything(fmt.Sprintf("%s does not know of %s, one of them does not belong here", l.Name, o.Name))
 	}
 	for _, ref := range live {
 		if ref == l.Header.Ref {
@@ -189,6 +183,38 @@ func (w *salvage) all() error {
 		}
 	}
 	return w.beyond(l, next)
+}
+
+// everything takes all files of the store for its segments, since nothing says which
+// are.
+func (w *salvage) everything(why string) error {
+	w.note("", "%s: all files of the store are taken for its segments", why)
+	for _, e := range w.ours {
+		if err := w.file(e, e.Header, false); err != nil {
+			return err
+		}
+	}
+	for _, e := range slices.Concat(w.bare, w.frozen) {
+		w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
+	}
+	return w.ctx.Err()
+}
+
+// stranger returns a log that whoever began the newest log did not know of, as
+// Standing.unaccounted does; nil is as it should be.
+func (w *salvage) stranger(l *Entry, live []segment.Ref) *Entry {
+	h := l.Header
+	known := append(slices.Concat(h.Live, h.Retired, live), h.Ref, h.Replaced)
+	last := segment.ID(0)
+	for _, r := range slices.Concat(h.Live, h.Retired) {
+		last = max(last, r.ID)
+	}
+	for _, e := range w.ours {
+		if e.Header.Kind == segment.Log && e.Header.Ref.ID > last && !slices.Contains(known, e.Header.Ref) {
+			return e
+		}
+	}
+	return nil
 }
 
 // copies returns the files of a segment.
