@@ -238,8 +238,9 @@ func (r *restorer) temporaries(last bool) (old []*localSeg) {
 	return old
 }
 
-// clean removes files and says so in the report.
+// clean removes files, once each, and says so in the report.
 func (r *restorer) clean(files ...*localSeg) error {
+	files = slices.DeleteFunc(files, func(x *localSeg) bool { return slices.Contains(r.rep.Removed, x.name) })
 	for _, x := range files {
 		r.rep.Removed = append(r.rep.Removed, x.name)
 	}

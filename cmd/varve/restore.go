@@ -60,8 +60,9 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return stopped(ctx, err)
 			}
-			for _, h := range plan.Held {
-				a.warn("segment %v is missing in the archive: without it nothing later than %s can be brought back", h, pointText(plan))
+			if n := len(plan.Held); n > 0 {
+				a.warn("the archive lacks %s, the first %v: nothing later than %s can be brought back; ship them from the store: varve archive once, archive repair",
+					count(int64(n), "segment", "segments"), plan.Held[0], pointText(plan))
 			}
 			if r.dryRun {
 				return a.printPlan(plan)
