@@ -369,3 +369,33 @@ func TestReceiptThatIsLostIsWrittenAgain(t *testing.T) {
 	}
 	s.check(s.targets[0])
 }
+
+// TestObjectThatAppearsBeforeThePutIsCompared has somebody else put an object between
+// the question and the put: the same one is fine, another one is a conflict.
+func TestObjectThatAppearsBeforeThePutIsCompared(t *testing.T) {
+	for what, same := range map[string]bool{"the same": true, "another": false} {
+		t.Run(what, func(t *testing.T) {
+			s := newShipScene(t, 1)
+			s.add(1)
+			m := s.targets[0]
+			b, err := os.ReadFile(s.path(1))
+			must(t, err)
+			if !same {
+				b[len(b)/2] ^= 1
+			}
+			m.hook(func(_ context.Context, op, name string) error {
+				if op == "put" {
+					m.set(name, b)
+				}
+				return nil
+			}, nil)
+			_, err = s.archiver(s.options()).Once(t.Context())
+			if same {
+				must(t, err)
+				s.check(m)
+			} else if !errors.Is(err, ErrConflict) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
