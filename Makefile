@@ -9,7 +9,7 @@ SYSTEMS     := linux/amd64 darwin/arm64 freebsd/amd64
 FUZZTIME    ?= 5s
 
 # The packages whose tests have several goroutines at work on one thing.
-RACE := ./store/... ./index/... ./internal/... ./cmd/varve
+RACE := ./store/... ./index/... ./integrity ./archiver/... ./internal/... ./cmd/varve
 
 .PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds soak crash damage model fuzz bench
 

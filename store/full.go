@@ -55,6 +55,9 @@ func (st standing) verify(o *Options, rep *OpenReport) error {
 	if len(findings) == 0 {
 		return nil
 	}
+	for i := range findings {
+		findings[i].Next = integrity.NextStep(st.FS.Path("."), findings[i].Kind)
+	}
 	if o.AllowDamaged {
 		rep.Findings = findings
 		return nil

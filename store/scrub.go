@@ -235,7 +235,7 @@ func (s *scrubber) note(ref segment.Ref, v *integrity.Verified, findings []integ
 	s.tried[ref] = time.Now()
 	for i := range findings {
 		if findings[i].Next == "" {
-			findings[i].Next = "varve repair -d " + s.db.report.Path + " --from a copy of the store"
+			findings[i].Next = integrity.NextStep(s.db.report.Path, findings[i].Kind)
 		}
 		if known {
 			findings[i].Good = good.Verified
