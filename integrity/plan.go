@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func MakePlan(ctx context.Context, fsys vfs.FS, o RepairOptions) (*Plan, error) 
 
 // makePlan is MakePlan by whoever has the lock.
 func makePlan(ctx context.Context, fsys vfs.FS, o *RepairOptions) (*Plan, error) {
-	p := &planner{ctx: ctx, from: o.From, progress: o.Progress, view: newView(fsys), judged: map[string]*judgement{}, tried: map[string]bool{}}
+	p := &planner{ctx: ctx, from: o.From, progress: o.Progress, view: newView(fsys), judged: map[string]*judgement{}, tried: map[string]bool{}, healed: map[string]bool{}}
 	p.plan = &Plan{Path: fsys.Path("."), Steps: []Step{}, Left: []Finding{}, Notes: []Note{}, view: p.view}
 	if err := p.run(); err != nil {
 		return nil, err
@@ -137,8 +138,12 @@ type planner struct {
 	plan     *Plan
 	judged   map[string]*judgement // of files as they stand in the view, by name
 	tried    map[string]bool       // what is in Left, by name or segment
+	healed   map[string]bool       // by name
 	blind    bool                  // what the store is made of is not known for certain
 }
+
+// errNoLog is for a folder of nothing but logs not begun.
+var errNoLog = errors.New("no log was begun")
 
 func (p *planner) run() error {
 	s, err := p.look()
@@ -153,21 +158,27 @@ func (p *planner) run() error {
 	}
 	if p.plan.UUID == (segment.UUID{}) {
 		e := s.found[0]
-		p.leave(e.Name, Finding{Kind: DamagedHeader, File: e.Name, Reason: "no segment in the folder has a sound header: " + e.Err.Error()})
+		p.leave(e.Name, Finding{Kind: DamagedHeader, File: e.Name, Reason: fmt.Sprintf("no segment in the folder has a sound header: %v", cmp.Or(e.Err, errNoLog))})
 		return p.ctx.Err()
 	}
 	if err := p.names(); err != nil {
 		return err
 	}
-	// Each round but the last heals a file, or gives one up.
 	for {
-		again, err := p.round()
-		if err != nil {
+		n := len(p.plan.Steps)
+		for again := true; again; { // each such round heals a file, and none is healed twice
+			if again, err = p.round(); err != nil {
+				return err
+			}
+		}
+		if err := p.names(); err != nil {
 			return err
 		}
-		if !again {
+		if len(p.plan.Steps) == n {
 			break
 		}
+		// What could not be done before may have become possible.
+		p.plan.Left, p.tried = []Finding{}, map[string]bool{}
 	}
 	p.modes()
 	return errors.Join(p.verdict(), p.ctx.Err())

@@ -30,7 +30,7 @@ func (p *planner) heal(ref segment.Ref, e *Entry, f Finding, ended bool) bool {
 	if e != nil {
 		what = e.Name
 	}
-	if p.tried[what] {
+	if p.tried[what] || p.healed[what] {
 		return false
 	}
 	x := &patient{ref: ref, e: e, ended: ended}
@@ -47,8 +47,11 @@ func (p *planner) heal(ref segment.Ref, e *Entry, f Finding, ended bool) bool {
 			if s.To == s.File {
 				s.To = ""
 			}
+			err = p.clear(s)
+		}
+		if s != nil && err == nil {
 			p.step(*s)
-			p.tried[s.target()] = true // whatever comes of it is not healed again
+			p.healed[s.target()] = true // whatever comes of it is not healed again
 			return true
 		}
 		if err != nil {
@@ -58,6 +61,22 @@ func (p *planner) heal(ref segment.Ref, e *Entry, f Finding, ended bool) bool {
 	f.Segment = ref
 	p.leave(what, f)
 	return false
+}
+
+// clear sets aside what is under the name that a step's file gets, if that is a file
+// without a sound header, or of another store.
+func (p *planner) clear(s *Step) error {
+	name := s.target()
+	if name == s.File || p.view.of(name) == nil {
+		return nil
+	}
+	e := &Entry{Name: name}
+	e.read(p.view)
+	if e.Err != nil && !isCorrupt(e.Err) || e.Header != nil && e.Header.UUID == p.plan.UUID {
+		return fmt.Errorf("%s is in its place, and is not touched", name)
+	}
+	p.step(Step{Action: SetAside, File: name, Reason: fmt.Sprintf("it has the name of segment %v, and is not that", s.Segment)})
+	return nil
 }
 
 // quarantined returns the file that an earlier repair took away from a segment which
@@ -348,7 +367,7 @@ func (p *planner) join(x *patient) (*Step, error) {
 	if x.e == nil {
 		return nil, nil
 	}
-	r, src, err := p.donated(x)
+	r, src, _ := p.donated(x)
 	if r == nil {
 		return nil, nil // and takeCopy said why
 	}
@@ -411,7 +430,7 @@ func (p *planner) joins(x *patient, open func() (Source, error)) error {
 // ahead heals the newest log, which is sound as far as it goes, if another copy has
 // more of it: since the copy was made of this log, the rest was lost here.
 func (p *planner) ahead(l *Entry, v *Verdict) bool {
-	if l.Sealed || v.Successor != (segment.Ref{}) || p.tried[l.Name] {
+	if l.Sealed || v.Successor != (segment.Ref{}) || p.tried[l.Name] || p.healed[l.Name] {
 		return false
 	}
 	x := &patient{ref: l.Header.Ref, e: l}

@@ -80,6 +80,7 @@ func (p *planner) round() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	p.blind = false
 	for _, e := range s.frozen {
 		p.leave(e.Name, Finding{Kind: NewerVersion, File: e.Name, Reason: e.Err.Error(), Next: "use a newer varve; nothing touches the file"})
 	}
@@ -121,7 +122,7 @@ func (p *planner) noLog(s *stock) (bool, error) {
 
 // healFile heals a file that has a header and findings.
 func (p *planner) healFile(e *Entry, j *judgement, ended bool) bool {
-	if p.tried[e.Name] {
+	if p.tried[e.Name] || p.healed[e.Name] {
 		return false
 	}
 	for _, f := range j.findings {

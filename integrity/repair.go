@@ -17,7 +17,7 @@ import (
 // store, afterwards. It holds the store's lock meanwhile. The plan that it returns
 // says which steps are done, also beside an error.
 //
-// Nothing is deleted and no file is edited. What takes a file's place is written as
+// Nothing is deleted, but for an unfinished *.tmp, and no file is edited. What takes a file's place is written as
 // *.tmp, synced and read again; the old file gets a name in quarantine, with a
 // description beside it; then one rename puts the new file in place. So repair can be
 // cut off anywhere, and be run again: each file is as it was or healed. Only

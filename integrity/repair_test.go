@@ -463,7 +463,7 @@ func TestRepairFromACopyMakesTheFilesThoseOfTheCopy(t *testing.T) {
 func keptAll(t testing.TB, before, now *crashfs.FS) {
 	t.Helper()
 	for name, b := range filesOf(before) {
-		found := false
+		found := strings.HasSuffix(name, ".tmp") // worth nothing, and written over
 		for _, n := range now.Names() {
 			found = found || bytes.Equal(now.Bytes(n), b)
 		}
@@ -472,7 +472,7 @@ func keptAll(t testing.TB, before, now *crashfs.FS) {
 		}
 	}
 	for _, n := range now.Names() {
-		if strings.HasPrefix(n, "quarantine/") && !strings.HasSuffix(n, ".json") && len(now.Bytes(n+".json")) == 0 {
+		if strings.HasPrefix(n, "quarantine/") && before.Bytes(n) == nil && !strings.HasSuffix(n, ".json") && len(now.Bytes(n+".json")) == 0 {
 			t.Errorf("%s has no description", n)
 		}
 	}

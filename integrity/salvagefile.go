@@ -126,7 +126,7 @@ func (w *salvage) headerless(e *Entry, ref segment.Ref, newest bool) error {
 		return err
 	}
 	if len(w.losses) == before { // nothing but the header
-		w.losses = append(w.losses, Loss{Kind: LostControl, Segment: ref, File: e.Name, Bytes: int64(len(hdr.Append(nil))), Reason: "the header of the log"})
+		w.losses = append(w.losses, Loss{Kind: LostControl, Segment: ref, File: e.Name, Bytes: min(e.Size, int64(len(hdr.Append(nil)))), Reason: "the header of the log"})
 	}
 	return nil
 }

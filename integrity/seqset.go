@@ -42,20 +42,6 @@ func (s *seqSet) ranges() []seqs {
 	return out
 }
 
-// has reports whether a number is in the set.
-func (s *seqSet) has(n uint64) bool {
-	_, ok := slices.BinarySearchFunc(s.ranges(), n, func(r seqs, n uint64) int {
-		switch {
-		case r.last < n:
-			return -1
-		case r.first > n:
-			return 1
-		}
-		return 0
-	})
-	return ok
-}
-
 // without returns the numbers of r that are not in the set, as ranges in order.
 func (s *seqSet) without(r seqs) (out []seqs) {
 	list := s.ranges()
