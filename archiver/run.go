@@ -85,9 +85,8 @@ func (a *Archiver) begin(ctx context.Context, once bool) <-chan []error {
 func (a *Archiver) grace(ctx context.Context) (context.Context, context.CancelFunc) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unhook := context.AfterFunc(ctx, func() {
-		if a.opt.Grace < 0 || !sleep(work, a.opt.Grace) {
-			cancel()
-			return
+		if a.opt.Grace > 0 {
+			sleep(work, a.opt.Grace)
 		}
 		cancel()
 	})
