@@ -274,6 +274,27 @@ func TestATipIsGivenUpOnlyByName(t *testing.T) {
 	equalRefs(t, "a tip that went on", s.there(), all)
 }
 
+// TestAGivenUpTipStaysGivenUp keeps a part of it by a backup, for a while.
+func TestAGivenUpTipStaysGivenUp(t *testing.T) {
+	s := newPruneScene(t)
+	other := s.w.restored(6, 2, 20, s.now) // after log 7
+	for range 2 {
+		other.puts++
+		other.roll(s.now)
+	}
+	s.ship(other)
+	b := s.backup(append(simRefs(1, 4, 5, 6, 7), simRefs(2, 20)...)...)
+	s.prune(PruneOptions{Policy: Policy{DropTips: []segment.Timeline{2}}})
+	s.now = s.now.Add(25 * time.Hour)
+	s.prune(PruneOptions{})
+	equalRefs(t, "with the backup", s.there(), append(simRefs(1, 4, 5, 6, 7, 8, 9), simRefs(2, 20)...))
+	must(t, s.a.DeleteBackup(t.Context(), simUUID, b.ID))
+	s.prune(PruneOptions{})
+	s.now = s.now.Add(25 * time.Hour)
+	s.prune(PruneOptions{})
+	equalRefs(t, "without it", s.there(), simRefs(1, 4, 5, 6, 7, 8, 9))
+}
+
 func TestATimelineThatIsContinuedIsNoTip(t *testing.T) {
 	s := newPruneScene(t)
 	// Two crashes, of which the first left nothing in the archive.
@@ -324,6 +345,9 @@ func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 		must(t, err)
 		if len(bs) != 1 || bs[0].ID != 2 {
 			t.Errorf("cut off at change %d: backups left: %v", n, bs)
+		}
+		if names, err := s.a.backupNames(t.Context(), simUUID); err != nil || len(names.leftover) != 0 {
+			t.Errorf("cut off at change %d: manifests of deleted backups left: %v, %v", n, names.leftover, err)
 		}
 		if plans, err := s.a.prunePlans(t.Context(), simUUID); err != nil || len(plans) != 0 {
 			t.Errorf("cut off at change %d: plans left: %v, %v", n, plans, err)

@@ -21,9 +21,7 @@ type pruneWorld struct {
 	a       *Archive
 	now     time.Time
 	lines   segment.Timeline // given so far
-	maxID   segment.ID       // of all ids that a restore may see
 	writers []*simWriter     // that live
-	tips    []*simWriter     // that ended, and were neither continued nor given up
 	backups map[uint64][]segment.Ref
 	pins    []simPin
 	pruned  int
