@@ -94,7 +94,7 @@ func Audit(ctx context.Context, o AuditOptions) (*AuditReport, error) {
 	if o.Data {
 		d.rep.Level = "data"
 	}
-	for _, step := range []func(context.Context) error{d.listStore, d.listArchive, d.listReceipts, d.follow, d.compare, d.sequence} {
+	for _, step := range []func(context.Context) error{d.listStore, d.listArchive, d.listReceipts, d.follow, d.explain, d.compare, d.sequence} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -114,15 +114,16 @@ type auditor struct {
 	receipts *Receipts
 	store    segment.UUID
 
-	local   map[segment.Ref]Sealed // in the store
-	newest  *segment.Header        // the store's newest log
-	open    bool                   // which is not sealed
-	edits   []segment.EditSet      // in it, if so
-	objects map[segment.Ref]Stored
-	gone    map[segment.Ref]bool
-	gaps    map[segment.Ref]bool
-	noted   map[segment.Ref]Receipt
-	spoiled map[segment.Ref]error // receipts that cannot be read
+	local    map[segment.Ref]Sealed // in the store
+	unsealed map[segment.ID]bool    // logs in the store, by name
+	newest   *segment.Header        // the store's newest log
+	open     bool                   // which is not sealed
+	edits    []segment.EditSet      // in it, if so
+	objects  map[segment.Ref]Stored
+	gone     map[segment.Ref]bool
+	gaps     map[segment.Ref]bool
+	noted    map[segment.Ref]Receipt
+	spoiled  map[segment.Ref]error // receipts that cannot be read
 
 	reach   map[segment.Timeline]segment.ID // the chain: of each timeline, up to which id
 	named   refSet                          // by live sets and edits on the chain

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -54,6 +56,12 @@ func (d *auditor) newestUnsealed() error {
 	if err != nil {
 		return err
 	}
+	d.unsealed = map[segment.ID]bool{}
+	for _, name := range names {
+		if id, err := strconv.ParseUint(strings.TrimSuffix(name, ".open"), 10, 64); err == nil {
+			d.unsealed[segment.ID(id)] = true
+		}
+	}
 	for _, name := range names {
 		h, edits, err := d.readLog(name, true)
 		_, corrupt := errors.AsType[*segment.CorruptError](err)
@@ -78,27 +86,43 @@ func (d *auditor) readLog(name string, edits bool) (*segment.Header, []segment.E
 	}
 	defer f.Close()
 	r, err := segment.NewReader(f, f.size)
-	if err != nil || !edits {
-		if err != nil {
-			return nil, nil, inFile(name, err)
-		}
+	if err != nil {
+		return nil, nil, inFile(name, err)
+	}
+	if !edits || r.Header.Kind != segment.Log {
 		return r.Header, nil, nil
 	}
-	var sets []segment.EditSet
+	sets, err := editsOf(f, f.size)
+	if _, corrupt := errors.AsType[*segment.CorruptError](err); err != nil && !corrupt {
+		return nil, nil, inFile(name, err)
+	}
+	return r.Header, sets, nil
+}
+
+// editsOf returns the edits of a log, and what ended the walk over them.
+func editsOf(src io.ReaderAt, size int64) (sets []segment.EditSet, err error) {
+	r, err := segment.NewReader(src, size)
+	if err != nil {
+		return nil, err
+	}
 	for rec, err := range r.Records(segment.Span{}) {
 		if err != nil {
-			break
+			return sets, err
 		}
 		if rec.Kind != segment.Edit {
 			continue
 		}
-		if whole, err := r.RecordAt(rec.Offset, rec.Offset+rec.Size); err == nil {
-			if e, err := whole.ParseEdit(); err == nil {
-				sets = append(sets, e)
-			}
+		whole, err := r.RecordAt(rec.Offset, rec.Offset+rec.Size)
+		if err != nil {
+			return sets, err
 		}
+		e, err := whole.ParseEdit()
+		if err != nil {
+			return sets, err
+		}
+		sets = append(sets, e)
 	}
-	return r.Header, sets, nil
+	return sets, nil
 }
 
 // listArchive lists what the archive has of the store.
@@ -183,13 +207,13 @@ func (d *auditor) follow(ctx context.Context) error {
 		}
 		var mu sync.Mutex // guards what absorb changes
 		err := fanOut(ctx, lookParallel, len(todo), func(ctx context.Context, i int) error {
-			h, err := d.header(ctx, todo[i])
+			h, edits, err := d.header(ctx, todo[i], d.o.Data)
 			if err != nil || h == nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			d.absorb(h, nil)
+			d.absorb(h, edits)
 			return nil
 		})
 		if err != nil {
@@ -199,22 +223,61 @@ func (d *auditor) follow(ctx context.Context) error {
 }
 
 // header reads a header from the store or, where that does not have it, from the
-// archive. Nil is one that does not check, which is found with its object.
-func (d *auditor) header(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
+// archive; with the data also the edits, if it is a log. Nil is one that does not check,
+// which is found with its object.
+func (d *auditor) header(ctx context.Context, ref segment.Ref, data bool) (*segment.Header, []segment.EditSet, error) {
 	if g, ok := d.local[ref]; ok {
-		if h, _, err := d.readLog(g.Name, false); err == nil && h.Ref == ref {
-			return h, nil
+		if h, edits, err := d.readLog(g.Name, data); err == nil && h.Ref == ref {
+			return h, edits, nil
 		}
 	}
-	if _, ok := d.objects[ref]; !ok {
-		return nil, nil
+	s, ok := d.objects[ref]
+	if !ok {
+		return nil, nil, nil
 	}
 	h, err := d.a.readHeader(ctx, d.store, ref)
-	if _, corrupt := errors.AsType[*segment.CorruptError](err); corrupt || errors.Is(err, ErrNotExist) {
-		return nil, nil
+	var edits []segment.EditSet
+	if err == nil && data && h.Kind == segment.Log {
+		src := &stream{object: object{ctx, d.a.target, segmentName(d.store, ref), s.Size}}
+		edits, err = editsOf(src, s.Size)
+		err = errors.Join(err, src.Close())
 	}
-	return h, err
+	if _, corrupt := errors.AsType[*segment.CorruptError](err); corrupt || errors.Is(err, ErrNotExist) {
+		return nil, nil, nil
+	}
+	return h, edits, err
 }
+
+// explain looks for who named what no header names: an output may have been adopted
+// and retired again during the life of one log, and then only the edits in that tell.
+func (d *auditor) explain(ctx context.Context) error {
+	var logs []segment.Ref
+	for _, ref := range orderedRefs(d.headers) {
+		if h := d.headers[ref]; h != nil && h.Kind == segment.Log {
+			logs = append(logs, ref)
+		}
+	}
+	next := 0 // logs before that were read
+	for _, ref := range d.chain() {
+		if d.o.Data || d.known(ref) || d.gone[ref] {
+			continue
+		}
+		from, _ := slices.BinarySearchFunc(logs, ref, segment.Ref.Compare)
+		for next = max(next, from-1); next < len(logs) && !d.known(ref); next++ {
+			h, edits, err := d.header(ctx, logs[next], true)
+			if err != nil {
+				return err
+			}
+			if h != nil {
+				d.absorb(h, edits)
+			}
+		}
+	}
+	return nil
+}
+
+// known reports whether anything on the chain names a segment.
+func (d *auditor) known(ref segment.Ref) bool { return d.named.has(ref) || d.retired.has(ref) }
 
 // absorb takes note of what a header on the chain names.
 func (d *auditor) absorb(h *segment.Header, edits []segment.EditSet) {
@@ -249,8 +312,8 @@ func (d *auditor) name(set *refSet, refs []segment.Ref) {
 
 // onChain reports whether a segment belongs to the history that led to the store's
 // newest log, if it is a segment of this history at all. Where a timeline ended, its
-// last log may have gone on elsewhere: it counts if it is named.
+// last log may have gone on elsewhere, and so may all after it: those count if they
+// are named.
 func (d *auditor) onChain(ref segment.Ref) bool {
-	last, ok := d.reach[ref.Timeline]
-	return ok && (ref.ID < last || ref.ID == last && d.named.has(ref))
+	return ref.ID < d.reach[ref.Timeline] || d.known(ref)
 }

@@ -51,7 +51,7 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 		d.find(AuditBadReceipt, ref, "remove it; varve archive once asks the archive, and writes it again", "%v", spoiled)
 	}
 	named := d.named.has(ref)
-	if !named && !d.retired.has(ref) && !local {
+	if !d.known(ref) && !local {
 		switch {
 		case d.gone[ref]: // with all that named it
 		case object:
@@ -85,8 +85,8 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 		d.missing(AuditLost, ref, acceptGap(ref), "it was there on %s, and the store does not have the segment", d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z"))
 	case local:
 		d.missing(AuditUnshipped, ref, "varve archive once ships it", "it is in the store only")
-	case !named:
-		d.note("segment %v was left alone by the store, and is not there", ref)
+	case !named && d.unsealed[ref.ID]:
+		d.note("log %v is not of the store's set and was left alone; it is not sealed, so it is not shipped", ref)
 		d.rep.Segments--
 	default:
 		d.missing(AuditMissing, ref, acceptGap(ref), "the store's chain names it, and it is neither in the store nor in the archive, nor is there a receipt")
@@ -200,6 +200,9 @@ func (d *auditor) sequence(ctx context.Context) error {
 			}
 			d.find(AuditSequence, l.ref, next, "it begins with sequence number %d where %d is due: what was between is in no log", l.first, due)
 		}
+		if l.first < due && !d.named.has(l.ref) && l.ref != d.newest.Ref {
+			continue // retired only: perhaps a log that was left alone
+		}
 		if l.first < due {
 			d.find(AuditSequence, l.ref, "look at both with varve describe; one of them does not belong here",
 				"it begins with sequence number %d, which log %v has already: %d is due", l.first, before, due)
@@ -216,7 +219,7 @@ func (d *auditor) spans(ctx context.Context) ([]seqRange, error) {
 	var logs []seqRange
 	for _, ref := range orderedRefs(d.headers) {
 		h := d.headers[ref]
-		if h == nil || h.Kind != segment.Log || !d.onChain(ref) || !d.named.has(ref) {
+		if h == nil || h.Kind != segment.Log || !d.onChain(ref) || !d.known(ref) {
 			continue
 		}
 		l := seqRange{ref, h.FirstSeq, 0}

@@ -215,6 +215,10 @@ func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
 			return s, err
 		}
 	}
+	var d Drill
+	if readFile(receipts, drillName, &d) == nil { // else as the archiver knew it
+		s.Drill = d.Time
+	}
 	return s, nil
 }
 

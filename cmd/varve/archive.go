@@ -24,7 +24,8 @@ files, or the machine's role.`
 
 func (a *app) archiveCommand() *cobra.Command {
 	c := group("archive", "Ship sealed segments to an archive", archiveHelp)
-	c.AddCommand(a.archiveInitCommand(), a.archiveOnceCommand(), a.archiveRunCommand(), a.archiveStatusCommand())
+	c.AddCommand(a.archiveInitCommand(), a.archiveOnceCommand(), a.archiveRunCommand(), a.archiveStatusCommand(),
+		a.archiveAuditCommand(), a.archiveRepairCommand())
 	return c
 }
 

@@ -26,6 +26,8 @@ unless --quick.
 
 --dry-run says which point it would be, and what would be fetched.
 
+` + drillHelp + `
+
 With --json it prints one object: dest, store, timeline, seq, time, segments, bytes,
 fetched (bytes), freshened, unchanged, removed, notes. With --dry-run: store, timeline,
 seq, time, segments (segment, size, modified), cut (the log of which the beginning
@@ -42,6 +44,7 @@ type restoreFlags struct {
 
 func (a *app) restoreCommand() *cobra.Command {
 	var r restoreFlags
+	var d drillFlags
 	c := &cobra.Command{
 		Use:   "restore --from URL DEST",
 		Short: "Bring a store back from an archive, as of any moment",
@@ -50,7 +53,10 @@ func (a *app) restoreCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
-			if len(args) == 0 && !r.dryRun {
+			if d.only && len(args) > 0 {
+				return usagef("a drill restores into --scratch DIR, and nowhere else")
+			}
+			if len(args) == 0 && !r.dryRun && !d.only {
 				return usagef("restore to where? name a folder that is absent, empty, or an older copy")
 			}
 			if r.o.Parallel < 1 || r.o.Timeout <= 0 {
@@ -68,12 +74,16 @@ func (a *app) restoreCommand() *cobra.Command {
 				return a.printPlan(plan)
 			}
 			r.o.Plan, r.o.Rate = plan, int64(r.rate)
+			if d.only {
+				return a.drill(ctx, arc, &d, r.o)
+			}
 			return a.restore(ctx, arc, args[0], r.o)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&r.url, "from", "", "the archive's URL")
 	r.registerPoint(f)
+	d.register(f)
 	f.BoolVar(&r.dryRun, "dry-run", false, "only say what would be done")
 	f.BoolVar(&r.o.Quick, "quick", false, "do not read what is in DEST already beyond headers and footers")
 	f.IntVar(&r.o.Parallel, "parallel", 4, "segments that are fetched at a time")

@@ -1,0 +1,171 @@
+package archiver
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// auditSim is a simulated store with compaction and crashes, shipped to an archive.
+type auditSim struct {
+	t       *testing.T
+	w       *simWriter
+	target  *simTarget
+	a       *Archive
+	dir     string
+	shipped map[segment.Ref][]byte
+	line    segment.Timeline
+}
+
+func newAuditSim(t *testing.T, seed uint64) *auditSim {
+	now := time.Unix(1e9, 0)
+	s := &auditSim{t: t, line: 1, target: newSimTarget(func() time.Time { return now }), dir: t.TempDir(), shipped: map[segment.Ref][]byte{}}
+	s.a = simArchive(t, s.target)
+	s.w = newSimWriter(t, s.line, now)
+	rng := rand.New(rand.NewPCG(seed, 9))
+	for range 40 {
+		now = now.Add(time.Minute)
+		s.w.puts += 1 + rng.IntN(3)
+		switch n := rng.IntN(20); {
+		case n < 8:
+			s.w.roll(now)
+		case n < 12 && len(s.w.live) > 1 && len(s.w.outputs) == 0:
+			i := rng.IntN(len(s.w.live) - 1)
+			s.w.compact(slices.Clone(s.w.live[i:i+2]), now)
+		case n < 15:
+			s.w.adopt()
+		case n < 17:
+			s.w.tidy()
+		case n < 18 && len(s.w.outputs) == 0 && len(s.w.chain) > 0:
+			s.line++
+			s.w = s.w.crash(s.line, now)
+		}
+	}
+	s.w.adopt()
+	s.w.roll(now.Add(time.Minute))
+	s.ship()
+	return s
+}
+
+// ship puts what was sealed into the archive, with receipts, and what is live, and
+// the running log, into the store's folder.
+func (s *auditSim) ship() {
+	r := openReceipts(s.t, s.receipts())
+	for ref, b := range s.w.toShip {
+		s.shipped[ref] = b
+		s.target.put(s.t, segmentName(simUUID, ref), b)
+		ship, err := verify(s.t.Context(), bytes.NewReader(b), int64(len(b)))
+		must(s.t, err)
+		must(s.t, r.Write(Receipt{Target: s.a.ident.ID, URL: "sim:", Store: simUUID, Segment: ref, Kind: ship.Kind.String(), Object: segmentName(simUUID, ref),
+			Size: ship.Size, SHA256: sha256.Sum256(b), Shipped: time.Unix(1e9, 0).UTC(), FirstSeq: ship.Summary.FirstSeq, LastSeq: ship.Summary.LastSeq}))
+		if slices.Contains(s.w.live, ref) {
+			must(s.t, os.WriteFile(s.local(ref), b, 0o400))
+		}
+	}
+	h := *s.w.hdr
+	h.NextID = s.w.nextID
+	must(s.t, os.WriteFile(filepath.Join(s.dir, h.Ref.ID.String()+".open"), h.Append(nil), 0o600))
+}
+
+func (s *auditSim) receipts() vfs.FS { return vfs.Dir(filepath.Join(s.dir, "receipts")) }
+
+func (s *auditSim) local(ref segment.Ref) string { return filepath.Join(s.dir, ref.ID.String()+".seg") }
+
+func (s *auditSim) audit(data bool) []string {
+	rep, err := Audit(s.t.Context(), AuditOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.a, Data: data})
+	must(s.t, err)
+	var found []string
+	for _, f := range rep.Findings {
+		found = append(found, fmt.Sprintf("%s %v: %s", f.Kind, f.Segment, f.Problem))
+	}
+	return found
+}
+
+// forget removes every trace of a segment outside of headers.
+func (s *auditSim) forget(ref segment.Ref) (undo func()) {
+	name := filepath.Join(s.dir, "receipts", s.a.ident.ID, fmt.Sprintf("%v-%v.json", ref.ID, ref.Timeline))
+	receipt, err := os.ReadFile(name)
+	must(s.t, err)
+	must(s.t, os.Remove(name))
+	local, err := os.ReadFile(s.local(ref))
+	if err == nil {
+		must(s.t, os.Remove(s.local(ref)))
+	}
+	must(s.t, s.target.Delete(s.t.Context(), segmentName(simUUID, ref)))
+	return func() {
+		must(s.t, os.WriteFile(name, receipt, 0o600))
+		if local != nil {
+			must(s.t, os.WriteFile(s.local(ref), local, 0o400))
+		}
+		s.target.put(s.t, segmentName(simUUID, ref), s.shipped[ref])
+	}
+}
+
+// Over rolls, compaction, crashes and removals, nothing is found in what was shipped
+// whole; and no segment that was ever sealed can vanish, with its receipt, without being
+// found.
+func TestAuditMissesNothingThatWasEverSealed(t *testing.T) {
+	outputs, edited := 0, 0
+	for _, seed := range []uint64{1, 2, 10} {
+		s := newAuditSim(t, seed)
+		for _, data := range []bool{false, true} {
+			if found := s.audit(data); len(found) > 0 {
+				t.Fatalf("seed %d, data %v: found in a whole archive:\n%s", seed, data, strings.Join(found, "\n"))
+			}
+		}
+		for _, ref := range orderedRefs(s.shipped) {
+			h, _, err := segment.ParseHeader(s.shipped[ref])
+			must(t, err)
+			undo := s.forget(ref)
+			found := s.audit(false)
+			if len(found) == 0 && h.Kind == segment.Output {
+				found = s.audit(true) // the edits of all logs are read
+				edited++
+			}
+			if len(found) == 0 {
+				t.Errorf("seed %d: %v %v vanished, and nothing is found", seed, h.Kind, ref)
+			}
+			if h.Kind == segment.Output {
+				outputs++
+			}
+			undo()
+			must(t, s.a.putMarker(t.Context(), refName(simUUID, ref, "gone"), &Marker{Why: "pruned"}))
+		}
+		if found := s.audit(false); len(found) > 0 {
+			t.Errorf("seed %d: all was pruned, and found is:\n%s", seed, strings.Join(found, "\n"))
+		}
+	}
+	if outputs < 8 || edited < 1 {
+		t.Errorf("%d outputs, %d of them named by edits only: the test is too tame", outputs, edited)
+	}
+}
+
+// A log whose sequence numbers do not follow those before is found, unless what was
+// between is known to be gone.
+func TestAuditFindsAGapInTheSequence(t *testing.T) {
+	for _, shift := range []int64{-1, 3} {
+		s := newAuditSim(t, 1)
+		name := filepath.Join(s.dir, s.w.hdr.Ref.ID.String()+".open")
+		h := *s.w.hdr
+		h.FirstSeq = uint64(int64(h.FirstSeq) + shift)
+		h.NextID = s.w.nextID
+		must(t, os.WriteFile(name, h.Append(nil), 0o600))
+		found := s.audit(false)
+		if len(found) != 1 || !strings.HasPrefix(found[0], AuditSequence) {
+			t.Errorf("shifted by %d: %q", shift, found)
+		}
+	}
+	if _, err := Audit(t.Context(), AuditOptions{Store: os.DirFS(t.TempDir()), Receipts: vfs.Dir(t.TempDir()), Archive: newAuditSim(t, 1).a}); err == nil {
+		t.Error("a folder without a store was audited")
+	}
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+const auditHelp = `Prove that every sealed segment that the store ever named is in the archive exactly once:
+one object and one receipt, or the marker of a prune, or a gap that was accepted; that sizes
+and hashes of objects agree with the receipts, and sizes of the store's segments; that nothing
+else is on the store's chain; and that the sequence numbers of its logs have no gap. Other
+tips, of copies that were written to, are listed. --data reads every byte of the objects and
+of the store's segments. Nothing is changed. The exit code is 3 with findings.
+
+A segment that is lost for good is found each time, until the gap is accepted:
+--accept-gap ID --reason TEXT leaves a marker in the archive, with the reason, and audits
+again. ID is a segment's number, or timeline/number where several have it.
+
+With --json it prints one object: url, id (of the archive), store, timeline, level (hash or
+data), segments (that are named), objects, bytes, receipts, gone (pruned), gaps (accepted),
+last_seq, findings (kind, segment, problem, next), tips (timeline, first, last, segments,
+bytes), notes. Kinds are: not shipped, object is lost, segment is missing, no receipt,
+damaged receipt, object differs, object is damaged, segment differs, extra object,
+stray receipt, gap in the sequence.`
+
+// archiveFlags name one archive and the receipts of what is in it.
+type archiveFlags struct {
+	to    string
+	state string
+}
+
+func (r *archiveFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&r.to, "to", "", "the archive's URL")
+	f.StringVar(&r.state, "state", "", "the folder given to run and once as --state (default DIR/receipts)")
+}
+
+// open opens the store's folder, its receipts and the archive.
+func (a *app) openShipped(ctx context.Context, r *archiveFlags) (dir string, receipts vfs.FS, arc *archiver.Archive, err error) {
+	if r.to == "" {
+		return "", nil, nil, usagef("which archive? give --to URL, such as file:///backup or s3://bucket/prefix")
+	}
+	if dir, err = a.storeFolder(); err != nil {
+		return "", nil, nil, err
+	}
+	if receipts, err = receiptsFolder(dir, r.state); err != nil {
+		return "", nil, nil, err
+	}
+	t, err := openTarget(ctx, r.to, false)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	arc, err = archiver.OpenArchive(ctx, t)
+	return dir, receipts, arc, archiveError(err)
+}
+
+// auditFlags are the flags of archive audit.
+type auditFlags struct {
+	archiveFlags
+	data   bool
+	gap    string
+	reason string
+}
+
+func (a *app) archiveAuditCommand() *cobra.Command {
+	var flags auditFlags
+	c := &cobra.Command{
+		Use:               "audit -d DIR --to URL",
+		Short:             "Prove that each segment was shipped exactly once",
+		Long:              auditHelp,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: noFiles,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (flags.gap == "") != (flags.reason == "") {
+				return usagef("--accept-gap ID and --reason TEXT go together: who comes after wants to know why")
+			}
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			return stopped(ctx, a.audit(ctx, &flags))
+		},
+	}
+	f := c.Flags()
+	flags.register(f)
+	f.BoolVar(&flags.data, "data", false, "read every byte")
+	f.StringVar(&flags.gap, "accept-gap", "", "the segment that is missing for good")
+	f.StringVar(&flags.reason, "reason", "", "why it is missing, with --accept-gap")
+	return c
+}
+
+func (a *app) audit(ctx context.Context, flags *auditFlags) error {
+	dir, receipts, arc, err := a.openShipped(ctx, &flags.archiveFlags)
+	if err != nil {
+		return err
+	}
+	o := archiver.AuditOptions{Store: vfs.AsFS(vfs.Dir(dir)), Receipts: receipts, Archive: arc}
+	if flags.gap != "" {
+		rep, err := archiver.Audit(ctx, o)
+		if err != nil {
+			return archiveError(err)
+		}
+		ref, err := gapOf(rep, flags.gap)
+		if err == nil {
+			err = archiveError(arc.AcceptGap(ctx, rep.Store, ref, flags.reason))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if o.Data = flags.data; o.Data {
+		o.OnRead = a.meter("auditing", -1).add
+	}
+	rep, err := archiver.Audit(ctx, o)
+	a.bar.finish()
+	if err != nil {
+		return archiveError(err)
+	}
+	return a.printAudit(rep)
+}
+
+// gapOf returns the segment that is missing and that a user names, by its number or in full.
+func gapOf(rep *archiver.AuditReport, name string) (ref segment.Ref, err error) {
+	if ref.UnmarshalText([]byte(name)) == nil {
+		return ref, nil
+	}
+	id, err := strconv.ParseUint(name, 10, 64)
+	if err != nil {
+		return ref, usagef("--accept-gap %s: want the number of a segment, or timeline/number as the audit prints it", name)
+	}
+	found := map[segment.Ref]bool{}
+	for _, f := range rep.Findings {
+		missing := f.Kind == archiver.AuditLost || f.Kind == archiver.AuditMissing
+		if missing && f.Segment.ID == segment.ID(id) {
+			found[f.Segment] = true
+			ref = f.Segment
+		}
+	}
+	switch len(found) {
+	case 0:
+		return ref, usagef("--accept-gap %s: the audit finds no such segment missing; write it in full, timeline/number, to accept a gap in the sequence", name)
+	case 1:
+		return ref, nil
+	}
+	return ref, usagef("--accept-gap %s: several timelines have a segment of that number; write it in full, timeline/number", name)
+}
+
+// printAudit prints the report, and makes an error of findings.
+func (a *app) printAudit(rep *archiver.AuditReport) error {
+	var err error
+	if a.json {
+		err = a.printJSON(rep)
+	} else {
+		out := bufio.NewWriter(a.out)
+		writeAudit(out, rep)
+		err = out.Flush()
+	}
+	if n := int64(len(rep.Findings)); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%s: %s: %w", rep.URL, count(n, "finding", "findings"), errDamage))
+	}
+	return err
+}
+
+// writeAudit writes the report for people.
+func writeAudit(out io.Writer, rep *archiver.AuditReport) {
+	fmt.Fprintf(out, "store %v, up to sequence number %d\n", rep.Store, rep.LastSeq)
+	fmt.Fprintf(out, "%s: %s named, %s of %s, %s", rep.URL, count(int64(rep.Segments), "segment", "segments"),
+		count(int64(rep.Objects), "object", "objects"), human(rep.Bytes), count(int64(rep.Receipts), "receipt", "receipts"))
+	if rep.Gone > 0 {
+		fmt.Fprintf(out, "; %d pruned", rep.Gone)
+	}
+	if rep.Gaps > 0 {
+		fmt.Fprintf(out, "; %s accepted", count(int64(rep.Gaps), "gap", "gaps"))
+	}
+	fmt.Fprintln(out)
+	for _, t := range rep.Tips {
+		fmt.Fprintf(out, "another tip: timeline %v, segments %v to %v, %s\n", t.Timeline, t.First, t.Last, human(t.Bytes))
+	}
+	for _, n := range rep.Notes {
+		fmt.Fprintf(out, "note: %s\n", n)
+	}
+	if len(rep.Findings) == 0 {
+		what := map[string]string{"hash": "sizes and hashes agree", "data": "every byte agrees"}[rep.Level]
+		fmt.Fprintf(out, "each segment is there exactly once; %s\n", what)
+		return
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "SEGMENT\tFINDING\tWHAT\n")
+	for _, f := range rep.Findings {
+		fmt.Fprintf(w, "%v\t%s\t%s; %s\n", f.Segment, f.Kind, f.Problem, f.Next)
+	}
+	w.Flush()
+}
