@@ -24,9 +24,9 @@ const repairHelp = `Heal the files of the store. All of it is read; nothing may 
 What the store holds itself is enough to rebuild a damaged table from sound records, to
 give files their names and modes, to set aside a file that is there twice, and to cut off
 the torn tail that a crash left. Everything else needs --from: the folder of another
-copy of the store, or of a part of it, whole or damaged elsewhere. A segment is taken from
-there byte for byte, once its checksums, its SHA-256 and its header prove that it is the
-same; of the newest log what the copy has, and behind it what only the store's own file has.
+copy of the store, or of a part of it, whole or damaged elsewhere, or the URL of its
+archive. A segment is taken from there byte for byte, once its checksums, its SHA-256 and
+its header prove that it is the same; of the newest log what the copy has, and behind it what only the store's own file has.
 
 Nothing is deleted. What another file takes the place of goes to the folder quarantine, with
 a description beside it. Interrupted anywhere, repair can be run again.
@@ -98,7 +98,7 @@ func (a *app) repairCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "only print what would be done")
-	c.Flags().StringVar(&f.from, "from", "", "the folder of another copy of the store")
+	c.Flags().StringVar(&f.from, "from", "", "the folder of another copy of the store, or the URL of its archive")
 	c.Flags().StringVar(&f.salvage, "salvage", "", "write what can be read to a new store in this folder")
 	for _, name := range []string{"from", "salvage"} {
 		_ = c.MarkFlagDirname(name) // for the shell alone
@@ -118,7 +118,7 @@ func repairError(err error) error {
 func (a *app) repair(ctx context.Context, dir string, f *repairFlags) error {
 	o := integrity.RepairOptions{}
 	if f.from != "" {
-		d, err := donorAt(f.from, dir)
+		d, err := a.donor(ctx, f.from, dir)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/integrity"
+)
+
+// donor returns what --from of repair names: an archive by its URL, or the folder of
+// another copy of the store in dir.
+func (a *app) donor(ctx context.Context, from, dir string) (integrity.Donor, error) {
+	if !strings.Contains(from, "://") {
+		return donorAt(from, dir)
+	}
+	t, err := openTarget(ctx, from, false)
+	if err != nil {
+		return nil, err
+	}
+	arc, err := archiver.OpenArchive(ctx, t)
+	if err != nil {
+		return nil, archiveError(err)
+	}
+	return arc.Donor(), nil
+}
