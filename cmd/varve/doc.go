@@ -1,6 +1,7 @@
 // Command varve is the command line of the store: objects in and out, whole
-// trees of files, streams of JSON, and a look at what is on the disk. Each
-// command has a file of its own; varve COMMAND --help is its manual.
+// trees of files, streams of JSON, and a look at what is on the disk; check and
+// repair; and the archiver, with backups and restores. Each command has a file of
+// its own; varve COMMAND --help is its manual.
 //
 // # The store
 //
@@ -21,7 +22,8 @@
 //	0  done
 //	1  not found (get, has)
 //	2  usage, or bad input
-//	3  damage: bytes, segments or the newest log are not what they must be
+//	3  damage or findings: bytes, segments or the newest log are not what they must
+//	   be, or what was asked to look (check, verify, audit, status) found something
 //	4  another process has the store open for writing
 //	5  any other failure
 //

@@ -90,13 +90,12 @@ var errDamage = errors.New("damaged")
 // store, where the error does not say so itself.
 func nextStep(err error) error {
 	step := ""
-	if _, ok := errors.AsType[*store.CorruptError](err); ok {
-		step = "nothing was changed; varve describe shows what is left of the file, a copy of the store has it whole"
-	}
+	corrupt, ok := errors.AsType[*store.CorruptError](err)
 	switch {
-	case step != "":
-	case errors.Is(err, store.ErrMissing):
-		step = "bring them back from a copy of the store"
+	case ok && corrupt.Next != "", errors.Is(err, store.ErrMissing): // they say it themselves
+		return err
+	case ok:
+		step = "nothing was changed; varve check finds all that is damaged, and says what to do"
 	case errors.Is(err, store.ErrNotStore):
 		step = "name another folder with -d"
 	case errors.Is(err, store.ErrVersion):

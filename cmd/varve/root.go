@@ -28,7 +28,7 @@ func (a *app) root() *cobra.Command {
 The store is named by -d DIR or by the variable VARVE_DIR. put, del, import and
 load create it where it is absent; whatever only reads works beside a writer.
 
-Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage,
+Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage or findings,
 4 locked by another writer, 5 any other failure; 128 and its number after a signal.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
