@@ -11,7 +11,7 @@ FUZZTIME    ?= 5s
 # The packages whose tests have several goroutines at work on one thing.
 RACE := ./store/... ./index/... ./integrity ./archiver/... ./internal/... ./cmd/varve
 
-.PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds soak crash damage model fuzz bench
+.PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds soak crash damage model kills fuzz bench
 
 demo:
 	@$(GO) run ./cmd/varve/internal/demo
@@ -72,7 +72,7 @@ bench-builds:
 	@echo "== bench: go vet, go test"
 	@cd bench && $(GO) vet ./... && $(GO) test -short ./...
 
-soak: crash model damage fuzz
+soak: crash model damage kills fuzz
 
 crash:
 	VARVE_CRASH_STATES=$${VARVE_CRASH_STATES:-100000} $(GO) test -count=1 -timeout 4h -v -run 'Crash|Kill|FailedCalls' ./store
@@ -82,6 +82,10 @@ model:
 
 damage:
 	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 4h -v -run 'Damage' ./store
+
+# The archiver, killed over and over, to a folder and to an S3 server.
+kills:
+	VARVE_KILLS=$${VARVE_KILLS:-500} $(GO) test -count=1 -timeout 1h -v -run 'TestKill$$' ./archiver
 
 fuzz: FUZZTIME = 10m
 fuzz:
