@@ -165,6 +165,27 @@ func TestACopyThatIsNoOlderCopyIsRefused(t *testing.T) {
 	}
 }
 
+// TestALogThatIsAnotherIsRefused has two writers go on with the same log, as after a
+// machine was cloned.
+func TestALogThatIsAnotherIsRefused(t *testing.T) {
+	f := newForger(t)
+	f.log(1, nil, "a=1")
+	dest := t.TempDir()
+	first := f.ref(1)
+	must(t, os.WriteFile(filepath.Join(dest, first.ID.String()+".seg"), f.v.objects[objectOf(f.uuid, first)], 0o400))
+	was := *f
+	running, _ := f.running(2, []segment.ID{1}, "b=other")
+	*f = was
+	f.log(2, []segment.ID{1}, "b=2", "c=3")
+	must(t, os.WriteFile(filepath.Join(dest, f.ref(2).ID.String()+".open"), running, 0o600))
+	a := f.v.open(t)
+	_, err := archiver.Restore(t.Context(), a, dest, archiver.RestoreOptions{Plan: planOf(t, a, f.uuid, archiver.Point{})})
+	if !errors.Is(err, archiver.ErrDiverged) || !strings.Contains(err.Error(), f.ref(2).String()) {
+		t.Errorf("%v", err)
+	}
+	readsTo(t, "left alone", dest, map[string]string{"a": "1", "b": "other"})
+}
+
 func TestDamageInACopyIsHealed(t *testing.T) {
 	l, v, a := grown(t, 6, 100)
 	dest := filepath.Join(t.TempDir(), "copy")
