@@ -37,8 +37,10 @@ type tip struct {
 	size int64  // of the file, when it was judged without a writer; else -1
 }
 
-// OpenReadOnly opens the store in the folder dir for reading. Of the options
-// it heeds Integrity, MaxIndexBytes and Logger; options may be nil. The error
+// OpenReadOnly opens the store in the folder dir for reading. The folder may also be that
+// of an archive which holds one store, or of one store in an archive: then it shows the newest
+// state that the archive has, without restoring it. Of the options
+// it heeds Integrity, MaxIndexBytes, AllowDamaged and Logger; options may be nil. The error
 // wraps fs.ErrNotExist or ErrNotStore where there is no store, and is otherwise
 // one of Open's.
 func OpenReadOnly(dir string, o *Options) (*Reader, error) {
@@ -49,7 +51,11 @@ func OpenReadOnly(dir string, o *Options) (*Reader, error) {
 	if dir, err = storeFolder(dir); err != nil {
 		return nil, err
 	}
-	return openReader(vfs.Dir(dir), opt)
+	fsys, err := unarchive(vfs.Dir(dir))
+	if err != nil {
+		return nil, vfs.TooManyFiles(err)
+	}
+	return openReader(fsys, opt)
 }
 
 // OpenReadOnlyFS opens a store that lies in the root of any file system, as
