@@ -95,10 +95,7 @@ func TestScrapeDoesNotGrowWithTheStore(t *testing.T) {
 		return testing.AllocsPerRun(20, f)
 	}
 	small, large := allocs(1000), allocs(200_000)
-	// Encoded numbers of more digits may take one more each; anything
-	// that is done for each key, batch or log would take hundreds.
-	t.Log(small, large)
-	if large > small+30 {
+	if large > small+2 { // another goroutine of the store may allocate meanwhile
 		t.Errorf("a scrape of 1,000 keys allocates %v times, one of 200,000 keys %v times", small, large)
 	}
 	if small > 5000 {
