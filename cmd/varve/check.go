@@ -178,7 +178,7 @@ func writeFindings(out io.Writer, list []integrity.Finding) {
 		advised = advised || strings.HasSuffix(list[i].Next, " COPY")
 	}
 	if advised {
-		fmt.Fprintln(out, "COPY is the folder of another copy of the store; where there is none, varve repair --salvage DEST saves what can be read.")
+		fmt.Fprintln(out, "COPY is the folder of another copy of the store, or the URL of its archive; where there is none, varve repair --salvage DEST saves what can be read.")
 	}
 	fmt.Fprintln(out)
 }

@@ -183,7 +183,7 @@ func (r *salvageReport) write(out io.Writer, list string, dryRun bool) {
 		fmt.Fprintf(out, "all of this is in %s\n", list)
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintf(out, "note: %s %s\n", n.File, n.Text)
+		fmt.Fprintf(out, "note: %s: %s\n", n.File, n.Text)
 	}
 }
 
