@@ -17,5 +17,7 @@
 // all of it together: it goes over a whole store, past whatever it finds, and reports
 // findings that name what is touched, since when, and the next command to run.
 //
-// The package changes nothing on disk.
+// [Repair] heals what can be healed, by a plan that is judged before a byte is written,
+// and [Salvage] reads what can be read of the rest, and lists what cannot. But for Repair
+// the package changes nothing on disk.
 package integrity

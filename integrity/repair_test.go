@@ -550,40 +550,49 @@ func TestRepairGoesOnWithItsOwnBytesBehindAnOlderCopy(t *testing.T) {
 // TestRepairRefusesAWrongCopy: damaged, of another store, or of another history.
 func TestRepairRefusesAWrongCopy(t *testing.T) {
 	x := newFixture(t)
-	p := x.injured(t, harm{do: func(p *casualty) { p.edit(p.sealed[1], flipAt(700)) }})
+	hurt := func(p *casualty) { p.edit(p.sealed[1], flipAt(700)) }
 	for name, spoil := range map[string]func(q *casualty){
 		"damaged at the same place": func(q *casualty) { q.edit(q.sealed[1], flipAt(700)) },
 		"damaged at another place":  func(q *casualty) { q.edit(q.sealed[1], flipAt(1500)) },
 		"cut off before that":       func(q *casualty) { q.edit(q.sealed[1], func(b []byte) []byte { return b[:600] }) },
 		"without it":                func(q *casualty) { q.remove(q.sealed[1]) },
 		"another segment of the name": func(q *casualty) {
-			q.edit(q.sealed[1], func(b []byte) []byte { return forgedSegment(q, b) })
+			q.edit(q.sealed[1], func(b []byte) []byte { return forgedSegment(q, b, 0) })
+		},
+		"another header of the name": func(q *casualty) {
+			q.edit(q.sealed[1], func(b []byte) []byte { return forgedSegment(q, b, 1) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := x.injured(t, harm{do: spoil})
+			p := x.injured(t, harm{do: hurt})
+			if strings.Contains(name, "header") { // only that tells them apart
+				p.edit(p.sealed[1], flipAt(-60))
+			}
 			fsys := p.fs.Clone()
 			done, err := integrity.Repair(t.Context(), fsys, integrity.RepairOptions{From: copyOfStore(q.fs)})
 			must(t, err)
-			if len(done.Left) != 1 || !strings.Contains(done.Left[0].Reason, "the copy") {
+			if len(done.Left) == 0 || !strings.Contains(done.Left[0].Reason, "the copy") {
 				t.Errorf("left: %+v, steps: %+v", done.Left, done.Steps)
 			}
 			sameFiles(t, fsys, p.fs)
 		})
 	}
 	other := newFixture(t)
-	if _, err := integrity.Repair(t.Context(), p.fs.Clone(), integrity.RepairOptions{From: copyOfStore(other.fs)}); !errors.Is(err, integrity.ErrNotStore) {
+	if _, err := integrity.Repair(t.Context(), x.injured(t, harm{do: hurt}).fs, integrity.RepairOptions{From: copyOfStore(other.fs)}); !errors.Is(err, integrity.ErrNotStore) {
 		t.Errorf("with another store: %v", err)
 	}
 }
 
 // forged makes another sound segment of the same name, as a fork of the store would
 // have if timelines did not tell forks apart: the value of its first put is another.
-func forgedSegment(t testing.TB, b []byte) []byte {
+// Or its time of creation is.
+func forgedSegment(t testing.TB, b []byte, later int64) []byte {
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
 	must(t, err)
+	r.Header.Time += later
 	out := r.Header.Append(nil)
-	first := true
+	first := later == 0
 	for rec, err := range r.Records(segment.Span{Depth: segment.WithValues}) {
 		must(t, err)
 		if rec.Kind == segment.Put && first {

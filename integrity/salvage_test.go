@@ -201,6 +201,24 @@ func TestSalvageOfEveryFlip(t *testing.T) {
 	}
 }
 
+// TestSalvageOfTwoDamagedFilesOfOneSegment: what one of them lacks the other has.
+func TestSalvageOfTwoDamagedFilesOfOneSegment(t *testing.T) {
+	x := newFixture(t)
+	p := x.injured(t, harm{do: func(p *casualty) {
+		p.fs.SetBytes(ninetyNine+".seg", p.fs.Bytes(p.sealed[2]))
+		p.edit(p.sealed[2], flipAt(700))
+		p.edit(p.sealed[2], flipAt(1200))
+		p.edit(p.sealed[2], flipAt(2900))
+		p.edit(p.sealed[2], flipAt(3300))
+		p.edit(ninetyNine+".seg", zeroAt(1500, 700))
+	}})
+	s, got, err := salvaged(t, p.fs)
+	must(t, err)
+	if err := x.audit(s, got); err != nil || s.LostNumbers > 0 || len(got) != len(x.current()) {
+		t.Errorf("%v; %+v", err, s)
+	}
+}
+
 // TestSalvageOfCuts cuts every file short: what is beyond is lost, unless it was the newest
 // log, which then looks as after a crash.
 func TestSalvageOfCuts(t *testing.T) {

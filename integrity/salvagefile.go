@@ -165,8 +165,8 @@ func (s *sift) run(newest bool) error {
 		s.gaps = append(s.gaps, gap{from: walk.from, to: s.end, first: walk.next, reason: err.Error()})
 	}
 	log := s.r.Header.Kind == segment.Log
-	if !log && s.footer == nil && len(s.gaps) > 0 { // where its records end, its footer begins
-		s.gaps[len(s.gaps)-1].reason += "; from here on records and table cannot be told apart"
+	if !log && s.footer == nil {
+		s.unfooted()
 	}
 	whole := s.table()
 	open := log && !walk.ended && !newest && s.footer == nil
@@ -184,6 +184,25 @@ func (s *sift) run(newest bool) error {
 		s.missing(Loss{Kind: LostRecords, Segment: s.ref, File: s.e.Name, Offset: s.e.Size, Reason: "the log ends before its end record"})
 	}
 	return nil
+}
+
+// unfooted tells the damaged footer of an output from records that are lost: the footer
+// that the records give is as long as what stands behind them.
+func (s *sift) unfooted() {
+	n := len(s.gaps)
+	if n == 0 {
+		return
+	}
+	last := &s.gaps[n-1]
+	if n == 1 && last.to == s.e.Size {
+		if _, sum, err := s.r.Seal(last.from); err == nil && sum.FileSize == s.e.Size {
+			s.losses = append(s.losses, Loss{Kind: LostControl, Segment: s.ref, File: s.e.Name, Offset: last.from, Bytes: last.to - last.from,
+				Reason: "the footer; all records are there"})
+			s.gaps = nil
+			return
+		}
+	}
+	last.reason += "; from here on records and table cannot be told apart"
 }
 
 // record takes note of a sound record.
