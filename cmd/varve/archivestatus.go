@@ -75,6 +75,9 @@ func (a *app) printStatus(s *archiver.Status) error {
 	for i := range s.Targets {
 		writeTarget(out, &s.Targets[i])
 	}
+	if !s.Drill.IsZero() {
+		fmt.Fprintf(out, "\nlast restore drill %v ago\n", ago(s.Drill))
+	}
 	for _, d := range s.Damaged {
 		fmt.Fprintf(out, "\nnot shipped, for %v: %s: %s\n", ago(d.Since), d.File, d.Reason)
 	}
