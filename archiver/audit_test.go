@@ -19,7 +19,7 @@ import (
 type auditScene struct {
 	t      *testing.T
 	dir    string // of the store
-	target *archiver.Dir
+	target archiver.Target
 	root   string // of the archive
 	id     string
 	store  segment.UUID
@@ -29,6 +29,15 @@ type auditScene struct {
 // newAuditScene makes a store of some segments, copies it as a crash would leave it, goes on
 // with the copy, and ships everything.
 func newAuditScene(t *testing.T, seed uint64) *auditScene {
+	root := t.TempDir()
+	dir, err := archiver.OpenDir(root, nil)
+	must(t, err)
+	s := newAuditSceneIn(t, seed, dir)
+	s.root = root
+	return s
+}
+
+func newAuditSceneIn(t *testing.T, seed uint64, target archiver.Target) *auditScene {
 	l := newLife(t, seed)
 	fill := func() {
 		for range 3 {
@@ -45,10 +54,7 @@ func newAuditScene(t *testing.T, seed uint64) *auditScene {
 	l.open()
 	fill()
 	l.close()
-	s := &auditScene{t: t, dir: l.dir, root: t.TempDir(), store: l.uuid}
-	var err error
-	s.target, err = archiver.OpenDir(s.root, nil)
-	must(t, err)
+	s := &auditScene{t: t, dir: l.dir, target: target, store: l.uuid}
 	id, err := archiver.Init(t.Context(), s.target)
 	must(t, err)
 	s.id = id.ID
@@ -316,6 +322,26 @@ func TestHealLeavesASoundObjectAlone(t *testing.T) {
 	}
 	if got, err := os.ReadFile(s.object(ref)); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("the object was changed: %v", err)
+	}
+}
+
+// A segment of the store that is sound, and not what was shipped, is put nowhere.
+func TestHealPutsBackOnlyWhatWasShipped(t *testing.T) {
+	s := newAuditScene(t, 7)
+	ref := s.logs[1]
+	s.remove(s.object(ref))
+	s.change(s.local(ref), func([]byte) []byte {
+		b, err := os.ReadFile(s.local(s.logs[2]))
+		must(t, err)
+		return resealed(t, b, s.store, ref)
+	})
+	rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+	must(t, err)
+	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "not what was shipped") {
+		t.Errorf("%+v", rep)
+	}
+	if _, err := os.Stat(s.object(ref)); err == nil {
+		t.Error("it was put back")
 	}
 }
 

@@ -128,12 +128,20 @@ func editsOf(src io.ReaderAt, size int64) (sets []segment.EditSet, err error) {
 // listArchive lists what the archive has of the store.
 func (d *auditor) listArchive(ctx context.Context) error {
 	d.objects, d.gone, d.gaps = map[segment.Ref]Stored{}, map[segment.Ref]bool{}, map[segment.Ref]bool{}
-	timelines, err := d.a.timelines(ctx, d.store)
+	var timelines []segment.Timeline
+	err := persist(ctx, 0, func(ctx context.Context) (err error) {
+		timelines, err = d.a.timelines(ctx, d.store)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	for _, t := range timelines {
-		c, err := d.a.Contents(ctx, d.store, t)
+		var c *Contents
+		err := persist(ctx, 0, func(ctx context.Context) (err error) {
+			c, err = d.a.Contents(ctx, d.store, t)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -235,13 +243,16 @@ func (d *auditor) header(ctx context.Context, ref segment.Ref, data bool) (*segm
 	if !ok {
 		return nil, nil, nil
 	}
-	h, err := d.a.readHeader(ctx, d.store, ref)
+	var h *segment.Header
 	var edits []segment.EditSet
-	if err == nil && data && h.Kind == segment.Log {
+	err := persist(ctx, s.Size, func(ctx context.Context) (err error) {
+		if h, err = d.a.readHeader(ctx, d.store, ref); err != nil || !data || h.Kind != segment.Log {
+			return err
+		}
 		src := &stream{object: object{ctx, d.a.target, segmentName(d.store, ref), s.Size}}
 		edits, err = editsOf(src, s.Size)
-		err = errors.Join(err, src.Close())
-	}
+		return errors.Join(err, src.Close())
+	})
 	if _, corrupt := errors.AsType[*segment.CorruptError](err); corrupt || errors.Is(err, ErrNotExist) {
 		return nil, nil, nil
 	}

@@ -108,7 +108,11 @@ func acceptGap(ref segment.Ref) string {
 // inspect holds an object, and the store's segment, against the receipt.
 func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
 	name := segmentName(d.store, ref)
-	info, err := d.look(ctx, ref, name)
+	var info Info
+	err := persist(ctx, d.objects[ref].Size, func(ctx context.Context) (err error) {
+		info, err = d.look(ctx, ref, name)
+		return err
+	})
 	problem, err := problemOf(err)
 	if err != nil {
 		return err
@@ -261,7 +265,11 @@ func (d *auditor) summary(ctx context.Context, ref segment.Ref) (*segment.Summar
 	if !ok {
 		return nil, nil
 	}
-	if f, err = d.a.Footer(ctx, d.store, s); err == nil {
+	err = persist(ctx, 0, func(ctx context.Context) (err error) {
+		f, err = d.a.Footer(ctx, d.store, s)
+		return err
+	})
+	if err == nil {
 		return &f.Summary, nil
 	}
 	_, err = problemOf(err)

@@ -93,7 +93,12 @@ type healer struct {
 // heal looks at one object, and puts it back where that is needed and can be done.
 func (h *healer) heal(ctx context.Context, r *Receipt) error {
 	name := segmentName(r.Store, r.Segment)
-	info, problem, err := h.examine(ctx, name, r)
+	var info Info
+	var problem string
+	err := persist(ctx, r.Size, func(ctx context.Context) (err error) {
+		info, problem, err = h.examine(ctx, name, r)
+		return err
+	})
 	h.rep.Checked++
 	if err != nil || problem == "" {
 		return err

@@ -26,7 +26,8 @@ give files their names and modes, to set aside a file that is there twice, and t
 the torn tail that a crash left. Everything else needs --from: the folder of another
 copy of the store, or of a part of it, whole or damaged elsewhere, or the URL of its
 archive. A segment is taken from there byte for byte, once its checksums, its SHA-256 and
-its header prove that it is the same; of the newest log what the copy has, and behind it what only the store's own file has.
+its header prove that it is the same; of the newest log what the copy has, and behind it
+what only the store's own file has.
 
 Nothing is deleted. What another file takes the place of goes to the folder quarantine, with
 a description beside it. Interrupted anywhere, repair can be run again.

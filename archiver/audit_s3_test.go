@@ -1,0 +1,54 @@
+package archiver_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archivertest"
+	"github.com/varve-db/varve/archiver/s3"
+)
+
+// TestAuditAndHealOfABucket audits and heals a bucket of a real S3 server, over a line
+// that cuts answers off and fails.
+func TestAuditAndHealOfABucket(t *testing.T) {
+	server := archivertest.StartS3(t)
+	proxy := archivertest.StartProxy(t, server.Endpoint)
+	target, err := s3.Open(t.Context(), s3.Options{Bucket: server.Bucket, Endpoint: proxy.URL, Region: server.Region})
+	must(t, err)
+	s := newAuditSceneIn(t, 8, target)
+	segments := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, ".seg") }
+	proxy.Inject(2, segments, archivertest.Answer(503, "SlowDown"))
+	proxy.Inject(1, func(r *http.Request) bool { return r.Method == "GET" && segments(r) }, archivertest.CutReply(100))
+	if rep, found := s.audit(true); len(found) > 0 || rep.Objects != len(s.logs) {
+		t.Fatalf("found %q; %+v", found, rep)
+	}
+	lost, bad := s.logs[1], s.logs[3]
+	must(t, target.Delete(t.Context(), objectOf(s.store, lost)))
+	must(t, target.Delete(t.Context(), objectOf(s.store, bad)))
+	b, err := os.ReadFile(s.local(bad))
+	must(t, err)
+	damaged := flip(bytes.Clone(b))
+	must(t, target.Put(t.Context(), objectOf(s.store, bad), bytes.NewReader(damaged), int64(len(damaged)), sha256.Sum256(damaged)))
+	want := []string{fmt.Sprintf("object is lost %d", lost.ID), fmt.Sprintf("object differs %d", bad.ID)}
+	if _, found := s.audit(false); !slices.Equal(found, want) {
+		t.Errorf("found %q, want %q", found, want)
+	}
+	proxy.Inject(2, segments, archivertest.Answer(500, "InternalError"))
+	rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+	if err != nil || len(rep.Healed) != 2 || len(rep.Failed) != 0 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	if info, err := target.Sum(t.Context(), objectOf(s.store, bad)+".bad-1"); err != nil || info.SHA256 != sha256.Sum256(damaged) {
+		t.Errorf("the damaged bytes: %+v, %v", info, err)
+	}
+	if _, found := s.audit(true); len(found) > 0 {
+		t.Errorf("after it: %q", found)
+	}
+}
