@@ -210,9 +210,12 @@ type stock struct {
 	empty  []*Entry // logs not begun
 	alien  []*Entry // of another store
 	frozen []*Entry // of a newer version
+
+	files map[segment.Ref][]*Entry // ours
 }
 
 func (s *stock) sort(uuid segment.UUID) {
+	*s = stock{Survey: s.Survey, found: s.found, files: map[segment.Ref][]*Entry{}}
 	for _, e := range s.found {
 		switch {
 		case errors.Is(e.Err, segment.ErrVersion):
@@ -228,6 +231,7 @@ func (s *stock) sort(uuid segment.UUID) {
 			s.alien = append(s.alien, e)
 		default:
 			s.ours = append(s.ours, e)
+			s.files[e.Header.Ref] = append(s.files[e.Header.Ref], e)
 			s.MaxID = max(s.MaxID, e.Header.Ref.ID)
 		}
 	}
@@ -236,10 +240,8 @@ func (s *stock) sort(uuid segment.UUID) {
 
 // of returns the file of a segment, nil if there is none.
 func (s *stock) of(ref segment.Ref) *Entry {
-	for _, e := range s.ours {
-		if e.Header.Ref == ref {
-			return e
-		}
+	if list := s.files[ref]; len(list) > 0 {
+		return list[0]
 	}
 	return nil
 }

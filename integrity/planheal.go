@@ -30,7 +30,7 @@ func (p *planner) heal(ref segment.Ref, e *Entry, f Finding, ended bool) bool {
 	if e != nil {
 		what = e.Name
 	}
-	if p.tried[what] || p.healed[what] {
+	if p.tried[what] || p.healed[what] || e != nil && p.view.of(e.Name) == nil {
 		return false
 	}
 	x := &patient{ref: ref, e: e, ended: ended}

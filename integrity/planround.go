@@ -262,13 +262,15 @@ func (p *planner) set(s *stock, l *Entry, v *Verdict) (bool, error) {
 			live = edited(live, e)
 		}
 	}
+	again := false
 	for _, ref := range live {
-		again, err := p.member(s, l, ref)
-		if again || err != nil {
-			return again, err
+		healed, err := p.member(s, l, ref)
+		if err != nil {
+			return false, err
 		}
+		again = again || healed
 	}
-	return p.useless(s, l, live), p.ctx.Err()
+	return again || p.useless(s, l, live), p.ctx.Err()
 }
 
 // member looks at one segment of the set.
@@ -426,7 +428,7 @@ func fileName(id segment.ID, sealed bool) string {
 func (p *planner) rename(s *stock) {
 	var todo []*Entry
 	for _, e := range s.ours {
-		if !e.fits() && !p.tried[e.Name] {
+		if !e.fits() {
 			todo = append(todo, e)
 		}
 	}

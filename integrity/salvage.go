@@ -121,7 +121,7 @@ type salvage struct {
 	o   *SalvageOptions
 	out *Salvaged
 	*stock
-	files []*Entry // by version.file
+	walked []*Entry // by version.file
 	*versions
 
 	seen    seqSet // numbers whose records were found
@@ -177,7 +177,7 @@ func (w *salvage) all() error {
 			return err
 		}
 	}
-	for _, e := range w.copies(l.Header.Ref) {
+	for _, e := range w.stock.files[l.Header.Ref] {
 		if err := w.file(e, e.Header, next == (segment.Ref{})); err != nil {
 			return err
 		}
@@ -217,16 +217,6 @@ func (w *salvage) stranger(l *Entry, live []segment.Ref) *Entry {
 	return nil
 }
 
-// copies returns the files of a segment.
-func (w *salvage) copies(ref segment.Ref) (list []*Entry) {
-	for _, e := range w.ours {
-		if e.Header.Ref == ref {
-			list = append(list, e)
-		}
-	}
-	return list
-}
-
 // setOf returns the segments that the newest log says the store is made of, and the log
 // that follows it.
 func (w *salvage) setOf(l *Entry) (live []segment.Ref, next segment.Ref, err error) {
@@ -253,7 +243,7 @@ func (w *salvage) setOf(l *Entry) (live []segment.Ref, next segment.Ref, err err
 
 // member looks through a segment of the set.
 func (w *salvage) member(ref segment.Ref) error {
-	list := w.copies(ref)
+	list := w.stock.files[ref]
 	for _, e := range list {
 		if err := w.file(e, e.Header, false); err != nil {
 			return err
@@ -376,7 +366,7 @@ func (w *salvage) lostPut(l *Loss) {
 		w.out.LostObjects++
 	}
 	if older != nil {
-		e := w.files[older.file]
+		e := w.walked[older.file]
 		l.Older = &Place{File: e.Name, Offset: older.off, Bytes: older.size, Seq: older.seq}
 		if e.Header != nil {
 			l.Older.Segment = e.Header.Ref
@@ -409,7 +399,7 @@ func (w *salvage) deliver(stale uint64) error {
 			if len(open) == most {
 				closeAll()
 			}
-			e := w.files[v.file]
+			e := w.walked[v.file]
 			var err error
 			if h, err = w.open(e, e.Header); err != nil {
 				w.unread(e, v, err)
@@ -419,7 +409,7 @@ func (w *salvage) deliver(stale uint64) error {
 		}
 		rec, err := h.r.RecordAt(v.off, v.off+v.size)
 		if err != nil {
-			w.unread(w.files[v.file], v, err)
+			w.unread(w.walked[v.file], v, err)
 			continue
 		}
 		x := Object{Key: rec.Key, Value: rec.Value, Meta: rec.Meta, Slots: rec.Slots, Msgpack: rec.Flags&segment.FlagMsgpack != 0,

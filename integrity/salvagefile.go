@@ -48,7 +48,7 @@ func (w *salvage) file(e *Entry, hdr *segment.Header, newest bool) error {
 	}
 	defer h.Close()
 	log := hdr.Kind == segment.Log
-	if again := slices.ContainsFunc(w.files, func(o *Entry) bool { return o.Header.Ref == hdr.Ref }); log && !again {
+	if again := slices.ContainsFunc(w.walked, func(o *Entry) bool { return o.Header.Ref == hdr.Ref }); log && !again {
 		w.resume(hdr.FirstSeq)
 	}
 	after := uint64(0)
@@ -60,8 +60,8 @@ func (w *salvage) file(e *Entry, hdr *segment.Header, newest bool) error {
 			w.note(e.Name, "what stands behind offset %d was not acknowledged, and does not count", h.end)
 		}
 	}
-	s := &sift{salvage: w, haul: h, e: e, ref: hdr.Ref, file: int32(len(w.files)), after: after}
-	w.files = append(w.files, &Entry{Name: e.Name, ID: e.ID, Sealed: e.Sealed, Size: e.Size, Header: hdr})
+	s := &sift{salvage: w, haul: h, e: e, ref: hdr.Ref, file: int32(len(w.walked)), after: after}
+	w.walked = append(w.walked, &Entry{Name: e.Name, ID: e.ID, Sealed: e.Sealed, Size: e.Size, Header: hdr})
 	if err := s.run(newest); err != nil {
 		return err
 	}
