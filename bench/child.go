@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"time"
+
+	"github.com/varve-db/varve/integrity"
 )
 
 // A task is one turn of one store at one experiment: what a child process is
@@ -28,6 +30,15 @@ type task struct {
 	Synced  bool          // config.Synced
 	Limit   time.Duration // the most that a loop of puts takes; the rate is that until then
 	Profile string        // file for a CPU profile, or empty
+
+	// Of the experiments on a stage:
+	Level   integrity.Level // of an open
+	Segment int64           // config.SegmentSize
+	Other   string          // a second folder, or the URL of an archive
+	State   string          // a folder for receipts
+	Files   []string        // to be read
+	Rate    int64           // the most that is sent in a second, in bytes
+	Env     []string        // what is added to the environment of the process
 }
 
 // figures are the results of a turn by name.
@@ -46,6 +57,21 @@ var workloads = map[string]func(*task) (figures, error){
 	"die":    runDie,
 	"memory": runMemory,
 	"stall":  runStall,
+
+	"grow":    runGrow,
+	"level":   runLevel,
+	"check":   runCheck,
+	"hash":    runHash,
+	"read":    runRead,
+	"repair":  runRepair,
+	"init":    runInit,
+	"ship":    runShip,
+	"upload":  runUpload,
+	"restore": runRestore,
+	"one":     runOne,
+	"write":   runWrite,
+	"archive": runArchive,
+	"catalog": runCatalog,
 }
 
 // open opens the task's store in the folder sub of its own.
@@ -92,22 +118,34 @@ func child(in io.Reader, out io.Writer) (err error) {
 	return json.NewEncoder(out).Encode(f)
 }
 
+// command returns the command of a child process that does a task, without its standard
+// input, and where its output goes.
+func (t *task) command(ctx context.Context) (cmd *exec.Cmd, out, msg *bytes.Buffer, err error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	out, msg = new(bytes.Buffer), new(bytes.Buffer)
+	cmd = exec.CommandContext(ctx, exe, "-child")
+	cmd.Stdout, cmd.Stderr = out, msg
+	cmd.Env = append(os.Environ(), t.Env...)
+	return cmd, out, msg, nil
+}
+
 // do has a child process do a task and returns its figures. One that may die may
 // end itself by SIGKILL after it wrote them.
 func do(ctx context.Context, t *task, mayDie bool) (figures, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	in, err := json.Marshal(t)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
-	var out, msg bytes.Buffer
-	cmd := exec.CommandContext(ctx, exe, "-child")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &msg
+	cmd, out, msg, err := t.command(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdin = bytes.NewReader(in)
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil || !mayDie || !killed(err) {
 			return nil, fmt.Errorf("%s, %s: %w: %s", t.Work, t.Store, err, bytes.TrimSpace(msg.Bytes()))
@@ -116,4 +154,29 @@ func do(ctx context.Context, t *task, mayDie bool) (figures, error) {
 	var f figures
 	err = json.Unmarshal(out.Bytes(), &f)
 	return f, err
+}
+
+// background has a child process begin a task that goes on until its standard input
+// ends, which end sees to. It returns the figures.
+func background(ctx context.Context, t *task) (end func() (figures, error), err error) {
+	cmd, out, msg, err := t.command(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	sent := json.NewEncoder(in).Encode(t)
+	return func() (figures, error) {
+		if err := errors.Join(sent, in.Close(), cmd.Wait()); err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", t.Work, err, bytes.TrimSpace(msg.Bytes()))
+		}
+		var f figures
+		err := json.Unmarshal(out.Bytes(), &f)
+		return f, err
+	}, nil
 }

@@ -16,6 +16,9 @@ type experiment struct {
 	// fixture: it reads a store that was filled before, and leaves it as it was.
 	// dies: it works on a copy of one, which a process that dies has added to.
 	fixture, dies bool
+
+	// act, in place of all that, takes its turns by itself, once for each round.
+	act func(*stage) error
 }
 
 // Groups of stores.
@@ -28,12 +31,16 @@ var (
 var sizes = []int{128, 1024}
 
 // limits bound the time of a turn: loop that of puts which otherwise go on to the
-// last key, timed that of puts which go on as long as they may.
-type limits struct{ loop, timed time.Duration }
+// last key, timed that of puts which go on as long as they may; gb is the size of the
+// largest stores on a stage, in gigabytes.
+type limits struct {
+	loop, timed time.Duration
+	gb          float64
+}
 
 // experiments returns all of them, those with the same fixture together.
 func experiments(l limits) []experiment {
-	return slices.Concat(putting(l), syncing(l), filling(l), reading(l))
+	return slices.Concat(putting(l), syncing(l), filling(l), reading(l), trusting(l), archiving(l))
 }
 
 // putting returns the experiments that put objects one by one and do not wait for the

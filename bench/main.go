@@ -18,10 +18,14 @@ import (
 // fullKeys is how many keys the targets are set for.
 const fullKeys = 1_000_000
 
+// fullGB is how large a store the targets of integrity/ are set for, in gigabytes.
+const fullGB = 4
+
 // options are the flags.
 type options struct {
 	keys     int
 	rounds   int
+	gb       float64
 	only     string
 	stores   string
 	dir      string
@@ -38,10 +42,11 @@ func main() {
 	var o options
 	flag.IntVar(&o.keys, "n", fullKeys, "`keys` of each store")
 	flag.IntVar(&o.rounds, "rounds", 3, "`times` that varve and the stores of its targets take part; the median counts")
+	flag.Float64Var(&o.gb, "gb", fullGB, "`gigabytes` of the largest stores of integrity/ and archive/")
 	flag.StringVar(&o.only, "only", "", "run the experiments whose name matches the `regexp`")
 	flag.StringVar(&o.stores, "stores", "", "run these `stores`, separated by commas (default all)")
 	flag.StringVar(&o.dir, "dir", ".", "make the stores in a new folder under this `folder`, on the disk to be measured")
-	flag.BoolVar(&o.quick, "quick", false, "50,000 keys, one round, short loops")
+	flag.BoolVar(&o.quick, "quick", false, "50,000 keys, 0.25 gigabytes, one round, short loops")
 	flag.StringVar(&o.readme, "readme", "", "write the tables between the marks of this `file`")
 	flag.StringVar(&o.from, "from", "", "run nothing; take the results of these `files`, separated by commas, the later ones before the earlier")
 	flag.StringVar(&o.results, "results", "results", "keep the results in this `folder`")
@@ -91,13 +96,13 @@ func (o *options) experiments() ([]experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := limits{loop: 20 * time.Second, timed: 3 * time.Second}
+	l := limits{loop: 20 * time.Second, timed: 3 * time.Second, gb: o.gb}
 	if o.quick {
-		l = limits{loop: 3 * time.Second, timed: time.Second / 2}
+		l = limits{loop: 3 * time.Second, timed: time.Second / 2, gb: min(o.gb, 0.25)}
 		o.keys, o.rounds = 50_000, 1
 	}
-	if o.keys < 1000 || o.rounds < 1 {
-		return nil, errors.New("want at least 1000 keys and one round")
+	if o.keys < 1000 || o.rounds < 1 || o.gb < 0.01 {
+		return nil, errors.New("want at least 1000 keys, one round and 0.01 gigabytes")
 	}
 	all := slices.DeleteFunc(experiments(l), func(x experiment) bool { return !match.MatchString(x.name) })
 	if len(all) == 0 {

@@ -26,6 +26,9 @@ type results struct {
 
 	// Cases holds the rounds of each store at each experiment.
 	Cases map[string]map[string][]figures `json:"cases"`
+
+	// Notes are what should be known of the figures, and of what could not be measured.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // machine says what a run ran on.
@@ -60,8 +63,12 @@ func (r *results) add(name, store string, f figures) {
 
 // median returns the median over the rounds.
 func (r *results) median(name, store, metric string) (float64, bool) {
+	return medianOf(r.Cases[name][store], metric)
+}
+
+func medianOf(rounds []figures, metric string) (float64, bool) {
 	var all []float64
-	for _, f := range r.Cases[name][store] {
+	for _, f := range rounds {
 		if v, ok := f[metric]; ok {
 			all = append(all, v)
 		}
@@ -82,6 +89,11 @@ func (r *results) merge(later *results) {
 		}
 		for store, rounds := range stores {
 			r.Cases[name][store] = rounds
+		}
+	}
+	for _, n := range later.Notes {
+		if !slices.Contains(r.Notes, n) {
+			r.Notes = append(r.Notes, n)
 		}
 	}
 	r.Date, r.Machine, r.Versions = later.Date, later.Machine, later.Versions

@@ -38,6 +38,12 @@ func (r *runner) run(ctx context.Context, all []experiment) error {
 		if err := r.needFixtures(x); err != nil {
 			return err
 		}
+		if x.act != nil {
+			if err := r.stageOf(ctx, x); err != nil {
+				return err
+			}
+			continue
+		}
 		for round := range r.rounds {
 			for _, s := range x.stores {
 				if !slices.Contains(r.stores, s) || round > 0 && !slices.Contains(x.rivals, s) {
@@ -56,9 +62,25 @@ func (r *runner) run(ctx context.Context, all []experiment) error {
 	return r.broken
 }
 
+// stageOf has an experiment on a stage take place, where varve takes part at all. The
+// error is that of ctx; a failure does not hold up the others.
+func (r *runner) stageOf(ctx context.Context, x *experiment) error {
+	if !slices.Contains(r.stores, "varve") {
+		return nil
+	}
+	if err := r.perform(ctx, x); err != nil {
+		r.broken = errors.Join(r.broken, err)
+		fmt.Fprintln(r.log, err)
+	}
+	return ctx.Err()
+}
+
 // needFixtures drops fixtures that experiment x does not use.
 func (r *runner) needFixtures(x *experiment) error {
 	want := ""
+	if x.act != nil {
+		want = filepath.Join(r.dir, "stores")
+	}
 	if x.fixture {
 		want = filepath.Join(r.dir, fmt.Sprintf("fixtures-%s-%d", x.task.Keys, x.task.Value))
 	}

@@ -66,6 +66,7 @@ func (r *results) write(b *bytes.Buffer) {
 	r.writeTargets(b)
 	b.WriteString("\n")
 	r.writeRows(b)
+	r.writeSides(b)
 	b.WriteString("\n")
 	var vs []string
 	for _, k := range kinds {
@@ -95,7 +96,7 @@ func (r *results) writeTargets(b *bytes.Buffer) {
 		if v.pass {
 			word = "PASS"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", t.title, v.figure, v.rival, v.ratio, v.want, word)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", t.titleIn(r), v.figure, v.rival, v.ratio, v.want, word)
 	}
 }
 
@@ -104,6 +105,9 @@ func (r *results) writeRows(b *bytes.Buffer) {
 	names := slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool {
 		return !slices.ContainsFunc(rows(), func(w row) bool { return len(r.Cases[w.name][k.name]) > 0 })
 	})
+	if len(names) == 0 {
+		return
+	}
 	head, line := "| |", "|---|"
 	for _, k := range names {
 		head += " " + k.name + " |"

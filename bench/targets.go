@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A target is what a figure of varve's should be: at least so many times that
 // of a rival, or within a bound.
@@ -16,6 +19,9 @@ type target struct {
 	least  float64
 	or     string // a metric that may be within orMost instead, as a ratio
 	orMost float64
+
+	scale string  // a metric that says how large the experiment was, or empty
+	full  float64 // how large the target is set for
 }
 
 // targets returns all of them.
@@ -28,8 +34,9 @@ func targets() []target {
 		all = append(all, target{title: fmt.Sprintf("heap per key beyond its bytes, %s keys, after loading", keys),
 			name: caseName("memory", keys, 128), metric: "heap per key", unit: size, most: 48})
 	}
-	return append(all, target{title: "99.9th percentile of a buffered put while segments seal (or ≤ 5× that without)",
+	all = append(all, target{title: "99.9th percentile of a buffered put while segments seal (or ≤ 5× that without)",
 		name: caseName("stall", random, 128), metric: "p99.9", unit: seconds, most: 100e-6, or: "p99.9 of calm", orMost: 5})
+	return slices.Concat(all, trustTargets(), archiveTargets())
 }
 
 // putTargets are those of writing.
@@ -89,6 +96,15 @@ func either(keys keyKind, r, other float64) float64 {
 		return r
 	}
 	return other
+}
+
+// titleIn is the title, with how large the experiment was in a run, if that is less
+// than what the target is set for.
+func (t *target) titleIn(r *results) string {
+	if v, ok := r.median(t.name, "varve", t.scale); ok && v < 0.95*t.full {
+		return fmt.Sprintf("%s (with %.3g of %g %s)", t.title, v, t.full, t.scale)
+	}
+	return t.title
 }
 
 // verdict is how a target stands.

@@ -15,6 +15,9 @@ const (
 	seconds             // of time
 	size                // of memory
 	ratio               // of two figures
+	flow                // bytes per second
+	share               // of a whole, as a part of 1
+	plain               // a number of something
 )
 
 // format prints a figure with three digits or so.
@@ -41,6 +44,14 @@ func (u unit) format(v float64) string {
 			return digits(v/1e6) + " MB"
 		}
 		return digits(v) + " B"
+	}
+	switch u {
+	case flow:
+		return digits(v/1e6) + " MB/s"
+	case share:
+		return digits(v*100) + " %"
+	case plain:
+		return digits(v)
 	}
 	return digits(v) + "×"
 }
