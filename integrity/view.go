@@ -68,6 +68,7 @@ func (v *view) source(c *content) (Source, error) {
 	return v.original(c.origin)
 }
 
+// Open opens a file as it will be.
 func (v *view) Open(name string) (vfs.File, error) {
 	c := v.of(name)
 	switch {
@@ -83,6 +84,7 @@ func (v *view) Open(name string) (vfs.File, error) {
 	return madeFile{src, c.size}, nil
 }
 
+// Stat describes a file as it will be.
 func (v *view) Stat(name string) (fs.FileInfo, error) {
 	if c, ok := v.files[name]; ok {
 		if c == nil {
@@ -93,6 +95,7 @@ func (v *view) Stat(name string) (fs.FileInfo, error) {
 	return v.FS.Stat(name)
 }
 
+// ReadDir lists a folder as it will be.
 func (v *view) ReadDir(name string) ([]fs.DirEntry, error) {
 	list, err := v.FS.ReadDir(name)
 	if err != nil || name != "." {
