@@ -55,11 +55,11 @@ func (d *demo) mistake() error {
 	if err := d.stopArchiver(); err != nil {
 		return err
 	}
-	if out, err = d.varveOut("archive", "status"); err != nil {
+	if out, err = d.varveOut("archive", "audit", "--to", d.archive); err != nil {
 		return err
 	}
 	fmt.Print(out)
-	d.done(start, "archive", "each sealed segment once, shipped while the import ran")
+	d.done(start, "archive", "each sealed segment once, shipped while the import ran; audited")
 	return nil
 }
 
