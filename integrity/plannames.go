@@ -1,0 +1,143 @@
+package integrity
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// names gives each segment one file, under its name.
+func (p *planner) names() error {
+	s, err := p.look()
+	if err != nil {
+		return err
+	}
+	if err := p.strays(s); err != nil {
+		return err
+	}
+	for i := 0; i < len(s.ours); {
+		n := i + 1
+		for n < len(s.ours) && s.ours[n].Header.Ref == s.ours[i].Header.Ref {
+			n++
+		}
+		if n > i+1 {
+			if err := p.twins(s.ours[i:n]); err != nil {
+				return err
+			}
+		}
+		i = n
+	}
+	if s, err = p.look(); err != nil {
+		return err
+	}
+	if err := p.strays(s); err != nil {
+		return err
+	}
+	p.rename(s)
+	return nil
+}
+
+// strays takes from s.ours what only looks like a log under a wrong name: the first write
+// to the log that the newest one names was torn, perhaps, and uncovered the
+// header of a freed file.
+func (p *planner) strays(s *stock) error {
+	l := (&stock{ours: slices.DeleteFunc(slices.Clone(s.ours), func(e *Entry) bool { return !e.Sealed && !e.fits() })}).newest()
+	if l == nil {
+		return nil
+	}
+	j, err := p.judge(l)
+	if err != nil || j.v == nil || j.v.Successor == (segment.Ref{}) {
+		return err
+	}
+	s.ours = slices.DeleteFunc(s.ours, func(e *Entry) bool { return !e.Sealed && !e.fits() && e.ID == j.v.Successor.ID })
+	return nil
+}
+
+// twins keeps the best of several files of one segment.
+func (p *planner) twins(group []*Entry) error {
+	best, rank := -1, int64(-1)
+	for i, e := range group {
+		j, err := p.judge(e)
+		if err != nil {
+			return err
+		}
+		n := int64(0)
+		switch {
+		case j.sound() && e.Sealed:
+			n = 1 << 62
+		case j.sound():
+			n = 2 * j.v.End
+		}
+		if e.fits() {
+			n++
+		}
+		if n > rank {
+			best, rank = i, n
+		}
+	}
+	keep := group[best]
+	if j := p.judged[keep.Name]; !j.sound() && !p.healFile(keep, j, keep.Sealed) {
+		for _, e := range group {
+			p.leave(e.Name, Finding{Kind: Contradiction, Segment: e.Header.Ref, File: e.Name, Reason: "the same segment is in " + keep.Name + ", and neither is sound"})
+		}
+		return nil
+	}
+	for _, e := range group {
+		if e != keep && p.view.of(e.Name) != nil {
+			p.step(Step{Action: SetAside, File: e.Name, Segment: e.Header.Ref, Reason: "the same segment is in " + keep.Name + ", which is sound"})
+		}
+	}
+	return nil
+}
+
+// fileName is the name of a segment's file.
+func fileName(id segment.ID, sealed bool) string {
+	if sealed {
+		return id.String() + ".seg"
+	}
+	return id.String() + ".open"
+}
+
+// rename gives files of sound headers the names of their segments.
+func (p *planner) rename(s *stock) {
+	var todo []*Entry
+	for _, e := range s.ours {
+		if !e.fits() {
+			todo = append(todo, e)
+		}
+	}
+	to := func(e *Entry, name string) {
+		p.step(Step{Action: Rename, File: e.Name, To: name, Segment: e.Header.Ref, Reason: fmt.Sprintf("it is segment %v", e.Header.Ref), new: p.view.of(e.Name)})
+	}
+	for len(todo) > 0 {
+		n := len(todo)
+		todo = slices.DeleteFunc(todo, func(e *Entry) bool {
+			want := fileName(e.Header.Ref.ID, e.Sealed)
+			if p.view.of(want) != nil && !p.makeWay(s, want) {
+				return !slices.ContainsFunc(todo, func(o *Entry) bool { return o.Name == want })
+			}
+			to(e, want)
+			return true
+		})
+		if len(todo) == n { // they have each other's names
+			s.MaxID++
+			e := *todo[0]
+			to(&e, fileName(s.MaxID, e.Sealed))
+			e.Name = fileName(s.MaxID, e.Sealed)
+			todo[0] = &e
+		}
+	}
+}
+
+// makeWay sets aside what is under the name of a sound segment, if that is a file of
+// another store or a log not begun.
+func (p *planner) makeWay(s *stock, name string) bool {
+	for _, e := range slices.Concat(s.alien, s.empty) {
+		if e.Name == name {
+			p.step(Step{Action: SetAside, File: name, Reason: "it has the name of a segment that is in another file"})
+			return true
+		}
+	}
+	return false
+}
