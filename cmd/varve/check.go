@@ -217,6 +217,8 @@ func numbers(f *integrity.Finding) string {
 		return "-"
 	case f.FirstSeq == f.LastSeq:
 		return strconv.FormatUint(f.FirstSeq, 10)
+	case f.LastSeq < f.FirstSeq: // nobody knows how many
+		return fmt.Sprintf("from %d on", f.FirstSeq)
 	}
 	return fmt.Sprintf("%d–%d", f.FirstSeq, f.LastSeq)
 }
