@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 		"varve":    main,
 		"asuser":   asUser,
 		"hold":     hold,
+		"embedder": embedder,
 		"oddtree":  oddTree,
 		"foreign":  foreign,
 		"listtree": listTree,
