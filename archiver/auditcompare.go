@@ -50,15 +50,8 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	if spoiled != nil {
 		d.find(AuditBadReceipt, ref, "remove it; varve archive once asks the archive, and writes it again", "%v", spoiled)
 	}
-	named := d.named.has(ref)
 	if !d.known(ref) && !local {
-		switch {
-		case d.gone[ref]: // with all that named it
-		case object:
-			d.find(AuditExtra, ref, "varve describe shows what it is; move it out of the archive", "nothing on the store's chain names it")
-		case receipt:
-			d.find(AuditStray, ref, "look at the receipt, and remove it", "nothing on the store's chain names the segment, and no object is there")
-		}
+		d.unnamed(ref, object, receipt)
 		return false
 	}
 	d.rep.Segments++
@@ -67,8 +60,7 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	}
 	switch {
 	case d.gone[ref]:
-		d.rep.Gone++
-		return false // what is there still, the prune's second phase deletes
+		d.rep.Gone++ // what is there still, the prune's second phase deletes
 	case object:
 		if d.gaps[ref] {
 			d.note("the gap %v was accepted, and the object is there again", ref)
@@ -79,19 +71,39 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 		return true
 	case d.gaps[ref]:
 		d.rep.Gaps++
-	case receipt && local:
-		d.missing(AuditLost, ref, "varve archive repair puts it back from the store", "it was there on %s", d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z"))
+	default:
+		d.absent(ref, receipt, local)
+	}
+	return false
+}
+
+// unnamed finds what is there though nothing on the chain names it.
+func (d *auditor) unnamed(ref segment.Ref, object, receipt bool) {
+	switch {
+	case d.gone[ref]: // with all that named it
+	case object:
+		d.find(AuditExtra, ref, "varve describe shows what it is; move it out of the archive", "nothing on the store's chain names it")
 	case receipt:
-		d.missing(AuditLost, ref, acceptGap(ref), "it was there on %s, and the store does not have the segment", d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z"))
+		d.find(AuditStray, ref, "look at the receipt, and remove it", "nothing on the store's chain names the segment, and no object is there")
+	}
+}
+
+// absent finds a segment of which the archive has no object.
+func (d *auditor) absent(ref segment.Ref, receipt, local bool) {
+	shipped := d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z")
+	switch {
+	case receipt && local:
+		d.missing(AuditLost, ref, "varve archive repair puts it back from the store", "it was there on %s", shipped)
+	case receipt:
+		d.missing(AuditLost, ref, acceptGap(ref), "it was there on %s, and the store does not have the segment", shipped)
 	case local:
 		d.missing(AuditUnshipped, ref, "varve archive once ships it", "it is in the store only")
-	case !named && d.unsealed[ref.ID]:
+	case !d.named.has(ref) && d.unsealed[ref.ID]:
 		d.note("log %v is not of the store's set and was left alone; it is not sealed, so it is not shipped", ref)
 		d.rep.Segments--
 	default:
 		d.missing(AuditMissing, ref, acceptGap(ref), "the store's chain names it, and it is neither in the store nor in the archive, nor is there a receipt")
 	}
-	return false
 }
 
 // missing is find for a segment that the archive does not have, so that its sequence

@@ -165,15 +165,9 @@ func (h *healer) putBack(ctx context.Context, name string, r *Receipt, there Inf
 		return err
 	}
 	defer f.Close()
-	ship, err := verify(ctx, f, f.size)
-	problem, err := problemOf(err)
-	switch {
-	case err != nil:
+	ship, err := h.worthy(ctx, f, r)
+	if err != nil {
 		return err
-	case problem != "":
-		return refuse("the store's segment is no better: %s", problem)
-	case ship.Ref != r.Segment || ship.Store != r.Store || ship.Size != r.Size || ship.SHA256 != r.SHA256:
-		return refuse("the store's segment is not what was shipped: its SHA-256 is %v", Digest(ship.SHA256))
 	}
 	if there != (Info{}) {
 		if _, err := h.a.verifyObject(ctx, r.Store, r.Segment, there.Size, nil); err == nil && there.SHA256 != r.SHA256 {
@@ -183,20 +177,42 @@ func (h *healer) putBack(ctx context.Context, name string, r *Receipt, there Inf
 	if h.o.DryRun {
 		return nil
 	}
-	if now, err := Identify(ctx, h.a.target); err != nil || now.ID != h.a.ident.ID {
-		return errors.Join(err, fmt.Errorf("%s: it is not the archive any more that it was at the start", h.a.target.URL()))
+	now, err := Identify(ctx, h.a.target)
+	if err == nil && now.ID != h.a.ident.ID {
+		err = otherArchive(h.a.target.URL(), h.a.ident, now)
 	}
-	if there != (Info{}) {
-		aside, err := h.setAside(ctx, name, there)
-		if err != nil {
-			return err
-		}
-		done.Aside = h.a.at(aside)
-		if err := h.a.target.Delete(ctx, name); err != nil {
-			return err
-		}
+	if err == nil && there != (Info{}) {
+		err = h.makeRoom(ctx, name, there, done)
+	}
+	if err != nil {
+		return err
 	}
 	return h.put(ctx, name, f, ship)
+}
+
+// worthy verifies the store's segment, and refuses one that is not what was shipped.
+func (h *healer) worthy(ctx context.Context, f *opened, r *Receipt) (*Shipment, error) {
+	ship, err := verify(ctx, f, f.size)
+	problem, err := problemOf(err)
+	switch {
+	case err != nil:
+		return nil, err
+	case problem != "":
+		return nil, refuse("the store's segment is no better: %s", problem)
+	case ship.Ref != r.Segment || ship.Store != r.Store || ship.Size != r.Size || ship.SHA256 != r.SHA256:
+		return nil, refuse("the store's segment is not what was shipped: its SHA-256 is %v", Digest(ship.SHA256))
+	}
+	return ship, nil
+}
+
+// makeRoom removes a damaged object when there is a copy of it.
+func (h *healer) makeRoom(ctx context.Context, name string, there Info, done *Healed) error {
+	aside, err := h.setAside(ctx, name, there)
+	if err != nil {
+		return err
+	}
+	done.Aside = h.a.at(aside)
+	return h.a.target.Delete(ctx, name)
 }
 
 // put stores the segment, and makes sure that it is there.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/vfs"
 )
 
 // A copy made beside writers, rolls and seals is a prefix of what was written,
@@ -189,6 +190,41 @@ func TestHotCopyIsOnTheDiskBeforeItGetsItsName(t *testing.T) {
 			if linked := c.rep.Linked > 0; linked == copied {
 				t.Errorf("%s, copied %v: %d links", sc.name, copied, c.rep.Linked)
 			}
+		}
+	}
+}
+
+// The calls of a copy, in order: each file is synced before the folder is, and the
+// mode before that.
+func TestHotCopyTrace(t *testing.T) {
+	sc := scenes(t)[3] // killed
+	for _, copied := range []bool{false, true} {
+		var got []string
+		fsys := sc.fs.Clone()
+		c := inFolder(fsys, "copy")
+		c.o.Copy = copied
+		c.root = vfs.Trace(fsys, func(line string) {
+			if !strings.HasPrefix(line, "write") {
+				got = append(got, zeros.ReplaceAllString(line, ""))
+			}
+		})
+		if err := c.fill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want, last := []string{"mkdir copy"}, []string(nil)
+		for _, name := range lift(fsys, "copy").Names() {
+			short := zeros.ReplaceAllString(name, "")
+			switch {
+			case strings.HasSuffix(name, ".open"):
+				last = []string{"create copy/" + short, "sync copy/" + short, "syncdir copy"}
+			case copied:
+				want = append(want, "create copy/"+short, "chmod copy/"+short+" 0400", "sync copy/"+short)
+			default:
+				want = append(want, "link "+short+" copy/"+short, "sync copy/"+short)
+			}
+		}
+		if want = append(want, last...); !slices.Equal(got, want) {
+			t.Errorf("copied %v:\n%s\nwant\n%s", copied, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
 }

@@ -1,0 +1,35 @@
+package archiver_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/segment"
+)
+
+// A copy is that of a backup if its segments are, every byte of them, and no others.
+func TestCheckCopyHoldsACopyAgainstTheBackup(t *testing.T) {
+	s := newAuditScene(t, 9)
+	receipts, err := archiver.OpenReceipts(s.receipts())
+	must(t, err)
+	b, err := s.archive().CreateBackup(t.Context(), archiver.CreateOptions{Store: os.DirFS(s.dir), Receipts: receipts})
+	must(t, err)
+	must(t, b.CheckCopy(t.Context(), os.DirFS(s.dir)))
+	corrupt := func(err error) bool { _, ok := errors.AsType[*segment.CorruptError](err); return ok }
+	other := *b
+	other.Digest[7] ^= 1
+	if err := other.CheckCopy(t.Context(), os.DirFS(s.dir)); !corrupt(err) {
+		t.Errorf("another digest: %v", err)
+	}
+	s.change(filepath.Join(s.dir, b.Tip.ID.String()+".seg"), flip)
+	if err := b.CheckCopy(t.Context(), os.DirFS(s.dir)); !corrupt(err) {
+		t.Errorf("a flipped bit: %v", err)
+	}
+	s.remove(s.local(b.Tip))
+	if err := b.CheckCopy(t.Context(), os.DirFS(s.dir)); !errors.Is(err, archiver.ErrNotExist) {
+		t.Errorf("a missing segment: %v", err)
+	}
+}
