@@ -64,7 +64,7 @@ func (p *planner) heal(ref segment.Ref, e *Entry, f Finding, ended bool) bool {
 }
 
 // clear sets aside what is under the name that a step's file gets, if that is a file
-// without a sound header, or of another store.
+// without a sound header, or of another store, or a segment that this one is not made of.
 func (p *planner) clear(s *Step) error {
 	name := s.target()
 	if name == s.File || p.view.of(name) == nil {
@@ -72,7 +72,8 @@ func (p *planner) clear(s *Step) error {
 	}
 	e := &Entry{Name: name}
 	e.read(p.view)
-	if e.Err != nil && !isCorrupt(e.Err) || e.Header != nil && e.Header.UUID == p.plan.UUID {
+	mine := e.Header != nil && e.Header.UUID == p.plan.UUID && (p.live == nil || slices.Contains(p.live, e.Header.Ref))
+	if e.Err != nil && !isCorrupt(e.Err) || mine {
 		return fmt.Errorf("%s is in its place, and is not touched", name)
 	}
 	p.step(Step{Action: SetAside, File: name, Reason: fmt.Sprintf("it has the name of segment %v, and is not that", s.Segment)})

@@ -262,6 +262,9 @@ func (p *planner) set(s *stock, l *Entry, v *Verdict) (bool, error) {
 			live = edited(live, e)
 		}
 	}
+	if v != nil && !p.blind {
+		p.live = With(live, l.Header.Ref)
+	}
 	again := false
 	for _, ref := range live {
 		healed, err := p.member(s, l, ref)

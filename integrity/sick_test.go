@@ -31,6 +31,7 @@ type sick struct {
 	files   map[segment.ID][]byte
 	objects []segment.Record // all puts and deletes, in order
 	durable int64            // of the newest log
+	tail    uint64           // the first sequence number after it
 }
 
 const timeline = 0xabcdef
@@ -71,7 +72,7 @@ func newSick(t testing.TB, crashed bool) *sick {
 	for i := range 8 {
 		b = p.commit(b, place, 100+i)
 	}
-	p.durable = int64(len(b))
+	p.durable, p.tail = int64(len(b)), p.seq
 	b = p.add(b, place, &segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: p.seq, Vouch: p.durable}, nil)
 	p.put(logName(6), b, 0o600)
 	if crashed {

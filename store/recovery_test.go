@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -289,5 +290,31 @@ func TestALostLogThatComesBackIsLeftAloneForGood(t *testing.T) {
 	}
 	if got := g.fs.Bytes(lost); !bytes.Equal(got, b) {
 		t.Errorf("%s was changed", lost)
+	}
+}
+
+// TestTheLogOfADamagedSealIsKept has a seal that was written anew, and damaged, beside
+// the log that it was made from: that log is the only sound copy, and stays.
+func TestTheLogOfADamagedSealIsKept(t *testing.T) {
+	h := newHurt(t, 41)
+	seg, log := sealName(h.refs[2].ID), logName(h.refs[2].ID)
+	whole := bytes.Clone(h.fs.Bytes(seg))
+	for _, damaged := range []bool{false, true} {
+		c := h.fs.Copy()
+		c.SetBytes(log, whole)
+		if damaged {
+			b := bytes.Clone(whole)
+			b[400] ^= 1
+			c.SetBytes(seg, b)
+		}
+		db, err := openFS(c, resolve(t, Options{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := len(db.OpenReport().Notes)
+		mustClose(t, db)
+		if there := slices.Contains(c.Names(), log); there != damaged || notes > 0 != damaged {
+			t.Errorf("damaged %v: the log is there: %v; %d notes", damaged, there, notes)
+		}
 	}
 }

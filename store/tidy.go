@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,11 @@ func (db *DB) tidy(st standing) error {
 		}
 	}
 	for _, d := range st.Dups {
-		old = append(old, d[1].Name)
+		if db.whole(d[0]) {
+			old = append(old, d[1].Name)
+			continue
+		}
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is damaged, so %s, of which it was made, is kept; varve repair heals it", d[0].Name, d[1].Name))
 	}
 	for _, e := range st.beside() {
 		if st.hasAll(e) {
@@ -42,6 +47,18 @@ func (db *DB) tidy(st standing) error {
 		}
 	}
 	return nil
+}
+
+// whole reports whether all of a sealed segment is what was sealed, so that the log
+// that it was written anew from can go.
+func (db *DB) whole(e *integrity.Entry) bool {
+	f, err := db.fs.Open(e.Name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, findings, err := integrity.VerifySealed(context.Background(), f, e.Size, integrity.VerifyOptions{Ref: e.Header.Ref})
+	return err == nil && len(findings) == 0
 }
 
 // beside returns the sound segments of this store that are not of its set.
