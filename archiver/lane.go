@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,11 @@ type lane struct {
 	url    string
 	wake   chan struct{} // a token: something changed
 
+	copying chan struct{} // holds one token: see turn
+
 	mu      sync.Mutex
 	id      Identity // zero: not known yet
+	was     string   // the identity's ID when an archiver before this one reached the target; empty: not known
 	done    map[segment.Ref]struct{}
 	queue   queue
 	running int
@@ -48,7 +52,7 @@ type Counts struct {
 
 func newLane(a *Archiver, t Target) *lane {
 	a.metrics.begin(t.URL())
-	return &lane{a: a, target: t, url: t.URL(), wake: make(chan struct{}, 1),
+	return &lane{a: a, target: t, url: t.URL(), wake: make(chan struct{}, 1), copying: make(chan struct{}, 1),
 		done: map[segment.Ref]struct{}{}, queue: queue{jobs: map[segment.Ref]*job{}}}
 }
 
@@ -76,6 +80,9 @@ func (l *lane) begin(ctx context.Context) error {
 		return fmt.Errorf("receipts: %w", err)
 	}
 	l.mu.Lock()
+	if l.id.ID == "" {
+		l.queue = queue{jobs: map[segment.Ref]*job{}} // of what it was thought to be
+	}
 	l.id = id
 	clear(l.done)
 	for _, r := range refs {
@@ -87,14 +94,28 @@ func (l *lane) begin(ctx context.Context) error {
 	return nil
 }
 
+// recall has the receipts of the archive that the target was when it was last reached
+// count until it is reached, so that what waits meanwhile is told. It is for a new lane.
+func (l *lane) recall(s *Status) {
+	i := slices.IndexFunc(s.Targets, func(t TargetStatus) bool { return t.URL == l.url && t.ID != "" })
+	if i < 0 {
+		return
+	}
+	refs, err := l.a.receipts.Refs(s.Targets[i].ID)
+	if err != nil {
+		return // begin says so
+	}
+	l.was = s.Targets[i].ID
+	for _, r := range refs {
+		l.done[r] = struct{}{}
+	}
+}
+
 // offer puts what the newest listing has and the target has not into the queue.
 func (l *lane) offer() {
 	list := l.a.fit()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.id.ID == "" {
-		return
-	}
 	l.queue.update(list, func(r segment.Ref) bool {
 		_, ok := l.done[r]
 		return ok

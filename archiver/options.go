@@ -152,8 +152,11 @@ func New(o Options) (*Archiver, error) {
 	if o.Rate > 0 {
 		a.limit = rate.NewLimiter(rate.Limit(o.Rate), burst(o.Rate))
 	}
+	last, _ := readStatus(o.Receipts) // where it cannot be read, it is written anew
 	for _, t := range o.Targets {
-		a.lanes = append(a.lanes, newLane(a, t))
+		l := newLane(a, t)
+		l.recall(&last)
+		a.lanes = append(a.lanes, l)
 	}
 	return a, nil
 }

@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type Status struct {
 // TargetStatus is how far shipping to one target is.
 type TargetStatus struct {
 	URL      string    `json:"url"`
-	ID       string    `json:"id,omitempty"` // of its identity; empty: not known yet
+	ID       string    `json:"id,omitempty"` // of its identity, when it was last reached; empty: never
 	Looked   time.Time `json:"looked"`       // when this was found out
 	Receipts int       `json:"receipts"`     // segments that it has
 	Segments int       `json:"backlog_segments"`
@@ -87,7 +88,7 @@ func (a *Archiver) Status() Status {
 func (l *lane) status() TargetStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := TargetStatus{URL: l.url, ID: l.id.ID, Looked: time.Now().UTC(), Receipts: len(l.done),
+	t := TargetStatus{URL: l.url, ID: cmp.Or(l.id.ID, l.was), Looked: time.Now().UTC(), Receipts: len(l.done),
 		Segments: len(l.queue.jobs), Bytes: l.queue.bytes, Last: l.last, Counts: l.counts}
 	if j := l.queue.oldest(); j != nil {
 		t.Oldest = Lag{j.ref, j.age()}
