@@ -10,6 +10,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
+// firstLook is when the first of the looks comes that are Options.Poll apart, so that
+// whoever asks for the status finds one.
+const firstLook = time.Second
+
 // Run ships until ctx ends, and then returns nil once the uploads that had begun are
 // done, or Options.Grace is over. It ends by itself only if no target is left that
 // it can go on with, and returns why.
@@ -22,7 +26,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if a.opt.Sealer != nil && a.opt.SealAfter > 0 {
 		sealer.Go(func() { a.sealByAge(ctx) })
 	}
-	poll := time.NewTicker(a.opt.Poll)
+	poll := time.NewTicker(min(a.opt.Poll, firstLook))
 	defer poll.Stop()
 	for {
 		select {
@@ -35,6 +39,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 			}
 			return errors.Join(errors.Join(errs...), a.save())
 		case <-poll.C:
+			poll.Reset(a.opt.Poll)
 		case <-a.opt.Notify:
 		}
 		if ctx.Err() == nil && a.scan() == nil {
