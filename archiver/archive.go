@@ -184,19 +184,45 @@ func (a *Archive) Contents(ctx context.Context, store segment.UUID, t segment.Ti
 		if err != nil {
 			return nil, err
 		}
-		_, ref, ext, ok := parseRefName(info.Name)
-		switch {
-		case ok && ext == "seg":
-			l.Segments = append(l.Segments, Stored{ref, info.Size, info.Modified})
-		case ok && ext == "gone":
-			l.Gone = append(l.Gone, ref)
-		case ok && ext == "gap":
-			l.Gaps = append(l.Gaps, ref)
-		default:
-			l.Unknown = append(l.Unknown, info.Name)
-		}
+		l.add(info)
 	}
 	return l, nil
+}
+
+// allContents lists every timeline of a store, by names alone.
+func (a *Archive) allContents(ctx context.Context, store segment.UUID) (map[segment.Timeline]*Contents, error) {
+	timelines, err := a.timelines(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	lists := make([]*Contents, len(timelines))
+	err = fanOut(ctx, lookParallel, len(timelines), func(ctx context.Context, i int) (err error) {
+		lists[i], err = a.Contents(ctx, store, timelines[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := map[segment.Timeline]*Contents{}
+	for i, t := range timelines {
+		all[t] = lists[i]
+	}
+	return all, nil
+}
+
+// add adds what a listing tells of an object.
+func (l *Contents) add(info Info) {
+	_, ref, ext, ok := parseRefName(info.Name)
+	switch {
+	case ok && ext == "seg":
+		l.Segments = append(l.Segments, Stored{ref, info.Size, info.Modified})
+	case ok && ext == "gone":
+		l.Gone = append(l.Gone, ref)
+	case ok && ext == "gap":
+		l.Gaps = append(l.Gaps, ref)
+	default:
+		l.Unknown = append(l.Unknown, info.Name)
+	}
 }
 
 // Segments lists the segments of one timeline in order of id, by names alone. The

@@ -44,9 +44,9 @@ const settle = time.Hour
 // claimHistory adds what the newest state of every tip needs, and what the points
 // since the moment begin need, if that is not zero.
 func (h *history) claimHistory(ctx context.Context, c *claims, begin time.Time, patience time.Duration) error {
-	for _, t := range keysOf(h.lines) {
-		b := h.lines[t]
-		if b.newest == nil {
+	for _, t := range keysOf(h.branches) {
+		b := h.branches[t]
+		if b.log == nil {
 			c.add(fmt.Sprintf("timeline %v has no log here that would tell of it", t), b.from(0, 1<<64-1))
 			continue
 		}
@@ -99,7 +99,7 @@ func (h *history) claimSince(ctx context.Context, c *claims, b *branch, why stri
 		}
 		set.addAll(b.from(0, upTo))
 		if n > 0 { // what its first log builds on
-			first, err := h.firstLog(ctx, b, n)
+			_, first, err := rowOf(b.Segments[:n], h.header).first(ctx, 0)
 			if err != nil {
 				return err
 			}
@@ -112,17 +112,6 @@ func (h *history) claimSince(ctx context.Context, c *claims, b *branch, why stri
 	set.normal()
 	c.add(why, set)
 	return nil
-}
-
-// firstLog returns the header of the first log among the first n segments.
-func (h *history) firstLog(ctx context.Context, b *branch, n int) (*segment.Header, error) {
-	for _, s := range b.Segments[:n] {
-		hd, err := h.header(ctx, s.Ref)
-		if err != nil || hd.Kind == segment.Log {
-			return hd, err
-		}
-	}
-	return nil, nil
 }
 
 // from returns the segments of a branch with ids from first to last.
@@ -160,7 +149,7 @@ func (b *branch) storedSince(moment, begin time.Time, last segment.ID) *refSet {
 // retired, and does not come back.
 func (h *history) claimYoung(c *claims, b *branch, patience time.Duration) {
 	set := &refSet{}
-	begun := time.Unix(0, b.newest.Time)
+	begun := time.Unix(0, b.log.Time)
 	for _, s := range b.Segments {
 		if s.Modified.After(begun.Add(-patience)) && !h.lived.has(s.Ref) {
 			set.addRefs([]segment.Ref{s.Ref})

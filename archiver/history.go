@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -12,110 +11,34 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// history is what prune knows of a store's archive: what is there, by listings, and
-// how its timelines go on from each other, by a few headers of each.
+// history is the tree of a store as prune looks at it.
 type history struct {
-	a     *Archive
-	store segment.UUID
-	lines map[segment.Timeline]*branch
-	have  *refSet // all segments that are there
+	*tree
+	have *refSet // all segments that are there
 
 	mu    sync.Mutex
 	lived *refSet // guarded by mu: segments that were in a live set, or that their own timeline retired
 }
 
-// branch is one timeline of a history.
-type branch struct {
-	*Contents
-	id       segment.Timeline
-	newest   *segment.Header // of the newest log; nil if no log is there
-	last     uint64          // the last sequence number; see continues
-	parent   *branch         // that it began on; nil if nothing of it is there
-	fork     segment.Ref     // the log of the parent where it began
-	forkSeq  uint64          // the last sequence number taken over
-	children []*branch       // that begin on it
-	dropped  bool            // given up: its newest state counts no more
-	tip      bool            // no branch that was not given up continues its last record
-}
-
-// history reads the listings of a store, and the header of the newest log of each
-// timeline. The error names an object that cannot be read.
+// history reads the listings of a store, and a header or two of each timeline.
+// The error names an object that cannot be read.
 func (a *Archive) history(ctx context.Context, store segment.UUID) (*history, error) {
-	timelines, err := a.timelines(ctx, store)
-	if err != nil {
+	h := &history{have: &refSet{}, lived: &refSet{}}
+	var err error
+	if h.tree, err = a.tree(ctx, store, h.remember); err != nil {
 		return nil, err
 	}
-	h := &history{a: a, store: store, lines: map[segment.Timeline]*branch{}, have: &refSet{}, lived: &refSet{}}
-	branches := make([]*branch, len(timelines))
-	err = fanOut(ctx, manifestParallel, len(timelines), func(ctx context.Context, i int) error {
-		b := &branch{id: timelines[i]}
-		branches[i] = b
-		var err error
-		if b.Contents, err = a.Contents(ctx, store, b.id); err != nil {
-			return err
-		}
-		b.newest, _, err = h.logBefore(ctx, b, len(b.Segments))
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range branches {
-		h.lines[b.id] = b
+	for _, b := range h.branches {
 		for _, s := range b.Segments {
 			h.have.addRefs([]segment.Ref{s.Ref})
 		}
-		b.dropped = b.givenUp()
 	}
 	h.have.normal()
-	for _, b := range branches {
-		if err := h.findParent(ctx, b); err != nil {
-			return nil, err
-		}
-		if b.parent != nil {
-			b.parent.children = append(b.parent.children, b)
-		}
-	}
-	return h, nil
+	return h, h.placeAll(ctx)
 }
 
-// findParent finds the branch that b began on. Of the one that its header names
-// there may be nothing: it ended, by a crash, before it had a log to ship.
-// Then it is the branch before that one: the newest whose last log b took over
-// whole.
-func (h *history) findParent(ctx context.Context, b *branch) error {
-	if b.newest == nil || b.newest.Parent == (segment.Ref{}) {
-		return nil
-	}
-	p := h.lines[b.newest.Parent.Timeline]
-	if p != nil && p != b && p.newest != nil {
-		b.parent, b.fork, b.forkSeq = p, b.newest.Parent, b.newest.ParentSeq
-		return nil
-	}
-	first, err := h.firstLog(ctx, b, len(b.Segments))
-	if err != nil {
-		return err
-	}
-	for _, p := range h.lines {
-		if p == b || p.newest == nil || !lists(first, p.newest.Ref) {
-			continue
-		}
-		if b.parent == nil || p.newest.Ref.ID > b.fork.ID {
-			b.parent, b.fork, b.forkSeq = p, p.newest.Ref, math.MaxUint64
-		}
-	}
-	return nil
-}
-
-// givenUp reports whether the newest thing of a timeline was pruned: that is only
-// done to a tip that was given up.
-func (b *branch) givenUp() bool {
-	n, m := len(b.Segments), len(b.Gone)
-	return m > 0 && (n == 0 || b.Gone[m-1].ID >= b.Segments[n-1].Ref.ID)
-}
-
-// header returns a header of the store, and remembers what it says of others.
-func (h *history) header(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
+// remember returns a header of the store, and remembers what it says of others.
+func (h *history) remember(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
 	hd, err := h.a.Header(ctx, h.store, ref)
 	if err != nil {
 		name := h.a.at(segmentName(h.store, ref))
@@ -137,44 +60,6 @@ func (h *history) header(ctx context.Context, ref segment.Ref) (*segment.Header,
 	return hd, nil
 }
 
-// logBefore returns the header of the last log among the first n segments of a
-// branch, and its index; nil and −1 if there is none. Names do not tell logs from
-// outputs, so it costs a request for each output that stands behind the log.
-func (h *history) logBefore(ctx context.Context, b *branch, n int) (*segment.Header, int, error) {
-	for i := n - 1; i >= 0; i-- {
-		hd, err := h.header(ctx, b.Segments[i].Ref)
-		if err != nil {
-			return nil, -1, err
-		}
-		if hd.Kind == segment.Log {
-			return hd, i, nil
-		}
-	}
-	return nil, -1, nil
-}
-
-// lastLog returns the last log among segments [from, to) of a branch for which ok
-// holds; it must hold for every log before one for which it holds. nil and −1 if
-// there is none. It costs the logarithm of their number in requests.
-func (h *history) lastLog(ctx context.Context, b *branch, from, to int, ok func(*segment.Header) bool) (best *segment.Header, at int, err error) {
-	at = -1
-	for lo, hi := from, to; lo < hi; {
-		mid := lo + (hi-lo)/2
-		hd, i, err := h.logBefore(ctx, b, mid+1)
-		switch {
-		case err != nil:
-			return nil, -1, err
-		case i < lo: // outputs only
-			lo = mid + 1
-		case ok(hd):
-			best, at, lo = hd, i, mid+1
-		default:
-			hi = i
-		}
-	}
-	return best, at, nil
-}
-
 // missing returns those of a live set that are not there.
 func (h *history) missing(hd *segment.Header) *refSet { return setOf(hd.Live).minus(h.have) }
 
@@ -184,11 +69,11 @@ func (h *history) missing(hd *segment.Header) *refSet { return setOf(hd.Live).mi
 // newest such log, complete or not. Where a segment is missing the search goes on
 // before the first log that lists it.
 func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time) (hd *segment.Header, at int, newest *segment.Header, err error) {
-	i := -1
+	row, i := h.row(b), -1
 	if t.IsZero() {
-		newest, i, err = h.logBefore(ctx, b, n)
+		i, newest, err = row.last(ctx, 0, n)
 	} else {
-		newest, i, err = h.lastLog(ctx, b, 0, n, func(hd *segment.Header) bool { return hd.Time <= t.UnixNano() })
+		i, newest, err = row.search(ctx, 0, n, func(_ int, hd *segment.Header) (bool, error) { return hd.Time <= t.UnixNano(), nil })
 	}
 	hd = newest
 	for err == nil && hd != nil {
@@ -204,9 +89,9 @@ func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time
 				from, _ = find(b.Segments, r.First)
 			}
 			first := segment.Ref{Timeline: r.Timeline, ID: r.First}
-			_, j, err := h.lastLog(ctx, b, from, i, func(hd *segment.Header) bool { return !lists(hd, first) })
+			j, _, err := row.search(ctx, from, i, func(_ int, hd *segment.Header) (bool, error) { return !lists(hd, first), nil })
 			if err == nil && j < 0 {
-				_, j, err = h.logBefore(ctx, b, from)
+				j, _, err = row.last(ctx, 0, from)
 			}
 			if err != nil {
 				return nil, -1, nil, err
@@ -216,7 +101,7 @@ func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time
 				return nil, -1, newest, nil
 			}
 		}
-		hd, i, err = h.logBefore(ctx, b, i+1)
+		i, hd, err = row.last(ctx, 0, i+1)
 	}
 	return nil, -1, newest, err
 }
@@ -227,80 +112,37 @@ func lists(hd *segment.Header, ref segment.Ref) bool {
 	return found
 }
 
-// continues reports whether a branch begins at or after the last record of its
-// parent. It asks for a footer only where headers do not tell.
-func (h *history) continues(ctx context.Context, c *branch) (bool, error) {
-	b := c.parent
-	switch {
-	case c.fork.ID > b.newest.Ref.ID || c.forkSeq == math.MaxUint64:
-		return true, nil // all that is here of b was taken over
-	case b.newest.FirstSeq > c.forkSeq+1:
-		return false, nil
-	}
-	if b.last == 0 {
-		i, _ := find(b.Segments, b.newest.Ref.ID)
-		f, err := h.a.Footer(ctx, h.store, b.Segments[i])
-		if err != nil {
-			return false, fmt.Errorf("%s: %w", h.a.at(segmentName(h.store, b.newest.Ref)), err)
-		}
-		b.last = f.LastSeq
-	}
-	return b.last <= c.forkSeq, nil
-}
-
-// findTips gives up the tips that are to be dropped, and finds out which branches
-// are tips then.
-func (h *history) findTips(ctx context.Context, drops []Drop) error {
+// giveUp gives up tips, but for those that went on since.
+func (h *history) giveUp(drops []Drop) {
 	for _, d := range drops {
-		if b := h.lines[d.Timeline]; b != nil && b.newest != nil && b.newest.Ref.ID <= d.Newest {
+		if b := h.branches[d.Timeline]; b != nil && b.log != nil && b.log.Ref.ID <= d.Newest {
 			b.dropped = true
 		}
 	}
-	for _, b := range h.lines {
-		b.tip = b.newest != nil && !b.dropped
-		for _, c := range b.children {
-			if !b.tip || c.dropped {
-				continue
-			}
-			continued, err := h.continues(ctx, c)
-			if err != nil {
-				return err
-			}
-			b.tip = !continued
-		}
-	}
-	return nil
 }
 
-// dropsOf turns the tips that a caller gives up into drops. One that is no tip is
-// an error that says why.
+// dropsOf turns the tips that a caller gives up into drops, gives them up, and finds
+// out which tips are left. One that is no tip is an error that says why.
 func (h *history) dropsOf(ctx context.Context, give []segment.Timeline, before []Drop) ([]Drop, error) {
 	var drops []Drop
 	for _, t := range give {
-		b := h.lines[t]
-		if b == nil || b.newest == nil {
+		b := h.branches[t]
+		if b == nil || b.log == nil {
 			return nil, fmt.Errorf("%s: store %v: timeline %v: no log of it is there: %w", h.a.target.URL(), h.store, t, ErrNotExist)
 		}
-		drops = append(drops, Drop{t, b.newest.Ref.ID})
+		drops = append(drops, Drop{t, b.log.Ref.ID})
 	}
-	if err := h.findTips(ctx, slices.Concat(before, drops)); err != nil {
-		return nil, err
-	}
+	h.giveUp(before)
+	h.giveUp(drops)
 	for _, t := range give {
-		b := h.lines[t]
-		for _, c := range b.children {
-			if c.dropped {
-				continue
-			}
-			continued, err := h.continues(ctx, c)
-			if err != nil {
-				return nil, err
-			}
-			if continued {
-				return nil, fmt.Errorf("%s: store %v: timeline %v is no tip: timeline %v goes on from it; what only it needs goes without being dropped",
-					h.a.target.URL(), h.store, t, c.id)
-			}
+		c, err := h.continuation(ctx, h.branches[t])
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			return nil, fmt.Errorf("%s: store %v: timeline %v is no tip: timeline %v goes on from it; what only it needs goes without being dropped",
+				h.a.target.URL(), h.store, t, c.id)
 		}
 	}
-	return drops, nil
+	return drops, h.findTips(ctx)
 }

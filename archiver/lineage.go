@@ -6,158 +6,109 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/varve-db/varve/segment"
 )
 
-// shelf is what an archive holds of one store, by one listing of names.
-type shelf struct {
-	a     *Archive
-	uuid  segment.UUID
-	segs  map[segment.Timeline][]Stored // in order of id, without those that prune may be deleting
-	gone  map[segment.Ref]bool          // those that prune deletes, or has deleted
-	maxID segment.ID                    // the greatest in any name
-}
+// shelf is the tree of a store as a restore looks at it: what prune may be deleting
+// is not there.
+type shelf struct{ *tree }
 
 // shelf lists what the archive holds of a store.
-func (a *Archive) shelf(ctx context.Context, uuid segment.UUID) (*shelf, error) {
-	s := &shelf{a: a, uuid: uuid, segs: map[segment.Timeline][]Stored{}, gone: map[segment.Ref]bool{}}
-	for info, err := range a.target.List(ctx, uuid.String()+"/", "") {
-		if err != nil {
-			return nil, err
-		}
-		_, ref, ext, ok := parseRefName(info.Name)
-		if !ok {
-			continue
-		}
-		s.maxID = max(s.maxID, ref.ID)
-		switch ext {
-		case "seg":
-			s.segs[ref.Timeline] = append(s.segs[ref.Timeline], Stored{ref, info.Size, info.Modified})
-		case "gone":
-			s.gone[ref] = true
-		}
+func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error) {
+	t, err := a.tree(ctx, store, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) { return a.Header(ctx, store, ref) })
+	if err != nil {
+		return nil, err
 	}
-	for t, segs := range s.segs {
-		s.segs[t] = slices.DeleteFunc(segs, func(x Stored) bool { return s.gone[x.Ref] })
-		if len(s.segs[t]) == 0 {
-			delete(s.segs, t)
-		}
+	n := 0
+	for _, b := range t.branches {
+		gone := setOf(b.Gone)
+		b.Segments = slices.DeleteFunc(b.Segments, func(x Stored) bool { return gone.has(x.Ref) })
+		n += len(b.Segments)
 	}
-	if len(s.segs) == 0 {
-		return nil, fmt.Errorf("%s: store %v: no segment of it is there: %w", a.target.URL(), uuid, ErrNotExist)
+	if n == 0 {
+		return nil, fmt.Errorf("%s: store %v: no segment of it is there: %w", a.target.URL(), store, ErrNotExist)
 	}
-	return s, nil
+	return &shelf{t}, nil
 }
 
 // stored returns a segment if it is there.
 func (s *shelf) stored(ref segment.Ref) (Stored, bool) {
-	segs := s.segs[ref.Timeline]
-	i, ok := find(segs, ref.ID)
+	b := s.branches[ref.Timeline]
+	if b == nil {
+		return Stored{}, false
+	}
+	i, ok := find(b.Segments, ref.ID)
 	if !ok {
 		return Stored{}, false
 	}
-	return segs[i], true
+	return b.Segments[i], true
 }
 
-func (s *shelf) header(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
-	return s.a.Header(ctx, s.uuid, ref)
-}
-
-func (s *shelf) footer(ctx context.Context, x Stored) (*segment.Footer, error) {
-	return s.a.Footer(ctx, s.uuid, x)
+// maxID returns the greatest id in the name of a segment or of a mark of one.
+func (s *shelf) maxID() (most segment.ID) {
+	for _, b := range s.branches {
+		if n := len(b.Segments); n > 0 {
+			most = max(most, b.Segments[n-1].Ref.ID)
+		}
+		for _, marks := range [][]segment.Ref{b.Gone, b.Gaps} {
+			if n := len(marks); n > 0 {
+				most = max(most, marks[n-1].ID)
+			}
+		}
+	}
+	return most
 }
 
 // lookParallel is how many headers and footers are read at a time.
 const lookParallel = 16
 
-// tip is a timeline with the newest log that the archive holds of it.
-type tip struct {
-	timeline segment.Timeline
-	log      Stored
-	hdr      *segment.Header
-	last     uint64 // sequence number
-	time     time.Time
-}
-
-// newestLog returns the newest log of a timeline, if it has one.
-func (s *shelf) newestLog(ctx context.Context, t segment.Timeline) (x Stored, h *segment.Header, err error) {
-	for _, x := range slices.Backward(s.segs[t]) {
-		if h, err = s.header(ctx, x.Ref); err != nil || h.Kind == segment.Log {
-			return x, h, err
-		}
-	}
-	return Stored{}, nil, nil
-}
-
-// tips returns every timeline with its newest log, and which of them no other
-// one continues, in order of timeline.
-func (s *shelf) tips(ctx context.Context) (all map[segment.Timeline]*tip, open []*tip, err error) {
-	all = map[segment.Timeline]*tip{}
-	var mu sync.Mutex
-	timelines := keysOf(s.segs)
-	err = fanOut(ctx, lookParallel, len(timelines), func(ctx context.Context, i int) error {
-		t := timelines[i]
-		x, h, err := s.newestLog(ctx, t)
-		if err != nil || h == nil {
-			return err
-		}
-		f, err := s.footer(ctx, x)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		all[t] = &tip{t, x, h, f.LastSeq, time.Unix(0, f.LastTime)}
-		return nil
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	continued := map[segment.Timeline]bool{}
-	for _, t := range all {
-		if p := all[t.hdr.Parent.Timeline]; p != nil && t.hdr.ParentSeq >= p.last {
-			continued[p.timeline] = true
-		}
-	}
-	for _, t := range all {
-		if !continued[t.timeline] {
-			open = append(open, t)
-		}
-	}
-	slices.SortFunc(open, func(a, b *tip) int { return cmp.Compare(a.timeline, b.timeline) })
-	return all, open, nil
-}
-
-// choose returns the newest log of the timeline that is asked for, or of the only
-// one that nothing continues.
-func (s *shelf) choose(ctx context.Context, want segment.Timeline) (*tip, error) {
+// choose returns the branch of the timeline that is asked for, or the only tip.
+func (s *shelf) choose(ctx context.Context, want segment.Timeline) (*branch, error) {
 	if want != 0 {
-		x, h, err := s.newestLog(ctx, want)
-		if err == nil && h == nil {
-			err = fmt.Errorf("%s: store %v: no log of timeline %v is there: %w", s.a.target.URL(), s.uuid, want, ErrNotExist)
+		return s.named(ctx, want)
+	}
+	if err := s.placeAll(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.findTips(ctx); err != nil {
+		return nil, err
+	}
+	var tips []*branch
+	for _, t := range keysOf(s.branches) {
+		if b := s.branches[t]; b.tip {
+			tips = append(tips, b)
 		}
+	}
+	switch len(tips) {
+	case 0:
+		return nil, fmt.Errorf("%s: store %v: no log is there of a timeline that was not given up: %w; --timeline T and --backup ID name what is left",
+			s.a.target.URL(), s.store, ErrNotExist)
+	case 1:
+		return tips[0], nil
+	}
+	e := &ChoiceError{Where: s.a.target.URL(), What: "timelines", How: "--timeline T"}
+	for _, b := range tips {
+		x, _ := s.stored(b.log.Ref)
+		f, err := s.footer(ctx, x)
 		if err != nil {
 			return nil, err
 		}
-		return &tip{timeline: want, log: x, hdr: h}, nil
-	}
-	_, open, err := s.tips(ctx)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(open) == 0:
-		return nil, fmt.Errorf("%s: store %v: no log of it is there: %w", s.a.target.URL(), s.uuid, ErrNotExist)
-	case len(open) == 1:
-		return open[0], nil
-	}
-	e := &ChoiceError{Where: s.a.target.URL(), What: "timelines", How: "--timeline T"}
-	for _, t := range open {
-		e.Choices = append(e.Choices, fmt.Sprintf("%v (up to sequence number %d, %s)", t.timeline, t.last, t.time.UTC().Format(time.RFC3339)))
+		e.Choices = append(e.Choices, fmt.Sprintf("%v (up to sequence number %d, %s)", b.id, f.LastSeq, time.Unix(0, f.LastTime).UTC().Format(time.RFC3339)))
 	}
 	return nil, e
+}
+
+// named returns the branch of a timeline that has a log.
+func (s *shelf) named(ctx context.Context, t segment.Timeline) (*branch, error) {
+	b := s.branches[t]
+	if b != nil {
+		if h, err := s.newest(ctx, b); h != nil || err != nil {
+			return b, err
+		}
+	}
+	return nil, fmt.Errorf("%s: store %v: no log of timeline %v is there: %w", s.a.target.URL(), s.store, t, ErrNotExist)
 }
 
 // A Stretch is what a history has of one timeline: everything up to a sequence
@@ -184,113 +135,60 @@ type lineage struct {
 // lineage returns the history that ends with a log. It costs two headers for each
 // timeline.
 func (s *shelf) lineage(ctx context.Context, log segment.Ref) (*lineage, error) {
+	b, err := s.named(ctx, log.Timeline)
+	if err != nil {
+		return nil, err
+	}
 	l := &lineage{shelf: s}
-	at, limit := log, uint64(math.MaxUint64) // up to this log and number
-	for seen := map[segment.Timeline]bool{}; at.Timeline != 0 && !seen[at.Timeline]; {
-		seen[at.Timeline] = true
-		l.stretches = append(l.stretches, Stretch{at.Timeline, limit})
-		segs := s.segs[at.Timeline]
-		if len(segs) == 0 {
-			break // known by name alone
+	limit := uint64(math.MaxUint64)
+	for seen := map[*branch]bool{}; b != nil && !seen[b]; b = b.parent {
+		seen[b] = true
+		l.add(b, log.ID, limit)
+		if err := s.place(ctx, b); err != nil {
+			return nil, err
 		}
-		n, there := find(segs, at.ID)
-		if there {
-			n++
+		_, first, err := s.row(b).first(ctx, 0)
+		if err != nil {
+			return nil, err
 		}
-		for i, x := range slices.Backward(segs[:n]) {
-			k := link{x, limit}
-			if i < n-1 {
-				k.limit = math.MaxUint64 // it ended before
-			}
-			l.links = append(l.links, k)
+		if p := b.log.Parent; p.Timeline != 0 && (b.parent == nil || b.parent.id != p.Timeline) {
+			l.stretches = append(l.stretches, Stretch{p.Timeline, b.log.ParentSeq}) // known by name alone
 		}
-		first, h, err := s.firstLog(ctx, segs)
-		if err != nil || h == nil {
-			return nil, cmp.Or(err, fmt.Errorf("%s: store %v: no log of timeline %v is there: %w", s.a.target.URL(), s.uuid, at.Timeline, ErrNotExist))
-		}
-		at, limit = h.Parent, h.ParentSeq
-		if h.Parent != (segment.Ref{}) && h.Replaced == h.Parent && first {
-			at.ID-- // its records are in the log that replaced it
+		log, limit = b.fork, b.forkSeq
+		if first != nil && first.Replaced == log {
+			log.ID-- // its records are in the log that replaced it
 		}
 	}
 	slices.Reverse(l.links)
 	slices.Reverse(l.stretches)
 	for i := 1; i < len(l.links); i++ {
 		if l.links[i-1].Ref.ID >= l.links[i].Ref.ID {
-			return nil, fmt.Errorf("%s: store %v: segments %v and %v cannot be of one history", s.a.target.URL(), s.uuid, l.links[i-1].Ref, l.links[i].Ref)
+			return nil, fmt.Errorf("%s: store %v: segments %v and %v cannot be of one history", s.a.target.URL(), s.store, l.links[i-1].Ref, l.links[i].Ref)
 		}
 	}
 	return l, nil
 }
 
-// firstLog returns the header of the oldest log among segs, and whether it is the
-// first that its timeline ever had.
-func (s *shelf) firstLog(ctx context.Context, segs []Stored) (first bool, h *segment.Header, err error) {
-	for _, x := range segs {
-		if h, err = s.header(ctx, x.Ref); err != nil {
-			return false, nil, err
-		}
-		if h.Kind == segment.Log {
-			return h.Replaced != (segment.Ref{}), h, nil
-		}
+// add adds, from the newest back, what a branch has up to an id and a sequence
+// number.
+func (l *lineage) add(b *branch, to segment.ID, limit uint64) {
+	l.stretches = append(l.stretches, Stretch{b.id, limit})
+	n, there := find(b.Segments, to)
+	if there {
+		n++
 	}
-	return false, nil, nil
+	for i, x := range slices.Backward(b.Segments[:n]) {
+		k := link{x, limit}
+		if i < n-1 {
+			k.limit = math.MaxUint64 // it ended before
+		}
+		l.links = append(l.links, k)
+	}
 }
 
-// logAt returns the index of the last log among links[from:to], or -1.
-func (l *lineage) logAt(ctx context.Context, from, to int) (int, *segment.Header, error) {
-	for i := to - 1; i >= from; i-- {
-		h, err := l.header(ctx, l.links[i].Ref)
-		if err != nil {
-			return -1, nil, err
-		}
-		if h.Kind == segment.Log {
-			return i, h, nil
-		}
-	}
-	return -1, nil, nil
-}
-
-// nextLog returns the index of the first log among links[from:], or -1.
-func (l *lineage) nextLog(ctx context.Context, from int) (int, *segment.Header, error) {
-	for i := from; i < len(l.links); i++ {
-		h, err := l.header(ctx, l.links[i].Ref)
-		if err != nil {
-			return -1, nil, err
-		}
-		if h.Kind == segment.Log {
-			return i, h, nil
-		}
-	}
-	return -1, nil, nil
-}
-
-// search returns the index of the last log of links[:to] for which ok holds, which
-// holds for a log if it does for a later one; -1 if it holds for none. It asks
-// for a few headers, however long the lineage is.
-func (l *lineage) search(ctx context.Context, to int, ok func(i int, h *segment.Header) (bool, error)) (int, error) {
-	best, lo, hi := -1, 0, to // below lo it holds, from hi on it does not
-	for lo < hi {
-		mid := lo + (hi-lo)/2
-		i, h, err := l.logAt(ctx, lo, mid+1)
-		if err != nil {
-			return -1, err
-		}
-		if i < 0 {
-			lo = mid + 1 // outputs only
-			continue
-		}
-		holds, err := ok(i, h)
-		if err != nil {
-			return -1, err
-		}
-		if holds {
-			best, lo = i, mid+1
-		} else {
-			hi = i
-		}
-	}
-	return best, nil
+// row returns the links as a row.
+func (l *lineage) row() row {
+	return row{l.header, func(i int) segment.Ref { return l.links[i].Ref }, len(l.links)}
 }
 
 // keysOf returns the keys of a map in order.

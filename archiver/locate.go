@@ -33,7 +33,7 @@ func (l *lineage) bySeq(ctx context.Context, p Point) (*place, error) {
 	if err := l.within(ctx, p); err != nil {
 		return nil, err
 	}
-	i, err := l.search(ctx, len(l.links), func(_ int, h *segment.Header) (bool, error) { return h.FirstSeq <= p.Seq, nil })
+	i, _, err := l.row().search(ctx, 0, len(l.links), func(_ int, h *segment.Header) (bool, error) { return h.FirstSeq <= p.Seq, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 	}
 	t := p.Time.UnixNano()
 	var f *segment.Footer
-	i, err := l.search(ctx, len(l.links), func(i int, _ *segment.Header) (bool, error) {
+	i, _, err := l.row().search(ctx, 0, len(l.links), func(i int, _ *segment.Header) (bool, error) {
 		g, err := l.footer(ctx, l.links[i].Stored)
 		if err != nil || g.FirstTime > t {
 			return false, err
@@ -70,7 +70,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 	if t < f.LastTime || l.links[i].limit < f.LastSeq {
 		return l.cut(ctx, i, f, l.links[i].limit, t)
 	}
-	if n, h, err := l.nextLog(ctx, i+1); err != nil {
+	if n, h, err := l.row().first(ctx, i+1); err != nil {
 		return nil, err
 	} else if n >= 0 && h.FirstSeq != f.LastSeq+1 && t > f.LastTime {
 		return nil, l.gap(ctx, p, i, f)
@@ -80,7 +80,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 
 // within makes sure that a point lies between the oldest and the newest state.
 func (l *lineage) within(ctx context.Context, p Point) error {
-	i, _, err := l.logAt(ctx, 0, len(l.links))
+	i, _, err := l.row().last(ctx, 0, len(l.links))
 	if err != nil {
 		return err
 	}
@@ -88,12 +88,12 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 	if err != nil {
 		return err
 	}
-	e := &PointError{Where: l.a.target.URL(), Store: l.uuid, Timeline: l.links[len(l.links)-1].Ref.Timeline, Point: p}
+	e := &PointError{Where: l.a.target.URL(), Store: l.store, Timeline: l.links[len(l.links)-1].Ref.Timeline, Point: p}
 	if p.Seq > newest.LastSeq || !p.Time.IsZero() && p.Time.After(time.Unix(0, newest.LastTime)) {
 		e.Later, e.Seq, e.Time = true, newest.LastSeq, time.Unix(0, newest.LastTime).UTC()
 		return e
 	}
-	i, _, err = l.nextLog(ctx, 0)
+	i, _, err = l.row().first(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 // gap is the error for a point in a log that is not there, which should follow
 // links[i].
 func (l *lineage) gap(ctx context.Context, p Point, i int, f *segment.Footer) error {
-	e := &MissingError{Where: l.a.target.URL(), Store: l.uuid, Point: p}
-	n, h, err := l.nextLog(ctx, i+1)
+	e := &MissingError{Where: l.a.target.URL(), Store: l.store, Point: p}
+	n, h, err := l.row().first(ctx, i+1)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (l *lineage) cut(ctx context.Context, i int, f *segment.Footer, seq uint64,
 	if err != nil {
 		return nil, err
 	}
-	src := l.a.Object(ctx, segmentName(l.uuid, x.Ref), x.Size)
+	src := l.a.Object(ctx, segmentName(l.store, x.Ref), x.Size)
 	n := len(commits)
 	if t != math.MaxInt64 {
 		n = sort.Search(n, func(i int) bool {
@@ -176,7 +176,7 @@ func (l *lineage) cut(ctx context.Context, i int, f *segment.Footer, seq uint64,
 		p.time = time.Unix(0, at).UTC()
 	}
 	if err != nil {
-		return nil, l.a.damaged(err, segmentName(l.uuid, x.Ref), x.Ref)
+		return nil, l.a.damaged(err, segmentName(l.store, x.Ref), x.Ref)
 	}
 	if p.seq == f.LastSeq {
 		p.end = 0
@@ -200,7 +200,7 @@ func (l *lineage) commits(f *segment.Footer, x Stored, seq uint64, every bool) (
 		}
 	}
 	slices.SortFunc(all, func(a, b commit) int { return cmp.Compare(a.seq, b.seq) })
-	return all, l.a.damaged(c.Err(), segmentName(l.uuid, x.Ref), x.Ref)
+	return all, l.a.damaged(c.Err(), segmentName(l.store, x.Ref), x.Ref)
 }
 
 // commitTime reads the head of a record that ends a batch.

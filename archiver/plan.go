@@ -82,11 +82,11 @@ func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan,
 	if p.Backup != 0 {
 		return s.planBackup(ctx, p)
 	}
-	t, err := s.choose(ctx, p.Timeline)
+	tip, err := s.choose(ctx, p.Timeline)
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.lineage(ctx, t.log.Ref)
+	l, err := s.lineage(ctx, tip.log.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -110,13 +110,13 @@ func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan,
 
 // planBackup plans the state that a backup pins.
 func (s *shelf) planBackup(ctx context.Context, p Point) (*Plan, error) {
-	b, err := s.a.Backup(ctx, s.uuid, p.Backup)
+	b, err := s.a.Backup(ctx, s.store, p.Backup)
 	if err != nil {
 		return nil, err
 	}
 	refs := b.Refs()
 	if lacking := s.lacking(refs); len(lacking) > 0 {
-		return nil, &MissingError{Where: s.a.target.URL(), Store: s.uuid, Point: p, Missing: lacking}
+		return nil, &MissingError{Where: s.a.target.URL(), Store: s.store, Point: p, Missing: lacking}
 	}
 	h, err := s.header(ctx, b.Tip)
 	if err != nil {
@@ -146,12 +146,12 @@ func named(err error, p Point) error {
 func (l *lineage) planNewest(ctx context.Context, p Point) (*Plan, error) {
 	var held []segment.Ref
 	for to := len(l.links); ; {
-		i, _, err := l.logAt(ctx, 0, to)
+		i, _, err := l.row().last(ctx, 0, to)
 		if err != nil {
 			return nil, err
 		}
 		if i < 0 {
-			return nil, &MissingError{Where: l.a.target.URL(), Store: l.uuid, Point: p, Missing: held}
+			return nil, &MissingError{Where: l.a.target.URL(), Store: l.store, Point: p, Missing: held}
 		}
 		f, err := l.footer(ctx, l.links[i].Stored)
 		if err != nil {
@@ -198,8 +198,8 @@ func merged(a, b []segment.Ref) []segment.Ref {
 // plan makes the plan of a place and the set that it was based on.
 func (l *lineage) plan(at *place, set []segment.Ref) (*Plan, error) {
 	p := &Plan{
-		Store: l.uuid, Timeline: at.log.Ref.Timeline, Seq: at.seq, Time: at.time, Last: at.log.Ref,
-		NextID: max(l.maxID, at.hdr.NextID) + 1, History: l.historyOf(at),
+		Store: l.store, Timeline: at.log.Ref.Timeline, Seq: at.seq, Time: at.time, Last: at.log.Ref,
+		NextID: max(l.maxID(), at.hdr.NextID) + 1, History: l.historyOf(at),
 	}
 	if at.whole() {
 		set = merged(set, []segment.Ref{at.log.Ref})
@@ -210,7 +210,7 @@ func (l *lineage) plan(at *place, set []segment.Ref) (*Plan, error) {
 		x, _ := l.stored(ref)
 		p.Segments = append(p.Segments, x)
 		if n := len(p.Segments); n > 1 && p.Segments[n-2].Ref.ID == ref.ID {
-			return nil, fmt.Errorf("%s: store %v: segments %v and %v of one state have the same id", l.a.target.URL(), l.uuid, p.Segments[n-2].Ref, ref)
+			return nil, fmt.Errorf("%s: store %v: segments %v and %v of one state have the same id", l.a.target.URL(), l.store, p.Segments[n-2].Ref, ref)
 		}
 	}
 	return p, nil
@@ -243,10 +243,10 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 	if len(l.lacking(edited)) == 0 {
 		return edited, nil
 	}
-	fail := &MissingError{Where: l.a.target.URL(), Store: l.uuid, Missing: lacking}
+	fail := &MissingError{Where: l.a.target.URL(), Store: l.store, Missing: lacking}
 	for from := at.at; len(lacking) > 0; {
 		// It was not there yet, perhaps, in an earlier log; from then on, the logs have all.
-		from, err = l.search(ctx, from, func(_ int, h *segment.Header) (bool, error) {
+		from, _, err = l.row().search(ctx, 0, from, func(_ int, h *segment.Header) (bool, error) {
 			_, there := slices.BinarySearchFunc(h.Live, lacking[0], segment.Ref.Compare)
 			return !there, nil
 		})
@@ -287,7 +287,7 @@ func (s *shelf) lacking(refs []segment.Ref) (out []segment.Ref) {
 // edited returns the live set as the edits of a place's log, up to the place, left
 // it. It reads the records of the log.
 func (l *lineage) edited(ctx context.Context, at *place) ([]segment.Ref, error) {
-	name := segmentName(l.uuid, at.log.Ref)
+	name := segmentName(l.store, at.log.Ref)
 	f, err := l.footer(ctx, at.log)
 	if err != nil {
 		return nil, err

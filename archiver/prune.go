@@ -154,8 +154,8 @@ func (p *pruner) judge(ctx context.Context) error {
 	p.claims.addPins(p.backups, pins)
 	p.free = p.h.have.minus(&p.claims.all)
 	p.deleted, p.spared = &refSet{}, &refSet{}
-	for _, t := range keysOf(p.h.lines) {
-		for _, name := range p.h.lines[t].Unknown {
+	for _, t := range keysOf(p.h.branches) {
+		for _, name := range p.h.branches[t].Unknown {
 			p.rep.Notes = append(p.rep.Notes, p.a.at(name)+": not a name of varve's; left alone")
 		}
 	}
@@ -199,7 +199,7 @@ func (p *pruner) firstPhase(ctx context.Context) error {
 // amount counts a set of segments that are there.
 func (p *pruner) amount(set *refSet) (n Amount) {
 	for _, r := range set.normal() {
-		b := p.h.lines[r.Timeline]
+		b := p.h.branches[r.Timeline]
 		i, _ := find(b.Segments, r.First)
 		for _, s := range b.Segments[i : i+int(r.Count)] {
 			n.Segments++

@@ -43,7 +43,7 @@ func (p *pruner) secondPhase(ctx context.Context) error {
 // was cut off left them.
 func (p *pruner) unmark(ctx context.Context) error {
 	var names []string
-	for _, b := range p.h.lines {
+	for _, b := range p.h.branches {
 		for _, ref := range b.Gone {
 			if p.h.have.has(ref) && p.claims.all.has(ref) {
 				names = append(names, refName(p.store, ref, "gone"))
@@ -123,7 +123,7 @@ func (p *pruner) readable(ctx context.Context, refs []segment.Ref) ([]segment.Re
 // mark writes the markers. Whoever pins a segment from now on sees them.
 func (p *pruner) mark(ctx context.Context, refs []segment.Ref) error {
 	return fanOut(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
-		b := p.h.lines[refs[i].Timeline]
+		b := p.h.branches[refs[i].Timeline]
 		at, _ := find(b.Segments, refs[i].ID)
 		return p.a.putMarker(ctx, refName(p.store, refs[i], "gone"),
 			&Marker{Time: p.now, Why: "pruned: no backup, no restore, no kept point in time and no tip needed it", Size: b.Segments[at].Size})

@@ -1,0 +1,76 @@
+package archiver
+
+import (
+	"context"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// row is segments in order of id, logs and outputs. Their names do not tell which
+// is which, so that each step over an output costs a header.
+type row struct {
+	header func(context.Context, segment.Ref) (*segment.Header, error)
+	ref    func(i int) segment.Ref
+	n      int
+}
+
+// rowOf returns segments of one timeline as a row.
+func rowOf(segs []Stored, header func(context.Context, segment.Ref) (*segment.Header, error)) row {
+	return row{header, func(i int) segment.Ref { return segs[i].Ref }, len(segs)}
+}
+
+// first returns the first log at from or behind it; −1 and nil if there is none.
+func (r row) first(ctx context.Context, from int) (int, *segment.Header, error) {
+	for i := from; i < r.n; i++ {
+		h, err := r.header(ctx, r.ref(i))
+		if err != nil {
+			return -1, nil, err
+		}
+		if h.Kind == segment.Log {
+			return i, h, nil
+		}
+	}
+	return -1, nil, nil
+}
+
+// last returns the last log in [from, to); −1 and nil if there is none.
+func (r row) last(ctx context.Context, from, to int) (int, *segment.Header, error) {
+	for i := to - 1; i >= from; i-- {
+		h, err := r.header(ctx, r.ref(i))
+		if err != nil {
+			return -1, nil, err
+		}
+		if h.Kind == segment.Log {
+			return i, h, nil
+		}
+	}
+	return -1, nil, nil
+}
+
+// search returns the last log in [from, to) for which ok holds, which must hold for
+// every log there that comes before one for which it holds; −1 and nil if it holds
+// for none. It costs a few headers, however long the row is.
+func (r row) search(ctx context.Context, from, to int, ok func(i int, h *segment.Header) (bool, error)) (best int, hdr *segment.Header, err error) {
+	best = -1
+	for lo, hi := from, to; lo < hi; { // it holds below lo, and does not from hi on
+		mid := lo + (hi-lo)/2
+		i, h, err := r.last(ctx, lo, mid+1)
+		if err != nil {
+			return -1, nil, err
+		}
+		if i < 0 {
+			lo = mid + 1 // outputs only
+			continue
+		}
+		holds, err := ok(i, h)
+		if err != nil {
+			return -1, nil, err
+		}
+		if holds {
+			best, hdr, lo = i, h, mid+1
+		} else {
+			hi = i
+		}
+	}
+	return best, hdr, nil
+}

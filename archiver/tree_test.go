@@ -1,0 +1,95 @@
+package archiver
+
+import (
+	"testing"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// newestOf plans the newest state, and expects it on a timeline.
+func (s *pruneScene) newestOf(want segment.Timeline) *Plan {
+	s.t.Helper()
+	p, err := s.a.Plan(s.t.Context(), simUUID, Point{})
+	must(s.t, err)
+	if p.Timeline != want {
+		s.t.Fatalf("the newest state is on timeline %v, want %v", p.Timeline, want)
+	}
+	return p
+}
+
+// TestATimelineWithOutputsOnlyIsBridged has a timeline end by a crash after it shipped
+// an output, which nobody had adopted, and before it had a log to ship.
+func TestATimelineWithOutputsOnlyIsBridged(t *testing.T) {
+	s := newPruneScene(t)
+	w := s.w.crash(2, s.now)
+	w.compact(simRefs(1, 4), s.now)
+	s.ship(w)
+	s.w = w.crash(3, s.now)
+	s.roll()
+	s.newestOf(3)
+	for seq := uint64(1); seq <= 9; seq++ {
+		if _, err := s.a.Plan(t.Context(), simUUID, Point{Seq: seq}); err != nil {
+			t.Errorf("number %d: %v", seq, err)
+		}
+	}
+}
+
+// TestATipThatWasGivenUpIsNoChoice keeps a part of it by a backup.
+func TestATipThatWasGivenUpIsNoChoice(t *testing.T) {
+	s := newPruneScene(t)
+	other := s.w.restored(6, 2, 20, s.now) // after log 7
+	for range 2 {
+		other.puts++
+		other.roll(s.now)
+	}
+	s.ship(other)
+	b := s.backup(append(simRefs(1, 4, 5, 6, 7), simRefs(2, 20)...)...)
+	for range 2 {
+		s.prune(PruneOptions{Policy: Policy{DropTips: []segment.Timeline{2}}, Grace: -1})
+		s.now = s.now.Add(time.Hour)
+	}
+	equalRefs(t, "with the backup", s.there(), append(simRefs(1, 4, 5, 6, 7, 8, 9), simRefs(2, 20)...))
+	s.newestOf(1)
+	if plan, err := s.a.Plan(t.Context(), simUUID, Point{Backup: b.ID}); err != nil || plan.Timeline != 2 {
+		t.Errorf("the backup: %v, %v", plan, err)
+	}
+
+	// What goes on after all is a tip again.
+	other.puts++
+	other.roll(s.now)
+	s.ship(other)
+	if _, err := s.a.Plan(t.Context(), simUUID, Point{}); err == nil {
+		t.Error("a tip that went on after it was given up is none")
+	}
+	all := s.there()
+	for range 2 {
+		s.prune(PruneOptions{Grace: -1})
+	}
+	equalRefs(t, "with a tip that went on after it was given up", s.there(), all)
+}
+
+// TestABranchOnABridgeIsNoContinuationOfMore has the store go on while a copy of it
+// crashes twice: the copy took over logs up to the seventh, and not what came
+// after.
+func TestABranchOnABridgeIsNoContinuationOfMore(t *testing.T) {
+	s := newPruneScene(t)
+	other := s.w.crash(2, s.now).crash(3, s.now)
+	other.toShip = map[segment.Ref][]byte{}
+	s.roll()
+	other.puts++
+	other.roll(s.now)
+	s.ship(other)
+	for _, line := range []segment.Timeline{1, 3} {
+		if _, err := s.a.Plan(t.Context(), simUUID, Point{Timeline: line}); err != nil {
+			t.Errorf("timeline %v: %v", line, err)
+		}
+	}
+	h, err := s.a.history(t.Context(), simUUID)
+	must(t, err)
+	_, err = h.dropsOf(t.Context(), nil, nil)
+	must(t, err)
+	if b := h.branches[3]; b.parent != h.branches[1] || b.fork != simRefs(1, 9)[0] || !b.tip || !h.branches[1].tip {
+		t.Errorf("timeline 3 begins at %v; tips: %v and %v", b.fork, h.branches[1].tip, b.tip)
+	}
+}
