@@ -55,6 +55,8 @@
 //   - archive/incremental: 63 MiB of objects, one segment, added to a store of -gb
 //     and to one of an eighth, both in archives before; then ship and backup.
 //     Bytes are those of system calls (/proc/self/io).
+//     RocksDB's backups, which they should not be slower than, are not beside it: that
+//     needs a C library.
 //   - archive/one object: the oldest, one in the middle, a late one, each by a process
 //     of its own, with the server's files out of the page cache. The slowest counts,
 //     start of the process included, and the greatest share of bytes.

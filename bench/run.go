@@ -112,8 +112,7 @@ func (r *runner) turn(ctx context.Context, x *experiment, name string, round int
 		}
 	}
 	if r.profiles != "" {
-		file := strings.NewReplacer("/", "-", " ", "").Replace(x.name + "-" + name + ".pprof")
-		t.Profile = filepath.Join(r.profiles, file)
+		t.Profile = r.profile(x.name, name)
 	}
 	unix.Sync()
 	f, err := do(ctx, &t, false)
@@ -123,6 +122,12 @@ func (r *runner) turn(ctx context.Context, x *experiment, name string, round int
 	r.results.add(x.name, name, f)
 	fmt.Fprintf(r.log, "%-24s %-12s %d  %s\n", x.name, name, round+1, f)
 	return nil
+}
+
+// profile names the file for the profile of a turn.
+func (r *runner) profile(experiment, who string) string {
+	file := strings.NewReplacer("/", "-", " ", "").Replace(experiment + "-" + who + ".pprof")
+	return filepath.Join(r.profiles, file)
 }
 
 // fill returns the folder of a store's fixture, which it makes if it is not there.

@@ -80,6 +80,9 @@ func (s *stage) folder(name string) (string, error) {
 // been flushed. One of the figures is the time with start and end of the process.
 func (s *stage) child(t task) (figures, error) {
 	t.Store = "varve"
+	if s.r.profiles != "" { // the last turn of each work is kept
+		t.Profile = s.r.profile(s.name, t.Work)
+	}
 	unix.Sync()
 	start := time.Now()
 	f, err := do(s.ctx, &t, false)

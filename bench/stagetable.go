@@ -68,6 +68,8 @@ func archiveRows() []sideRow {
 		varve("… what the archiver sent", "archive/beside/"+mode, "sent", flow)
 	}
 	for _, place := range []string{"dir", "s3"} {
+		varve("backup create, "+place+": shipping the one new segment", "archive/catalog/"+place, "create: ship", seconds)
+		varve("… the backup itself", "archive/catalog/"+place, "create: backup", seconds)
 		varve("backup prune --dry-run, "+place, "archive/catalog/"+place, "prune, dry", seconds)
 		varve("all names of the archive listed, "+place, "archive/catalog/"+place, "names", seconds)
 	}
