@@ -110,10 +110,13 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 		}
 		ref, err := gapOf(rep, flags.gap)
 		if err == nil {
-			err = archiveError(arc.AcceptGap(ctx, rep.Store, ref, flags.reason))
+			err = arc.AcceptGap(ctx, rep.Store, ref, flags.reason)
+		}
+		if errors.Is(err, archiver.ErrExists) {
+			return &usageError{err}
 		}
 		if err != nil {
-			return err
+			return archiveError(err)
 		}
 	}
 	if o.Data = flags.data; o.Data {
