@@ -23,7 +23,7 @@ type statusServer struct {
 func serve(listen string, arc *archiver.Archiver) (*statusServer, error) {
 	reg := prometheus.NewRegistry()
 	for _, c := range []prometheus.Collector{arc.Collector(), collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

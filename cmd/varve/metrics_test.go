@@ -161,3 +161,19 @@ func TestMetricsDocumentEveryAlarm(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsRegisteredGlobally makes both collectors, and looks at the registry of the
+// process.
+func TestNothingIsRegisteredGlobally(t *testing.T) {
+	storeFamilies(t)
+	archiverFamilies(t)
+	all, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		if strings.HasPrefix(f.GetName(), "varve_") {
+			t.Errorf("%s is in the global registry", f.GetName())
+		}
+	}
+}
