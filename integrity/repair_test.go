@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -709,19 +710,20 @@ func TestRepairWithFailingCalls(t *testing.T) {
 		before := p.fs.Clone()
 		_, wasErr := heldBy(p.fs)
 		for _, once := range []bool{true, false} {
-			step := 1
+			step := int64(1)
 			if !once && os.Getenv("VARVE_DAMAGE") == "" {
 				step = 7
 			}
-			for n := 1; ; n += step {
+			for n := int64(1); ; n += step {
 				fsys := p.fs.Clone()
-				calls, hit := 0, false
+				var calls atomic.Int64 // several goroutines make them
+				var hit atomic.Bool
 				fsys.Fail(func(op crashfs.Op) error {
 					if op.Kind == crashfs.OpUnlock {
 						return nil // the end of the process does it
 					}
-					if calls++; calls == n || calls > n && !once {
-						hit = true
+					if now := calls.Add(1); now == n || now > n && !once {
+						hit.Store(true)
 						return syscall.EIO
 					}
 					return nil
@@ -729,7 +731,7 @@ func TestRepairWithFailingCalls(t *testing.T) {
 				o := integrity.RepairOptions{From: copyOfStore(x.fs)}
 				done, err := integrity.Repair(t.Context(), fsys, o)
 				fsys.Fail(nil)
-				if !hit {
+				if !hit.Load() {
 					break
 				}
 				if _, err := heldBy(fsys); wasErr == nil && err != nil {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/varve-db/varve/integrity"
@@ -241,22 +242,23 @@ func TestSalvageOfCuts(t *testing.T) {
 func TestSalvageWithAFailingDisk(t *testing.T) {
 	x := newFixture(t)
 	for _, once := range []bool{true, false} {
-		for n := 1; ; n++ {
+		for n := int64(1); ; n++ {
 			fsys := x.fs.Clone()
-			reads, hit := 0, false
+			var reads atomic.Int64 // files are read by several goroutines
+			var hit atomic.Bool
 			fsys.Fail(func(op crashfs.Op) error {
 				if op.Kind != crashfs.OpRead && op.Kind != crashfs.OpOpen {
 					return nil
 				}
-				if reads++; reads == n || reads > n && !once {
-					hit = true
+				if now := reads.Add(1); now == n || now > n && !once {
+					hit.Store(true)
 					return errors.New("the disk fails")
 				}
 				return nil
 			})
 			s, got, err := salvaged(t, fsys)
 			must(t, err)
-			if !hit {
+			if !hit.Load() {
 				break
 			}
 			if _, names := got[""]; names {

@@ -234,10 +234,10 @@ func (st *Standing) judgeBare(live bool) error {
 					return err
 				}
 			}
-		case live && e.ID > st.Newest.ID: // begun since the folder was listed
+		case live && e.ID > st.Newest.Header.Ref.ID: // begun since the folder was listed
 		case e.ID == st.Newest.Header.Replaced.ID && !e.Sealed:
 			st.Tmps = append(st.Tmps, e.Name) // recovery kept its bytes and could not remove it any more
-		case st.tolerate && e.ID < st.Newest.ID: // if it is of the set, it is missing there
+		case st.tolerate && e.ID < st.Newest.Header.Ref.ID: // if it is of the set, it is missing there
 			st.Problems = append(st.Problems, InFile(st.FS.Path(e.Name), e.Err))
 		default:
 			return InFile(st.FS.Path(e.Name), e.Err)

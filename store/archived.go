@@ -80,7 +80,7 @@ func flat(fsys vfs.FS, folders []string) (vfs.FS, error) {
 				continue
 			}
 			if a.real[name] != "" { // on another timeline
-				name = fmt.Sprintf("9%019d.seg", len(a.real))
+				name = fmt.Sprintf("1%019d.seg", len(a.real)) // the name of an id that no store comes to
 			}
 			a.real[name] = folder + "/" + d.Name()
 			a.list = append(a.list, renamed{d, name})

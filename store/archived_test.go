@@ -98,3 +98,51 @@ func TestOpenReadOnlyOnAnArchive(t *testing.T) {
 		t.Errorf("an archive of two stores: %v", err)
 	}
 }
+
+// TestArchiveWithOneIDOnTwoTimelines opens an archive in which two copies of one store,
+// both written to, have segments of the same id: one must not hide the other.
+func TestArchiveWithOneIDOnTwoTimelines(t *testing.T) {
+	base, archive := filepath.Join(t.TempDir(), "s"), t.TempDir()
+	makeStore(t, base, 10)
+	var lines []string
+	for _, name := range []string{"a", "b"} {
+		dir := filepath.Join(t.TempDir(), name)
+		if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+			t.Fatal(err)
+		}
+		db, err := Open(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := db.Put([]byte("who"), []byte(name)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.Seal(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lines = append(lines, db.OpenReport().Timeline.String())
+		mustClose(t, db)
+		ship(t, dir, archive)
+	}
+	fsys, err := unarchive(vfs.Dir(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := integrity.Look(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := map[string]int{}
+	for _, e := range s.Files {
+		n[e.Header.Ref.Timeline.String()]++
+	}
+	if n[lines[0]] == 0 || n[lines[0]] != n[lines[1]] || len(s.Others) > 0 {
+		t.Errorf("segments by timeline: %v, want as many of %v; others: %v", n, lines, s.Others)
+	}
+	// Neither is the newest state of the other, so none is shown for it.
+	if _, err := OpenReadOnly(archive, nil); !isCorrupt(err) {
+		t.Errorf("an archive with two newest states: %v", err)
+	}
+}

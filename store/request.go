@@ -2,7 +2,8 @@ package store
 
 import (
 	"errors"
-	"io/fs"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/varve-db/varve/integrity"
@@ -13,6 +14,10 @@ import (
 // writer looks for it once a second, seals the log if it holds objects or
 // deletions, and removes the file: when it is gone, what had been committed when it
 // was made is sealed.
+//
+// One request may take the place of another, by rename or by writing to it again. It should
+// hold a few bytes that no other does, by which the writer tells whether it is still the
+// one that it answered.
 const SealRequest = integrity.ReceiptsName + "/seal-now"
 
 // requestEvery is how often the writer looks for a request. It costs one call
@@ -36,17 +41,42 @@ func (db *DB) heed() {
 	}
 }
 
-// answer does what a request asks for, if there is one.
+// answer does what a request asks for, if there is one. One that was made
+// meanwhile, perhaps of objects that are not sealed, is left for the next time.
 func (db *DB) answer() error {
-	if info, err := db.fs.Stat(SealRequest); err != nil || !info.Mode().IsRegular() {
-		return nil
+	asked, err := db.requested()
+	if err != nil || asked == "" {
+		return err
 	}
 	if _, err := db.Seal(); err != nil {
 		return err
 	}
-	err := db.fs.Remove(SealRequest)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // another process took its request back
+	if now, err := db.requested(); err != nil || now != asked {
+		return err
 	}
-	return err
+	return ignoreAbsent(db.fs.Remove(SealRequest)) // another process may have taken its request back
+}
+
+// requested tells one request from another; empty: there is none.
+func (db *DB) requested() (string, error) {
+	info, err := db.fs.Stat(SealRequest)
+	if err != nil {
+		return "", ignoreAbsent(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", nil
+	}
+	f, err := db.fs.Open(SealRequest)
+	if err != nil {
+		return "", ignoreAbsent(err)
+	}
+	var b [64]byte
+	n, err := f.ReadAt(b[:], 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d %d %q", info.ModTime().UnixNano(), info.Size(), b[:n]), nil
 }

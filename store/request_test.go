@@ -5,7 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
 )
 
 // ask makes the request to seal, and waits until it was answered.
@@ -73,4 +77,67 @@ func TestSealRequestOfAFailedLog(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the request is gone: %v", err)
 	}
+}
+
+// TestSealRequestMadeMeanwhile makes a request while the one before is answered: it
+// is about objects that came after the seal, so it is not removed with that one.
+func TestSealRequestMadeMeanwhile(t *testing.T) {
+	const then = 1_700_000_000
+	for _, c := range []struct {
+		name, first, second string
+		later               int64
+	}{
+		{"with other content", "one", "two", 0},
+		{"with none, later", "", "", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, SealRequest)
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			request := func(content string, at int64) {
+				temp := filepath.Join(dir, "receipts", ".tmp-request")
+				must(os.WriteFile(temp, []byte(content), 0o600))
+				must(os.Chtimes(temp, time.Unix(at, 0), time.Unix(at, 0)))
+				must(os.Rename(temp, path))
+			}
+			w := &atSeal{FS: vfs.Dir(dir)}
+			db, err := openFS(w, resolve(t, Options{}))
+			must(err)
+			defer mustClose(t, db)
+			must(os.Mkdir(filepath.Dir(path), 0o700))
+			must(db.Put([]byte("a"), []byte("1")))
+			w.then = func() { request(c.second, then+c.later) }
+			request(c.first, then)
+			eventually(t, "the first to be answered", func() bool { return len(glob(t, dir, "*.seg")) == 1 })
+			must(db.Put([]byte("b"), []byte("2")))
+			eventually(t, "the second to be answered", func() bool {
+				_, err := os.Stat(path)
+				return errors.Is(err, fs.ErrNotExist)
+			})
+			if n := len(glob(t, dir, "*.seg")); n != 2 {
+				t.Errorf("%d segments when the second request is gone, want 2", n)
+			}
+		})
+	}
+}
+
+// atSeal calls then, once, when a log gets the name of a sealed segment.
+type atSeal struct {
+	vfs.FS
+	then func()
+}
+
+func (f *atSeal) Rename(from, to string) error {
+	err := f.FS.Rename(from, to)
+	if f.then != nil && strings.HasSuffix(to, ".seg") {
+		f.then()
+		f.then = nil
+	}
+	return err
 }

@@ -64,7 +64,7 @@ func (f *FS) CutAt(n int) {
 // Fail sets a hook that is called before each call; the error that it returns
 // is given to the caller, and the call is not made. (A sync that fails so loses
 // what it was to write; a *ShortWrite writes a part.) The hook may block, and
-// other calls go on meanwhile; op.N is then the number that the operation will
+// other calls go on meanwhile, and call it, too; op.N is then the number that the operation will
 // have if none overtakes it. Nil takes the hook away.
 func (f *FS) Fail(hook func(op Op) error) {
 	f.mu.Lock()
