@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -88,14 +87,14 @@ func (a *app) storeFolder() (string, error) {
 // receiptsFolder is where receipts and state are kept.
 func receiptsFolder(dir, state string) (vfs.FS, error) {
 	if state == "" {
-		return vfs.Dir(filepath.Join(dir, "receipts")), nil
+		return archiver.ReceiptsDir(dir), nil
 	}
 	a, err1 := os.Stat(dir)
 	b, err2 := os.Stat(state)
 	if err1 == nil && err2 == nil && os.SameFile(a, b) {
 		return nil, usagef("--state %s is the store's own folder; name another, which holds nothing else", state)
 	}
-	return vfs.Dir(state), nil
+	return archiver.StateDir(state), nil
 }
 
 // archiveError says what can be done about an error of an archive, where it does not
