@@ -40,10 +40,7 @@ func (a *Archiver) verified(ctx context.Context, seg Sealed, f *opened) (*Shipme
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-a.verifying }()
-	a.mu.Lock()
-	s := a.checked[seg.Ref]
-	a.mu.Unlock()
-	if s != nil && s.Size == f.size {
+	if s := a.known(seg, f); s != nil {
 		return s, nil
 	}
 	s, err := verify(ctx, f, f.size)
@@ -56,11 +53,26 @@ func (a *Archiver) verified(ctx context.Context, seg Sealed, f *opened) (*Shipme
 	if s.Ref != seg.Ref || s.Store != seg.Store {
 		return nil, errGone
 	}
+	a.know(seg, s)
+	return s, nil
+}
+
+// known returns what is known of a segment whose file is open, or nil.
+func (a *Archiver) known(seg Sealed, f *opened) *Shipment {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.checked[seg.Ref]; s != nil && s.Size == f.size {
+		return s
+	}
+	return nil
+}
+
+// know remembers a segment that was verified.
+func (a *Archiver) know(seg Sealed, s *Shipment) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.checked[seg.Ref] = s
 	delete(a.aside, seg.Name)
-	return s, nil
 }
 
 // unverify has a segment read again before it is sent again.

@@ -120,24 +120,17 @@ func (r *restorer) have(ctx context.Context, x Stored) (s *Shipment, at *localSe
 
 // glance checks no more of a segment than header and footer.
 func glance(f vfs.File, x *localSeg) (*Shipment, error) {
-	r, err := segment.NewReader(f, x.size)
+	r, foot, err := footed(f, x.size)
 	if err != nil {
 		return nil, err
 	}
-	foot, err := r.OpenFooter()
-	if errors.Is(err, segment.ErrNoFooter) {
-		err = &segment.CorruptError{Segment: x.hdr.Ref, Offset: x.size, Reason: "a sealed segment without a footer"}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &Shipment{Store: x.hdr.UUID, Ref: x.hdr.Ref, Kind: x.hdr.Kind, Size: x.size, Summary: foot.Summary}, nil
+	return shipment(r, foot, [32]byte{}), nil
 }
 
 // fetchCut fetches the beginning of the log that is cut, and checks its records.
 func (r *restorer) fetchCut(ctx context.Context, c *CutLog) error {
 	name := segmentName(r.plan.Store, c.Ref)
-	return r.get.try(ctx, name, tmpName(c.Ref.ID), c.Offset, func(f vfs.File) error {
+	return r.get.try(ctx, name, tmpName(c.Ref.ID), c.Offset, func(f vfs.File, _ *digests) error {
 		last := c.FirstSeq - 1
 		for rec, err := range records(f, c.Offset) {
 			if err != nil {

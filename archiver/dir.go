@@ -2,7 +2,6 @@ package archiver
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +17,8 @@ import (
 )
 
 const (
-	objectMode = 0o400 // nobody writes to an object any more
-	copyBuffer = 256 << 10
+	objectMode = 0o400     // nobody writes to an object any more
+	copyBuffer = 256 << 10 // stays in the processor's cache between reading, writing and hashing
 )
 
 // DirOptions are the options of OpenDir.
@@ -39,6 +38,8 @@ type DirOptions struct {
 type Dir struct {
 	fsys vfs.FS
 	url  string
+
+	folders *folderSync
 
 	mu      sync.Mutex      // guards settled, and is held while folders are made
 	settled map[string]bool // folders whose names are durable, with those above
@@ -71,7 +72,7 @@ func OpenDir(path string, o *DirOptions) (*Dir, error) {
 
 // openDirFS is the target in fsys.
 func openDirFS(fsys vfs.FS, url string) *Dir {
-	return &Dir{fsys: fsys, url: url, settled: map[string]bool{".": true}}
+	return &Dir{fsys: fsys, url: url, folders: newFolderSync(fsys), settled: map[string]bool{".": true}}
 }
 
 // URL returns file:// and the absolute path.
@@ -80,6 +81,12 @@ func (d *Dir) URL() string { return d.url }
 // Put implements Target. The bytes go to a temporary file in the object's
 // folder first, and are synced there; the link makes them visible.
 func (d *Dir) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
+	return d.putChecked(ctx, name, r, size, has(sum))
+}
+
+// putChecked is Put of content whose SHA-256 is not known before: check judges what
+// was written, and hashed as it was written, before it is synced and can be seen.
+func (d *Dir) putChecked(ctx context.Context, name string, r io.ReaderAt, size int64, check judge) error {
 	err := checkName(name)
 	if err == nil {
 		if _, serr := d.fsys.Stat(name); serr == nil { // the link would say so too, after all the copying
@@ -87,18 +94,31 @@ func (d *Dir) Put(ctx context.Context, name string, r io.ReaderAt, size int64, s
 		}
 	}
 	if err == nil {
-		err = d.put(ctx, name, r, size, sum)
+		err = d.put(ctx, name, r, size, check)
 	}
 	return d.fail("put", name, err)
 }
 
-func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
+// A judge decides whether a file that was written may become an object.
+type judge func(file io.ReaderAt, d *digests) error
+
+// has is the judge that asks for a SHA-256.
+func has(sum [32]byte) judge {
+	return func(_ io.ReaderAt, d *digests) error {
+		if got := d.whole(); got != sum {
+			return fmt.Errorf("what is to be stored has SHA-256 %v and not %v: it changed since it was verified; try again", Digest(got), Digest(sum))
+		}
+		return nil
+	}
+}
+
+func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, check judge) error {
 	dir := path.Dir(name)
 	if err := d.settle(dir, true); err != nil {
 		return err
 	}
 	temp := path.Join(dir, newTemp())
-	err := d.write(ctx, temp, r, size, sum)
+	err := d.write(ctx, temp, r, size, check)
 	if err == nil {
 		err = d.link(temp, name)
 	}
@@ -113,16 +133,20 @@ func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, s
 	if err = errors.Join(err, ignoreAbsent(d.fsys.Remove(temp))); err != nil {
 		return err
 	}
-	return d.fsys.SyncDir(dir) // makes the object's name durable
+	return d.folders.sync(dir) // makes the object's name durable
 }
 
 // write makes a file with the bytes of r, durable but for its name.
-func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
+func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64, check judge) error {
 	f, err := d.fsys.Create(name)
 	if err != nil {
 		return err
 	}
-	if err = copyAll(ctx, f, r, size, sum); err == nil {
+	sums := newDigests(size)
+	if err = copyAll(ctx, f, r, size, sums); err == nil {
+		err = check(f, sums)
+	}
+	if err == nil {
 		err = f.Chmod(objectMode)
 	}
 	if err == nil {
@@ -131,9 +155,8 @@ func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64,
 	return errors.Join(err, f.Close())
 }
 
-// copyAll copies size bytes, which must have the SHA-256 sum.
-func copyAll(ctx context.Context, f vfs.File, r io.ReaderAt, size int64, sum [32]byte) error {
-	hash := sha256.New()
+// copyAll copies size bytes, and hashes what it writes.
+func copyAll(ctx context.Context, f vfs.File, r io.ReaderAt, size int64, sums *digests) error {
 	buf := make([]byte, min(size, copyBuffer))
 	for off := int64(0); off < size; {
 		if err := ctx.Err(); err != nil {
@@ -143,15 +166,12 @@ func copyAll(ctx context.Context, f vfs.File, r io.ReaderAt, size int64, sum [32
 		if n, err := r.ReadAt(p, off); n < len(p) {
 			return fmt.Errorf("read what is to be stored, at offset %d of %d: %w", off+int64(n), size, err)
 		}
-		hash.Write(p)
 		if _, err := f.WriteAt(p, off); err != nil {
 			return err
 		}
 		f.WriteBack(off, int64(len(p)))
+		sums.add(p)
 		off += int64(len(p))
-	}
-	if got := Digest(hash.Sum(nil)); got != sum {
-		return fmt.Errorf("what is to be stored has SHA-256 %v and not %v: it changed since it was verified; try again", got, Digest(sum))
 	}
 	return ctx.Err()
 }

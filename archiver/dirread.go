@@ -50,7 +50,7 @@ func (d *Dir) Sum(ctx context.Context, name string) (Info, error) {
 		err = d.settle(path.Dir(name), false)
 	}
 	if err == nil {
-		err = d.fsys.SyncDir(path.Dir(name))
+		err = d.folders.sync(path.Dir(name))
 	}
 	if err != nil {
 		return Info{}, d.fail("read", name, err)

@@ -32,9 +32,11 @@ func (f *fetcher) segment(ctx context.Context, x Stored) (s *Shipment, err error
 	name := segmentName(f.store, x.Ref)
 	damaged := false
 	for n := 1; ; n++ {
-		err = f.try(ctx, name, tmpName(x.Ref.ID), x.Size, func(file vfs.File) error {
-			s, err = f.isSegment(ctx, file, x)
-			return err
+		err = f.try(ctx, name, tmpName(x.Ref.ID), x.Size, func(file vfs.File, d *digests) error {
+			if s, err = d.segment(file, x.Size); err != nil {
+				return err
+			}
+			return isRef(s.Store, s.Ref, f.store, x.Ref)
 		})
 		_, corrupt := errors.AsType[*segment.CorruptError](err)
 		switch {
@@ -61,8 +63,9 @@ func worthTrying(err error) bool {
 }
 
 // try makes one attempt to fetch the first size bytes of an object into a file,
-// which check then judges. After an error there is no file.
-func (f *fetcher) try(ctx context.Context, name, tmp string, size int64, check func(vfs.File) error) (err error) {
+// which check then judges, with what they were hashed to as they were written. After
+// an error there is no file.
+func (f *fetcher) try(ctx context.Context, name, tmp string, size int64, check func(vfs.File, *digests) error) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.allowance(size), errTimeout)
 	defer cancel()
 	if err := ignoreAbsent(f.fsys.Remove(tmp)); err != nil {
@@ -82,10 +85,11 @@ func (f *fetcher) try(ctx context.Context, name, tmp string, size int64, check f
 	if err := out.Reserve(size); err != nil && vfs.IsDiskFull(err) {
 		return noRoom(err)
 	}
-	if done, err = f.copy(ctx, out, name, size); err != nil {
+	d := newDigests(size)
+	if done, err = f.copy(ctx, out, d, name, size); err != nil {
 		return err
 	}
-	if err = check(out); err != nil {
+	if err = check(out, d); err != nil {
 		return err
 	}
 	if err := out.Sync(); err != nil { // the bytes, before a name says that they are there
@@ -103,15 +107,15 @@ func (f *fetcher) allowance(size int64) time.Duration {
 	return d
 }
 
-// copy writes the first size bytes of an object to a file. It returns how many
-// it did write.
-func (f *fetcher) copy(ctx context.Context, out vfs.File, name string, size int64) (off int64, err error) {
+// copy writes the first size bytes of an object to a file, and hashes what it
+// writes. It returns how many it did write.
+func (f *fetcher) copy(ctx context.Context, out vfs.File, d *digests, name string, size int64) (off int64, err error) {
 	in, err := f.a.target.Open(ctx, name, 0, size)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	step := int64(1 << 20)
+	step := int64(copyBuffer)
 	if f.limit != nil {
 		step = int64(f.limit.Burst())
 	}
@@ -136,6 +140,8 @@ func (f *fetcher) copy(ctx context.Context, out vfs.File, name string, size int6
 		if _, err := out.WriteAt(b, off); err != nil {
 			return off, noRoom(err)
 		}
+		out.WriteBack(off, int64(n))
+		d.add(b)
 		off += int64(n)
 		f.track.add(int64(n))
 	}

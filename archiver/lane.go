@@ -52,7 +52,7 @@ type Counts struct {
 
 func newLane(a *Archiver, t Target) *lane {
 	a.metrics.begin(t.URL())
-	return &lane{a: a, target: t, url: t.URL(), wake: make(chan struct{}, 1), copying: make(chan struct{}, 1),
+	return &lane{a: a, target: t, url: t.URL(), wake: make(chan struct{}, 1), copying: make(chan struct{}, 2),
 		done: map[segment.Ref]struct{}{}, queue: queue{jobs: map[segment.Ref]*job{}}}
 }
 

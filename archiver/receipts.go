@@ -25,7 +25,8 @@ import (
 // several processes may write into one folder. Other files of the archiver lie
 // beside the folders; what has a dot in front is a receipt being written.
 type Receipts struct {
-	fsys vfs.FS
+	fsys    vfs.FS
+	folders *folderSync
 
 	mu      sync.Mutex      // guards settled
 	settled map[string]bool // targets whose folders were synced, and no Write failed since
@@ -36,7 +37,7 @@ func OpenReceipts(fsys vfs.FS) (*Receipts, error) {
 	if err := fsys.Mkdir("."); err != nil {
 		return nil, unwritten(fsys.Path("."), err)
 	}
-	r := &Receipts{fsys: fsys, settled: map[string]bool{}}
+	r := &Receipts{fsys: fsys, folders: newFolderSync(fsys), settled: map[string]bool{}}
 	return r, r.tidy()
 }
 
@@ -192,7 +193,7 @@ func (r *Receipts) Write(receipt Receipt) error {
 func (r *Receipts) add(target, name string, b []byte) error {
 	err := r.create(name, b)
 	if err == nil {
-		err = r.fsys.SyncDir(target)
+		err = r.folders.sync(target)
 	}
 	if err != nil {
 		r.mu.Lock()

@@ -41,6 +41,11 @@ func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 		return outcome{}, a.setAside(seg, err)
 	}
 	defer f.Close()
+	if dir, ok := l.target.(*Dir); ok && a.known(seg, f) == nil {
+		if _, err := dir.Stat(ctx, segmentName(seg.Store, seg.Ref)); errors.Is(err, ErrNotExist) {
+			return l.shipChecked(ctx, dir, seg, f)
+		}
+	}
 	s, err := a.verified(ctx, seg, f)
 	if err != nil {
 		return outcome{}, err
@@ -52,10 +57,15 @@ func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 	if err == nil {
 		err = l.receipt(ctx, s)
 	}
+	return outcome{sent, s.Size, time.Since(begun)}, inTime(ctx, err)
+}
+
+// inTime is err, with the reason where ctx is what ended the attempt.
+func inTime(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
-	return outcome{sent, s.Size, time.Since(begun)}, err
+	return err
 }
 
 // store has the target hold the segment: it asks, sends, and asks again where the
@@ -65,10 +75,20 @@ func (l *lane) store(ctx context.Context, f io.ReaderAt, s *Shipment) (sent bool
 	if there || err != nil {
 		return false, err
 	}
+	err = l.target.Put(ctx, segmentName(s.Store, s.Ref), l.paced(ctx, f), s.Size, s.SHA256)
+	return l.resolve(ctx, s, err)
+}
+
+// paced returns the segment's file, to be read no faster than what is sent may be.
+func (l *lane) paced(ctx context.Context, f io.ReaderAt) io.ReaderAt {
 	if l.a.limit != nil {
-		f = paced{ctx, f, l.a.limit}
+		return paced{ctx, f, l.a.limit}
 	}
-	err = l.target.Put(ctx, segmentName(s.Store, s.Ref), f, s.Size, s.SHA256)
+	return f
+}
+
+// resolve reports whether a segment was sent, given how its put ended.
+func (l *lane) resolve(ctx context.Context, s *Shipment, err error) (sent bool, _ error) {
 	if err == nil {
 		return true, nil
 	}

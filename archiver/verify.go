@@ -22,14 +22,7 @@ type Shipment struct {
 // it is the file that was sealed. The error is a *segment.CorruptError, wraps
 // segment.ErrVersion, or is that of reading.
 func verify(ctx context.Context, src io.ReaderAt, size int64) (*Shipment, error) {
-	r, err := segment.NewReader(until{ctx, src}, size)
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.OpenFooter()
-	if errors.Is(err, segment.ErrNoFooter) {
-		return nil, &segment.CorruptError{Segment: r.Header.Ref, Offset: size, Reason: "a sealed segment without a footer"}
-	}
+	r, f, err := footed(until{ctx, src}, size)
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +30,27 @@ func verify(ctx context.Context, src io.ReaderAt, size int64) (*Shipment, error)
 	if err != nil {
 		return nil, err
 	}
+	return shipment(r, f, sum), nil
+}
+
+// footed opens header and footer of a sealed segment.
+func footed(src io.ReaderAt, size int64) (*segment.Reader, *segment.Footer, error) {
+	r, err := segment.NewReader(src, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := r.OpenFooter()
+	if errors.Is(err, segment.ErrNoFooter) {
+		err = &segment.CorruptError{Segment: r.Header.Ref, Offset: size, Reason: "a sealed segment without a footer"}
+	}
+	return r, f, err
+}
+
+func shipment(r *segment.Reader, f *segment.Footer, sum [32]byte) *Shipment {
 	return &Shipment{
 		Store: r.Header.UUID, Ref: r.Header.Ref, Kind: r.Header.Kind,
-		Size: size, SHA256: sum, Summary: f.Summary,
-	}, nil
+		Size: r.Size, SHA256: sum, Summary: f.Summary,
+	}
 }
 
 // until reads from src until ctx ends.

@@ -1,0 +1,51 @@
+package archiver
+
+import (
+	"crypto/sha256"
+	"hash"
+	"io"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// digests hashes the bytes of a segment file as they go by, in order: to the SHA-256
+// of the whole file, and to that which its footer holds of all before.
+type digests struct {
+	sum   hash.Hash
+	at    int64    // hashed so far
+	inner int64    // where the footer's own digest begins, less than 0 where no footer fits
+	got   [32]byte // of all before inner
+}
+
+// newDigests returns the digests of a file of size bytes.
+func newDigests(size int64) *digests {
+	return &digests{sum: sha256.New(), inner: (&segment.Summary{FileSize: size}).Digested()}
+}
+
+// add hashes the bytes that follow.
+func (d *digests) add(p []byte) {
+	if n := d.inner - d.at; n >= 0 && n <= int64(len(p)) {
+		d.sum.Write(p[:n])
+		d.got = [32]byte(d.sum.Sum(nil))
+		d.at, p = d.inner, p[n:]
+	}
+	d.sum.Write(p)
+	d.at += int64(len(p))
+}
+
+// whole returns the SHA-256 of all that was added.
+func (d *digests) whole() [32]byte { return [32]byte(d.sum.Sum(nil)) }
+
+// segment proves that what was added is, byte for byte, a file that was sealed. file
+// is where it was written to: header and footer are read there, and no more. The
+// errors are those of verify.
+func (d *digests) segment(file io.ReaderAt, size int64) (*Shipment, error) {
+	r, f, err := footed(file, size)
+	if err != nil {
+		return nil, err
+	}
+	if d.at != size || d.got != f.SHA256 {
+		return nil, &segment.CorruptError{Segment: r.Header.Ref, Offset: d.inner, Reason: "SHA-256 of the file"}
+	}
+	return shipment(r, f, d.whole()), nil
+}

@@ -1,0 +1,84 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// A folder takes a segment in one pass: it is verified as it is copied, and gets its
+// name only if it is sound. Other targets must be told the SHA-256 beforehand, so
+// for them it is read twice.
+
+// errDoubt is the error of a copy that is no sound segment.
+var errDoubt = errors.New("the copy is not the segment that was sealed")
+
+// shipChecked is ship to a folder that has no object of the segment's name.
+func (l *lane) shipChecked(ctx context.Context, dir *Dir, seg Sealed, f *opened) (outcome, error) {
+	done, err := l.turn(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer done()
+	begun := time.Now()
+	within, cancel := withTimeout(ctx, l.a.opt.allowance(f.size))
+	defer cancel()
+	src := &noting{src: l.paced(within, f)}
+	var s *Shipment
+	err = dir.putChecked(within, segmentName(seg.Store, seg.Ref), src, f.size, func(file io.ReaderAt, d *digests) error {
+		defer done() // what follows is the disk's work
+		found, err := d.segment(file, f.size)
+		if err != nil || found.Ref != seg.Ref || found.Store != seg.Store {
+			return errDoubt
+		}
+		s = found
+		l.a.know(seg, s)
+		return nil
+	})
+	if s == nil && (src.failed || errors.Is(err, errDoubt)) && within.Err() == nil {
+		done()
+		if _, bad := l.a.verified(ctx, seg, f); bad != nil { // names what is wrong with it, and sets it aside
+			return outcome{}, bad
+		}
+	}
+	if s == nil {
+		return outcome{}, inTime(within, fmt.Errorf("%s: segment %v: %w", l.url, seg.Ref, err))
+	}
+	sent, err := l.resolve(within, s, err)
+	if err == nil {
+		err = l.receipt(within, s)
+	}
+	return outcome{sent, s.Size, time.Since(begun)}, inTime(within, err)
+}
+
+// turn waits until no other segment is copied to the target: to hash several at once
+// would take more than a core. done ends the turn, and may be called again.
+func (l *lane) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case l.copying <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	over := false
+	return func() {
+		if !over {
+			over = true
+			<-l.copying
+		}
+	}, nil
+}
+
+// noting remembers that src failed.
+type noting struct {
+	src    io.ReaderAt
+	failed bool
+}
+
+// ReadAt implements io.ReaderAt, for one goroutine.
+func (n *noting) ReadAt(b []byte, off int64) (int, error) {
+	m, err := n.src.ReadAt(b, off)
+	n.failed = n.failed || m < len(b)
+	return m, err
+}
