@@ -253,3 +253,56 @@ func TestAllowDamagedNewestLog(t *testing.T) {
 		}
 	}
 }
+
+// TestAllowDamagedWrongTable opens, at level Full, a store with a segment whose table is
+// sound by its checksums and not that of its records: it tells nothing.
+func TestAllowDamagedWrongTable(t *testing.T) {
+	h := newHurt(t, 13)
+	ref := h.refs[2]
+	name := sealName(ref.ID)
+	h.fs.SetBytes(name, otherRecords(t, h.fs, name))
+	r, err := openReader(h.fs, resolve(t, Options{AllowDamaged: true, Integrity: integrity.Full}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if f := r.OpenReport().Findings; len(f) == 0 || f[0].Kind != integrity.WrongTable {
+		t.Fatalf("findings: %+v", f)
+	}
+	doubtful := func(key string) bool {
+		n, ever := h.newest[key]
+		return !ever || n.ID <= ref.ID
+	}
+	if h.check(t, r, doubtful) == 0 {
+		t.Error("no key is refused")
+	}
+	if _, err := r.Get([]byte("new 00")); !isCorrupt(err) { // which only the records know
+		t.Errorf("a key that the table lacks: %v", err)
+	}
+}
+
+// otherRecords returns the bytes of a sealed segment with other keys in its records, of the
+// same lengths, and the footer that it had.
+func otherRecords(t *testing.T, fsys *crashfs.FS, name string) []byte {
+	t.Helper()
+	b := bytes.Clone(fsys.Bytes(name))
+	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rec, err := range r.Records(segment.Span{To: f.RecordsEnd, Depth: segment.WithValues}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := *rec
+		if c.Kind == segment.Put {
+			c.Key = append([]byte("new"), rec.Key[3:]...)
+		}
+		copy(b[rec.Offset:], r.Place().AppendRecord(append([]byte(nil), b[:rec.Offset]...), rec.Offset, &c)[rec.Offset:])
+	}
+	return b
+}
