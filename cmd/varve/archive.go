@@ -101,7 +101,7 @@ func receiptsFolder(dir, state string) (vfs.FS, error) {
 // say so itself.
 func archiveError(err error) error {
 	if errors.Is(err, archiver.ErrDenied) {
-		return fmt.Errorf("%w; see that the user of this process may write there", err)
+		return err // it says who may do what
 	}
 	return nextStep(err)
 }
