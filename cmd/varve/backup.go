@@ -53,8 +53,8 @@ func (c *catalogFlags) open(ctx context.Context) (*archiver.Archive, segment.UUI
 	if err != nil {
 		return nil, segment.UUID{}, archiveError(err)
 	}
-	uuid, err := arc.Store(ctx, c.store)
-	return arc, uuid, archiveError(err)
+	uuid, err := storeOf(ctx, arc, c.store)
+	return arc, uuid, err
 }
 
 // catalogCommand completes a command that works on the backups of one store.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -95,12 +96,21 @@ func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Arch
 	if err != nil {
 		return nil, nil, archiveError(err)
 	}
-	uuid, err := a.Store(ctx, p.store)
+	uuid, err := storeOf(ctx, a, p.store)
 	if err != nil {
-		return nil, nil, archiveError(err)
+		return nil, nil, err
 	}
 	plan, err := a.Plan(ctx, uuid, pt)
 	return a, plan, archiveError(err)
+}
+
+// storeOf returns the store that --store names, or the only one there is.
+func storeOf(ctx context.Context, a *archiver.Archive, want string) (segment.UUID, error) {
+	uuid, err := a.Store(ctx, want)
+	if want != "" && err != nil && (uuid == segment.UUID{} || errors.Is(err, archiver.ErrNotExist)) {
+		return uuid, usagef("--store: %w", err) // no UUID, or one that is not there
+	}
+	return uuid, archiveError(err)
 }
 
 // parseAt reads a time, or how long ago it was.
