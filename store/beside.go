@@ -46,7 +46,8 @@ func whileWritten(fsys vfs.FS, look func(live bool) error) error {
 		if err == nil && lockErr == nil && now == live || i == tries {
 			return err
 		}
-		again := now != live || live && (errors.Is(err, ErrMissing) || isCorrupt(err)) || errors.Is(err, fs.ErrNotExist) && i < 3
+		gone := errors.Is(err, fs.ErrNotExist)
+		again := now != live || live && (gone || errors.Is(err, ErrMissing) || isCorrupt(err)) || gone && i < 3
 		if !again {
 			return errors.Join(err, lockErr)
 		}
