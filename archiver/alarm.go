@@ -13,7 +13,8 @@ import (
 type AlarmKind string
 
 // The kinds of an Alarm. The first three stop a target for good, until the archiver
-// is started again; the others end when it works again.
+// is started again; the others end when it works again. So does AlarmIdentity for a target
+// that Run has not yet seen as an archive.
 const (
 	AlarmConflict      AlarmKind = "conflict"      // the target holds other content under a segment's name
 	AlarmIdentity      AlarmKind = "identity"      // the target is not the archive that it was, or none

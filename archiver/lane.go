@@ -14,7 +14,8 @@ import (
 // lane is all that concerns one target. What goes on in one lane holds up no other.
 type lane struct {
 	a      *Archiver
-	target Target
+	target Target                                // nil: not open yet
+	open   func(context.Context) (Target, error) // opens it
 	url    string
 	wake   chan struct{} // a token: something changed
 
@@ -50,9 +51,9 @@ type Counts struct {
 	Failures int64 `json:"failures"` // failed attempts
 }
 
-func newLane(a *Archiver, t Target) *lane {
-	a.metrics.begin(t.URL())
-	return &lane{a: a, target: t, url: t.URL(), wake: make(chan struct{}, 1), copying: make(chan struct{}, 2),
+func newLane(a *Archiver, url string, t Target) *lane {
+	a.metrics.begin(url)
+	return &lane{a: a, target: t, url: url, wake: make(chan struct{}, 1), copying: make(chan struct{}, 2),
 		done: map[segment.Ref]struct{}{}, queue: queue{jobs: map[segment.Ref]*job{}}}
 }
 
@@ -68,6 +69,9 @@ func (l *lane) poke() {
 func (l *lane) begin(ctx context.Context) error {
 	ctx, cancel := withTimeout(ctx, l.a.opt.Timeout)
 	defer cancel()
+	if err := l.reach(ctx); err != nil {
+		return err
+	}
 	id, err := Identify(ctx, l.target)
 	if err != nil {
 		return err
@@ -109,6 +113,22 @@ func (l *lane) recall(s *Status) {
 	for _, r := range refs {
 		l.done[r] = struct{}{}
 	}
+}
+
+// reach opens the target, if it is not open.
+func (l *lane) reach(ctx context.Context) error {
+	if l.target != nil {
+		return nil
+	}
+	t, err := l.open(ctx)
+	if errors.Is(err, ErrNotExist) {
+		err = fmt.Errorf("%w: %w", ErrNoIdentity, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.url, err)
+	}
+	l.target = t
+	return nil
 }
 
 // offer puts what the newest listing has and the target has not into the queue.
@@ -323,7 +343,7 @@ func (l *lane) fail(era int, err error) {
 	if kind == "" && l.failures >= failingAfter {
 		kind = AlarmFailing
 	}
-	if kind == "" || l.alarm != nil && l.alarm.Kind.final() {
+	if kind == "" || l.stopped != nil {
 		return
 	}
 	if l.alarm == nil || l.alarm.Kind != kind {
@@ -331,9 +351,16 @@ func (l *lane) fail(era int, err error) {
 		l.a.opt.Logger.Error("alarm", "target", l.url, "kind", kind, "err", err)
 	}
 	l.alarm.Message = err.Error()
-	if kind.final() {
+	if kind.final() && !l.waits(kind) {
 		l.stopped = err
 	}
+}
+
+// waits reports whether an alarm that ends a lane does not end this one: what was not
+// the archive yet may become it, when its disk is mounted. What was it and is it no
+// more is for a person to look at. The caller holds l.mu.
+func (l *lane) waits(kind AlarmKind) bool {
+	return kind == AlarmIdentity && l.id.ID == "" && !l.once
 }
 
 // settled ends the count of failures, and an alarm that time healed, where there is
@@ -355,7 +382,7 @@ func (l *lane) succeed() {
 		l.era++
 	}
 	l.failures, l.resume, l.lastErr = 0, time.Time{}, nil
-	if l.alarm != nil && !l.alarm.Kind.final() {
+	if l.alarm != nil && l.stopped == nil {
 		l.a.opt.Logger.Info("alarm ended", "target", l.url, "kind", l.alarm.Kind)
 		l.alarm = nil
 	}

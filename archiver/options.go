@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +14,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Options of New. Store, Receipts and Targets must be given; the zero value of each
+// Options of New. Store, Receipts and a target must be given; the zero value of each
 // other field is its default.
 type Options struct {
 	// Store is the folder of the store. It is only read.
@@ -25,6 +26,10 @@ type Options struct {
 	// Targets are where each segment is shipped to, each by itself: what holds
 	// up one does not hold up another.
 	Targets []Target
+
+	// Unopened are targets that could not be opened. They count as targets that
+	// cannot be used yet: Run goes on trying, beside those that it can use.
+	Unopened []Unopened
 
 	// Parallel is how many segments are sent to a target at a time. Default 4.
 	Parallel int
@@ -80,18 +85,18 @@ const (
 
 // resolved returns o with the defaults filled in.
 func (o Options) resolved() (Options, error) {
-	if o.Store == nil || o.Receipts == nil || len(o.Targets) == 0 {
+	if o.Store == nil || o.Receipts == nil || len(o.Targets)+len(o.Unopened) == 0 {
 		return o, errors.New("archiver: Options need Store, Receipts and Targets")
 	}
 	if o.Parallel < 0 || o.Rate < 0 || o.Timeout < 0 || o.Poll < 0 || o.SealAfter < 0 || o.MaxLag < 0 || o.Tries < 0 {
 		return o, errors.New("archiver: a negative option")
 	}
 	seen := map[string]bool{}
-	for _, t := range o.Targets {
-		if seen[t.URL()] {
-			return o, fmt.Errorf("the target %s is given twice", t.URL())
+	for _, url := range o.urls() {
+		if seen[url] {
+			return o, fmt.Errorf("the target %s is given twice", url)
 		}
-		seen[t.URL()] = true
+		seen[url] = true
 	}
 	setDefault(&o.Parallel, DefaultParallel)
 	setDefault(&o.Timeout, DefaultTimeout)
@@ -102,6 +107,25 @@ func (o Options) resolved() (Options, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
+}
+
+// urls are those of all targets.
+func (o *Options) urls() (urls []string) {
+	for _, t := range o.Targets {
+		urls = append(urls, t.URL())
+	}
+	for _, u := range o.Unopened {
+		urls = append(urls, u.URL)
+	}
+	return urls
+}
+
+// Unopened is a target that could not be opened: its disk is not mounted, say.
+type Unopened struct {
+	URL string // as the target's own, once it is open
+
+	// Open opens the target. It is called again until it succeeds.
+	Open func(context.Context) (Target, error)
 }
 
 func setDefault[T comparable](p *T, v T) {
@@ -118,7 +142,7 @@ type Archiver struct {
 	source   *Source
 	receipts *Receipts
 	limit    *rate.Limiter // nil: none
-	lanes    []*lane       // one for each target, in the order given
+	lanes    []*lane       // one for each target, in the order given, those to be opened last
 	metrics  *metrics
 	backoff  backoff
 
@@ -154,9 +178,15 @@ func New(o Options) (*Archiver, error) {
 	}
 	last, _ := readStatus(o.Receipts) // where it cannot be read, it is written anew
 	for _, t := range o.Targets {
-		l := newLane(a, t)
-		l.recall(&last)
+		a.lanes = append(a.lanes, newLane(a, t.URL(), t))
+	}
+	for _, u := range o.Unopened {
+		l := newLane(a, u.URL, nil)
+		l.open = u.Open
 		a.lanes = append(a.lanes, l)
+	}
+	for _, l := range a.lanes {
+		l.recall(&last)
 	}
 	return a, nil
 }

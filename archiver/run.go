@@ -16,7 +16,8 @@ const firstLook = time.Second
 
 // Run ships until ctx ends, and then returns nil once the uploads that had begun are
 // done, or Options.Grace is over. It ends by itself only if no target is left that
-// it can go on with, and returns why.
+// it can go on with, and returns why: at the start, where none can be used. A target
+// that is no archive then, beside others that are, is tried again all the time.
 func (a *Archiver) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

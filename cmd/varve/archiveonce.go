@@ -52,7 +52,12 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 	if err != nil {
 		return nil, err
 	}
-	if o.Targets, err = a.openTargets(ctx, flags.to, flags.init); err != nil {
+	if flags.init || len(flags.to) < 2 {
+		o.Targets, err = a.openTargets(ctx, flags.to, flags.init)
+	} else {
+		err = a.openOrLater(ctx, flags.to, &o)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if flags.state == "" {

@@ -85,9 +85,9 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 	if err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
 		return err
 	}
-	targets, terr := a.openTargets(ctx, flags.to, false)
-	err = errors.Join(err, terr)
-	for _, t := range targets {
+	var open archiver.Options
+	err = errors.Join(err, a.openOrLater(ctx, flags.to, &open))
+	for _, t := range open.Targets {
 		if !failed[t.URL()] {
 			err = errors.Join(err, a.createBackup(ctx, t, archiver.CreateOptions{
 				Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"path/filepath"
 	"slices"
 
 	"github.com/varve-db/varve/archiver"
@@ -36,6 +37,40 @@ func openS3(ctx context.Context, u *url.URL) (archiver.Target, error) {
 		return nil, &usageError{err}
 	}
 	return t, nil
+}
+
+// openOrLater opens all archives that --to names. Where some cannot be opened that may
+// be later, such as a folder whose disk is not mounted, they are left for later; but
+// not all of them.
+func (a *app) openOrLater(ctx context.Context, urls []string, o *archiver.Options) error {
+	var failed []error
+	for i, raw := range urls {
+		if slices.Contains(urls[:i], raw) {
+			return usagef("the archive %s is given twice", raw)
+		}
+		t, err := openTarget(ctx, raw, false)
+		u, bad := archiver.ParseURL(raw)
+		switch {
+		case err == nil:
+			o.Targets = append(o.Targets, t)
+		case bad != nil || u.Scheme != "file": // time does not heal a URL
+			return err
+		default:
+			failed = append(failed, err)
+			o.Unopened = append(o.Unopened, archiver.Unopened{URL: folderURL(u.Path), Open: func(ctx context.Context) (archiver.Target, error) {
+				return openTarget(ctx, raw, false)
+			}})
+		}
+	}
+	if len(o.Targets) == 0 {
+		return errors.Join(failed...)
+	}
+	return nil
+}
+
+// folderURL is the URL that an archive in a folder has.
+func folderURL(path string) string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Clean(path))}).String()
 }
 
 // openTargets opens all archives that --to names, and makes them where init is set.
