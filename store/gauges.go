@@ -40,11 +40,15 @@ type gauges struct {
 	before atomic.Pointer[sizeBefore]
 }
 
-// sizeBefore is the size of all segments but the newest, which do not change.
+// sizeBefore is the size of the first so many segments, which do not change any more.
 type sizeBefore struct {
 	segments int
 	bytes    int64
 }
+
+// growing is how many segments, the newest, are counted each time: logs that were rolled
+// may wait for their last bytes.
+const growing = 64
 
 // gauge brings the gauges up to date. It is called where a log was written to, by who
 // wrote, and looks at nothing that grows with the store but the list of segments, when
@@ -60,19 +64,17 @@ func (db *DB) gauge() {
 	segs, n, m, live := v.segs, v.idx.Len(), v.idx.Memory(), v.idx.LiveBytes()
 	v.rw.RUnlock()
 	last := segs[len(segs)-1]
+	old := max(0, len(segs)-growing)
 	b := g.before.Load()
-	if b == nil || b.segments != len(segs) {
-		b = &sizeBefore{segments: len(segs)}
-		for _, f := range segs[:len(segs)-1] {
-			b.bytes += f.size.Load()
-		}
+	if b == nil || b.segments != old {
+		b = &sizeBefore{old, sizeOfAll(segs[:old])}
 		g.before.Store(b)
 	}
 	g.objects.Store(int64(n))
 	g.keyBytes.Store(m.Keys)
 	g.indexBytes.Store(m.Heap)
 	g.liveBytes.Store(live)
-	g.fileBytes.Store(b.bytes + last.size.Load())
+	g.fileBytes.Store(b.bytes + sizeOfAll(segs[old:]))
 	g.segments.Store(int64(len(segs)))
 	g.lastSeq.Store(int64(last.last.Load()))
 	g.unsealed.Store(int64(db.sealer.backlog()))
@@ -81,6 +83,14 @@ func (db *DB) gauge() {
 	g.diskFull.Store(db.full || db.stuck != nil)
 	g.failed.Store(db.err != nil && !db.closing)
 	db.mu.Unlock()
+}
+
+func sizeOfAll(segs []*segFile) int64 {
+	n := int64(0)
+	for _, f := range segs {
+		n += f.size.Load()
+	}
+	return n
 }
 
 // Metrics returns the figures. After Close they are the last ones.

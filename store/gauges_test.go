@@ -39,6 +39,32 @@ func TestMetricsWaitForNoLock(t *testing.T) {
 	db.ioMu.Unlock()
 }
 
+// TestMetricsWhileALogRolls reads the gauges when a log has ended that is not written yet:
+// its last bytes count when they are.
+func TestMetricsWhileALogRolls(t *testing.T) {
+	db, err := Open(t.TempDir(), &Options{Durability: SyncEvery(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, db)
+	if err := db.Put([]byte("a"), make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	db.ioMu.Lock()
+	db.mu.Lock()
+	db.roll()
+	db.mu.Unlock()
+	db.gauge()
+	err = db.drain(true)
+	db.ioMu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := db.Metrics().FileBytes, sizeOfAll(db.segs); got != want || want < 1000 {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+}
+
 // TestHistogram counts durations at, below and above the bounds.
 func TestHistogram(t *testing.T) {
 	var h histogram
