@@ -189,23 +189,26 @@ func (a *Archive) Contents(ctx context.Context, store segment.UUID, t segment.Ti
 	return l, nil
 }
 
-// allContents lists every timeline of a store, by names alone.
+// allContents lists every timeline of a store, by names alone, in one listing.
 func (a *Archive) allContents(ctx context.Context, store segment.UUID) (map[segment.Timeline]*Contents, error) {
-	timelines, err := a.timelines(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	lists := make([]*Contents, len(timelines))
-	err = fanOut(ctx, lookParallel, len(timelines), func(ctx context.Context, i int) (err error) {
-		lists[i], err = a.Contents(ctx, store, timelines[i])
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
 	all := map[segment.Timeline]*Contents{}
-	for i, t := range timelines {
-		all[t] = lists[i]
+	prefix := store.String() + "/"
+	var folder string
+	var c *Contents // of the folder; nil if it is that of no timeline
+	for info, err := range a.target.List(ctx, prefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		if f, _, _ := strings.Cut(info.Name[len(prefix):], "/"); f != folder {
+			folder, c = f, nil
+			if t, ok := parseTimeline(f); ok {
+				c = &Contents{}
+				all[t] = c
+			}
+		}
+		if c != nil {
+			c.add(info)
+		}
 	}
 	return all, nil
 }

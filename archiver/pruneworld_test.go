@@ -1,0 +1,343 @@
+package archiver_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// world is stores of one origin, an archive that they share, and what its backups
+// hold.
+type world struct {
+	t       *testing.T
+	rng     *rand.Rand
+	v       *vault
+	a       *archiver.Archive
+	stores  []*member
+	backups map[uint64]map[string]string
+	dropped []segment.Timeline
+	deleted int
+}
+
+// member is a store of a world.
+type member struct {
+	*life
+	line segment.Timeline // of the newest log that was shipped
+	seq  uint64           // the last number that was shipped
+}
+
+// TestPrunedArchivesRestoreToTheModel lets stores be written to, crash, be restored to
+// random points and go on from there, be backed up, and be given up, with prunes of
+// random policies in between. After each prune every point of the window, the
+// newest state of each store, and every backup that is kept restore to exactly what
+// was. Seeds 1 to 4, or as many as VARVE_PRUNE_SEEDS says.
+func TestPrunedArchivesRestoreToTheModel(t *testing.T) {
+	deleted := 0
+	for seed := range pruneSeeds(4) {
+		t.Run(fmt.Sprint("seed ", seed+1), func(t *testing.T) {
+			w := newWorld(t, seed+1)
+			for range 30 {
+				s := w.stores[w.rng.IntN(len(w.stores))]
+				switch w.rng.IntN(7) {
+				case 0:
+					s.commit() // in a log that is not shipped
+				case 1:
+					s.crash()
+				case 2:
+					w.backup(s)
+				case 3:
+					w.restore(s)
+				case 4:
+					w.prune()
+				default:
+					w.write(s)
+				}
+			}
+			w.prune()
+			deleted += w.deleted
+		})
+	}
+	if deleted == 0 {
+		t.Error("no prune deleted anything: the test proves nothing")
+	}
+}
+
+// pruneSeeds returns how many seeds a test runs.
+func pruneSeeds(n uint64) uint64 {
+	if m, err := strconv.ParseUint(os.Getenv("VARVE_PRUNE_SEEDS"), 10, 32); err == nil {
+		return m
+	}
+	return n
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 13)), v: newVault(), backups: map[uint64]map[string]string{}}
+	w.a = w.v.open(t)
+	w.add(newLife(t, seed))
+	return w
+}
+
+// add adds a store, which at once ships something of its own.
+func (w *world) add(l *life) {
+	s := &member{life: l}
+	w.t.Cleanup(func() { s.db.Close() })
+	w.stores = append(w.stores, s)
+	w.write(s)
+}
+
+func (w *world) write(s *member) {
+	w.t.Helper()
+	for range 1 + w.rng.IntN(12) {
+		s.commit()
+	}
+	w.once(s)
+}
+
+// once seals and ships all of a store.
+func (w *world) once(s *member) {
+	w.t.Helper()
+	s.seal()
+	arc, err := archiver.New(w.options(s))
+	must(w.t, err)
+	_, err = arc.Once(w.t.Context())
+	must(w.t, err)
+	s.line, s.seq = s.db.Stats().Timeline, s.life.seq
+}
+
+func (w *world) options(s *member) archiver.Options {
+	state := filepath.Join(s.dir, "receipts")
+	must(w.t, os.MkdirAll(state, 0o700))
+	return archiver.Options{Store: os.DirFS(s.dir), Receipts: vfs.Dir(state), Targets: []archiver.Target{w.v}}
+}
+
+func (w *world) backup(s *member) {
+	w.t.Helper()
+	w.write(s)
+	receipts, err := archiver.OpenReceipts(w.options(s).Receipts)
+	must(w.t, err)
+	b, err := w.a.CreateBackup(w.t.Context(), archiver.CreateOptions{Store: os.DirFS(s.dir), Receipts: receipts})
+	must(w.t, err)
+	w.backups[b.ID] = maps.Clone(s.now)
+}
+
+// restore restores a store to a random point, and goes on with the copy beside it.
+func (w *world) restore(s *member) {
+	w.t.Helper()
+	k := w.rng.IntN(len(s.moments))
+	m := s.moments[k]
+	if len(w.stores) > 3 || m.seq > s.seq {
+		return
+	}
+	plan, err := w.a.Plan(w.t.Context(), s.uuid, archiver.Point{Timeline: s.line, Seq: m.seq})
+	must(w.t, err)
+	dir := filepath.Join(w.t.TempDir(), "restored")
+	restoreTo(w.t, w.a, plan, dir)
+	l := &life{t: w.t, rng: w.rng, dir: dir, opt: s.opt, now: maps.Clone(m.want), seq: m.seq, uuid: s.uuid, moments: slices.Clone(s.moments[:k+1])}
+	l.open()
+	same(w.t, "a restored store", contents(w.t, l.db), m.want)
+	w.add(l)
+	w.write(s) // that both are tips
+}
+
+// prune gives up a store at times, and prunes with a random policy.
+func (w *world) prune() {
+	w.t.Helper()
+	now := time.Now()
+	o := archiver.PruneOptions{Now: now, Grace: -1, Policy: archiver.Policy{Keep: w.rng.IntN(4)}}
+	if w.rng.IntN(3) > 0 { // from a random moment on
+		all := w.stores[0].moments
+		o.Window = now.Sub(all[w.rng.IntN(len(all))].at)
+	}
+	if n := len(w.stores); n > 1 && w.rng.IntN(2) == 0 {
+		w.write(w.stores[n-1])
+		if w.rng.IntN(2) == 0 {
+			w.backup(w.stores[n-1])
+		}
+		o.DropTips = []segment.Timeline{w.stores[n-1].line}
+		w.stores = w.stores[:n-1]
+	}
+	for range 2 {
+		rep, err := w.a.Prune(w.t.Context(), w.stores[0].uuid, o)
+		must(w.t, err)
+		w.deleted += rep.Deleted.Segments
+		for _, id := range rep.Backups {
+			delete(w.backups, id)
+		}
+		o.DropTips = nil
+		w.holds(o.Now.Add(-o.Window))
+	}
+}
+
+// holds restores all that must be there.
+func (w *world) holds(begin time.Time) {
+	w.t.Helper()
+	for id, want := range w.backups {
+		w.is(archiver.Point{Backup: id}, w.stores[0].uuid, want)
+	}
+	for _, s := range w.stores {
+		past := false
+		for _, m := range slices.Backward(s.moments) {
+			if m.seq > s.seq {
+				continue
+			}
+			if !past {
+				w.is(archiver.Point{Timeline: s.line, Seq: m.seq}, s.uuid, m.want)
+			}
+			past = past || !m.at.After(begin) // the state at the window's begin counts
+		}
+		w.is(archiver.Point{Timeline: s.line}, s.uuid, s.at(s.seq))
+	}
+}
+
+// at returns what the store held after a number.
+func (s *member) at(seq uint64) map[string]string {
+	i := slices.IndexFunc(s.moments, func(m moment) bool { return m.seq == seq })
+	return s.moments[i].want
+}
+
+// is restores a point, one in twenty in full, the others by reading in place.
+func (w *world) is(p archiver.Point, uuid segment.UUID, want map[string]string) {
+	w.t.Helper()
+	// Nothing is remembered from before.
+	a, err := archiver.OpenArchive(w.t.Context(), w.v)
+	must(w.t, err)
+	plan := planOf(w.t, a, uuid, p)
+	if w.rng.IntN(20) == 0 {
+		dir := filepath.Join(w.t.TempDir(), "full")
+		restoreTo(w.t, a, plan, dir)
+		opensTo(w.t, p.String(), dir, want)
+		must(w.t, os.RemoveAll(dir))
+		return
+	}
+	got := map[string]string{}
+	for rec, err := range a.Reader(w.t.Context(), plan, nil).Scan(archiver.ReadRange{}) {
+		must(w.t, err)
+		got[string(rec.Key)] = string(rec.Value)
+	}
+	same(w.t, p.String(), got, want)
+}
+
+// TestPrunedArchivesWithCompactionRestoreToTheModel does so with a history that is
+// written by hand, in which logs are replaced by outputs. Seeds 1 to 4, or as many
+// as VARVE_PRUNE_SEEDS says.
+func TestPrunedArchivesWithCompactionRestoreToTheModel(t *testing.T) {
+	deleted, checked := 0, 0
+	for seed := range pruneSeeds(4) {
+		f := newForger(t)
+		w := &world{t: t, rng: rand.New(rand.NewPCG(seed+1, 14)), v: f.v, a: f.v.open(t)}
+		h := &compacting{f: f, next: 1, puts: map[segment.ID][]version{}, now: map[string]string{}}
+		oldest := 0 // state that no prune has given up
+		for n := range 24 {
+			h.roll(w.rng, n > 0 && w.rng.IntN(3) == 0)
+			if w.rng.IntN(4) > 0 {
+				continue
+			}
+			o := archiver.PruneOptions{Now: time.Unix(0, f.time), Grace: -1}
+			from := len(h.states) - 1
+			if w.rng.IntN(3) > 0 {
+				from = w.rng.IntN(len(h.states))
+				o.Window = o.Now.Sub(h.states[from].at)
+			}
+			for range 2 {
+				rep, err := w.a.Prune(t.Context(), f.uuid, o)
+				must(t, err)
+				deleted += rep.Deleted.Segments
+			}
+			oldest = max(oldest, from)
+			for _, m := range h.states[oldest:] {
+				w.is(archiver.Point{Seq: m.seq}, f.uuid, m.want)
+				checked++
+			}
+			w.is(archiver.Point{}, f.uuid, h.now)
+		}
+	}
+	if deleted == 0 || checked == 0 {
+		t.Errorf("%d segments were deleted, %d points restored: the test proves nothing", deleted, checked)
+	}
+	t.Logf("%d segments were deleted, %d points restored", deleted, checked)
+}
+
+// compacting is a history of logs and outputs.
+type compacting struct {
+	f      *forger
+	next   segment.ID
+	live   []segment.ID // in the order of their records
+	puts   map[segment.ID][]version
+	now    map[string]string
+	states []moment
+}
+
+// version is a put in a segment; a deletion if it has no value.
+type version struct {
+	key, value string
+	seq        uint64
+}
+
+// roll writes a log with random records, and among them an edit that replaces the
+// oldest segments by an output.
+func (h *compacting) roll(rng *rand.Rand, compact bool) {
+	id := h.next
+	h.next++
+	begun := slices.Sorted(slices.Values(h.live))
+	var ops []string
+	seq, at := h.f.seq, h.f.time
+	edit := rng.IntN(5)
+	for i := range 1 + max(edit, rng.IntN(5)) {
+		if compact && i == edit && len(h.live) > 1 {
+			ops = append(ops, h.compact(1+rng.IntN(len(h.live))))
+			at += 1e9
+		}
+		v := version{key: string(rune('a' + rng.IntN(5))), seq: seq}
+		if rng.IntN(4) > 0 {
+			v.value = fmt.Sprint(seq)
+			ops = append(ops, v.key+"="+v.value)
+			h.now[v.key] = v.value
+		} else {
+			ops = append(ops, "-"+v.key)
+			delete(h.now, v.key)
+		}
+		h.puts[id] = append(h.puts[id], v)
+		at += 1e9
+		h.states = append(h.states, moment{seq, time.Unix(0, at), maps.Clone(h.now)})
+		seq++
+	}
+	h.f.log(id, begun, ops...)
+	h.live = append(h.live, id)
+}
+
+// compact replaces the oldest n segments by an output, and returns the edit.
+func (h *compacting) compact(n int) string {
+	newest := map[string]version{}
+	for _, id := range h.live[:n] {
+		for _, v := range h.puts[id] {
+			newest[v.key] = v
+		}
+	}
+	var retire []string
+	for _, id := range slices.Sorted(slices.Values(h.live[:n])) {
+		retire = append(retire, fmt.Sprint(uint64(id)))
+	}
+	id := h.next
+	h.next++
+	var items []string
+	for _, key := range slices.Sorted(maps.Keys(newest)) {
+		if v := newest[key]; v.value != "" {
+			items = append(items, fmt.Sprintf("%s=%s@%d", key, v.value, v.seq))
+			h.puts[id] = append(h.puts[id], v)
+		}
+	}
+	h.f.output(id, items...)
+	h.live = append([]segment.ID{id}, h.live[n:]...)
+	return fmt.Sprintf("edit %s>%d", strings.Join(retire, ","), id)
+}
