@@ -34,6 +34,7 @@ func (s *syncFlag) Type() string       { return "always|1s" }
 type trust struct {
 	level        levelFlag
 	allowDamaged bool
+	acceptLost   bool
 }
 
 // opens gives commands that open a store the flags that say how.
@@ -49,6 +50,15 @@ func (a *app) opensAnyway(cmds ...*cobra.Command) []*cobra.Command {
 	for _, c := range a.opens(cmds...) {
 		c.Flags().BoolVar(&a.trust.allowDamaged, "allow-damaged", false,
 			"open though sealed segments are damaged or missing, and refuse only what they may hold")
+	}
+	return cmds
+}
+
+// writes adds the flag of those that write, and can so give up a log that is lost.
+func (a *app) writes(cmds ...*cobra.Command) []*cobra.Command {
+	for _, c := range cmds {
+		c.Flags().BoolVar(&a.trust.acceptLost, "accept-lost-log", false,
+			"open though the newest log is lost, and give up what was in it")
 	}
 	return cmds
 }
@@ -87,7 +97,7 @@ func (a *app) withWriter(o *store.Options, fn func(*store.DB) error) error {
 	if err != nil {
 		return err
 	}
-	o.Integrity, o.AllowDamaged = a.trust.level.Level, a.trust.allowDamaged
+	o.Integrity, o.AllowDamaged, o.AcceptLostLog = a.trust.level.Level, a.trust.allowDamaged, a.trust.acceptLost
 	db, err := store.Open(dir, o)
 	if errors.Is(err, fs.ErrNotExist) && !o.MustExist {
 		return usagef("%w; the folder above it must be there", err)

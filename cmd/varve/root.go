@@ -40,9 +40,9 @@ Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage or fi
 	f.Lookup("dir").DefValue = ""
 	f.BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	root.AddCommand(a.opensAnyway(
-		a.putCommand(), a.getCommand(), a.delCommand(), a.hasCommand(), a.scanCommand(),
-		a.importCommand(), a.exportCommand(), a.loadCommand(), a.dumpCommand(), a.statCommand(),
+		a.getCommand(), a.hasCommand(), a.scanCommand(), a.exportCommand(), a.dumpCommand(), a.statCommand(),
 	)...)
+	root.AddCommand(a.opensAnyway(a.writes(a.putCommand(), a.delCommand(), a.importCommand(), a.loadCommand())...)...)
 	root.AddCommand(a.opens(a.sealCommand())...)
 	root.AddCommand(
 		a.archiveCommand(), a.backupCommand(),
