@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 	"strings"
 
@@ -19,11 +20,11 @@ var (
 )
 
 // archived is the folder of an archive as if the segments of its store lay in one
-// folder.
+// folder. It has those that were there when it was listed last.
 type archived struct {
 	vfs.FS
+	at   string            // of the folders of timelines
 	real map[string]string // by the name that each segment has here
-	list []fs.DirEntry
 }
 
 // unarchive returns the folder as a store's. Where it is that of an archive, or of one store in
@@ -33,7 +34,8 @@ func unarchive(fsys vfs.FS) (vfs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	var stores, timelines []string
+	var stores []string
+	timelines := false
 	for _, d := range names {
 		switch name := d.Name(); {
 		case strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".open"):
@@ -41,36 +43,34 @@ func unarchive(fsys vfs.FS) (vfs.FS, error) {
 		case d.IsDir() && archivedStore.MatchString(name):
 			stores = append(stores, name)
 		case d.IsDir() && archivedTimeline.MatchString(name):
-			timelines = append(timelines, name)
+			timelines = true
 		}
 	}
-	if len(timelines) > 0 {
-		return flat(fsys, timelines)
-	}
-	switch len(stores) {
-	case 0:
+	switch {
+	case timelines:
+		return &archived{FS: fsys, at: "."}, nil
+	case len(stores) == 0:
 		return fsys, nil
-	case 1:
-	default:
+	case len(stores) > 1:
 		return nil, fmt.Errorf("%s: an archive of several stores: open the folder of one: %s", fsys.Path("."), shortList(stores))
 	}
-	names, err = fsys.ReadDir(stores[0])
+	return &archived{FS: fsys, at: stores[0]}, nil
+}
+
+// ReadDir lists the segments of all timelines, under whatever name it is asked.
+func (a *archived) ReadDir(string) ([]fs.DirEntry, error) {
+	a.real = map[string]string{}
+	timelines, err := a.FS.ReadDir(a.at)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range names {
-		if d.IsDir() && archivedTimeline.MatchString(d.Name()) {
-			timelines = append(timelines, stores[0]+"/"+d.Name())
+	var list []fs.DirEntry
+	for _, t := range timelines {
+		if !t.IsDir() || !archivedTimeline.MatchString(t.Name()) {
+			continue
 		}
-	}
-	return flat(fsys, timelines)
-}
-
-// flat lists the segments in some folders as if they lay in one.
-func flat(fsys vfs.FS, folders []string) (vfs.FS, error) {
-	a := &archived{FS: fsys, real: map[string]string{}}
-	for _, folder := range folders {
-		names, err := fsys.ReadDir(folder)
+		folder := path.Join(a.at, t.Name())
+		names, err := a.FS.ReadDir(folder)
 		if err != nil {
 			return nil, err
 		}
@@ -82,11 +82,11 @@ func flat(fsys vfs.FS, folders []string) (vfs.FS, error) {
 			if a.real[name] != "" { // on another timeline
 				name = fmt.Sprintf("1%019d.seg", len(a.real)) // the name of an id that no store comes to
 			}
-			a.real[name] = folder + "/" + d.Name()
-			a.list = append(a.list, renamed{d, name})
+			a.real[name] = path.Join(folder, d.Name())
+			list = append(list, renamed{d, name})
 		}
 	}
-	return a, nil
+	return list, nil
 }
 
 // renamed is a file under another name.
@@ -97,7 +97,7 @@ type renamed struct {
 
 func (r renamed) Name() string { return r.name }
 
-func (a *archived) at(name string) string {
+func (a *archived) where(name string) string {
 	if real := a.real[name]; real != "" {
 		return real
 	}
@@ -106,8 +106,7 @@ func (a *archived) at(name string) string {
 
 // What a Reader calls, on the files where they are.
 
-func (a *archived) Path(name string) string               { return a.FS.Path(a.at(name)) }
-func (a *archived) Open(name string) (vfs.File, error)    { return a.FS.Open(a.at(name)) }
-func (a *archived) Stat(name string) (fs.FileInfo, error) { return a.FS.Stat(a.at(name)) }
-func (a *archived) ReadDir(string) ([]fs.DirEntry, error) { return a.list, nil }
+func (a *archived) Path(name string) string               { return a.FS.Path(a.where(name)) }
+func (a *archived) Open(name string) (vfs.File, error)    { return a.FS.Open(a.where(name)) }
+func (a *archived) Stat(name string) (fs.FileInfo, error) { return a.FS.Stat(a.where(name)) }
 func (a *archived) Locked(string) (bool, error)           { return false, nil }

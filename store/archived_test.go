@@ -42,6 +42,7 @@ func TestOpenReadOnlyOnAnArchive(t *testing.T) {
 	dir, archive := filepath.Join(t.TempDir(), "s"), t.TempDir()
 	o := &Options{SegmentSize: MinSegmentSize}
 	want := map[string]string{}
+	var early *Reader // opened when the archive had little
 	for round := range 3 {
 		db, err := Open(dir, o)
 		if err != nil {
@@ -64,6 +65,18 @@ func TestOpenReadOnlyOnAnArchive(t *testing.T) {
 		}
 		ship(t, dir, archive)
 		dir = next
+		if early == nil {
+			if early, err = OpenReadOnly(archive, nil); err != nil {
+				t.Fatal(err)
+			}
+			defer mustClose(t, early)
+		}
+	}
+	if err := early.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readAll(early); err != nil || len(got) != len(want) {
+		t.Errorf("after Refresh: %d objects, %v; want %d", len(got), err, len(want))
 	}
 	stores, err := filepath.Glob(archive + "/*")
 	if err != nil || len(stores) != 1 {

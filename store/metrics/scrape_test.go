@@ -95,7 +95,7 @@ func TestScrapeDoesNotGrowWithTheStore(t *testing.T) {
 		return testing.AllocsPerRun(20, f)
 	}
 	small, large := allocs(1000), allocs(200_000)
-	if large > small+2 { // another goroutine of the store may allocate meanwhile
+	if large > small*1.05 { // other goroutines of the store, and the race detector's pools, may add some
 		t.Errorf("a scrape of 1,000 keys allocates %v times, one of 200,000 keys %v times", small, large)
 	}
 	if small > 5000 {
