@@ -32,7 +32,7 @@ func (c *claims) addPins(backups []*Backup, pins []*Pin) {
 		c.add(fmt.Sprintf("backup %d", b.ID), setOfRuns(b.Segments))
 	}
 	for _, p := range pins {
-		c.add(fmt.Sprintf("restore %s, until %s: %s", p.ID, p.Expires.Format(time.RFC3339), p.What), setOfRuns(p.Segments))
+		c.add(fmt.Sprintf("restore %s, until %s: %s", p.ID, p.until().Format(time.RFC3339), p.What), setOfRuns(p.Segments))
 	}
 }
 

@@ -23,12 +23,23 @@ type Pin struct {
 	Expires  time.Time    `json:"expires"`
 	Segments []Run        `json:"segments"`
 	Sum      string       `json:"sum"` // see manifest
+
+	stored time.Time // by the target's clock
 }
 
 func (p *Pin) format() *int   { return &p.Format }
 func (p *Pin) sum() *string   { return &p.Sum }
 func (p *Pin) check() error   { return checkRuns(p.Segments) }
 func (p *Pin) object() string { return pinsOf(p.Store) + p.ID + ".json" }
+
+// until is when the pin ends: the later of what its maker's clock and the target's
+// say, so that a restore on a machine whose clock is behind has its time too.
+func (p *Pin) until() time.Time {
+	if t := p.stored.Add(p.Expires.Sub(p.Made)); t.After(p.Expires) {
+		return t
+	}
+	return p.Expires
+}
 
 // pinsOf returns the folder of a store's pins.
 func pinsOf(store segment.UUID) string { return store.String() + "/restores/" }
@@ -56,22 +67,21 @@ func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Re
 // pins reads the pins of a store that have not expired at now. The error is an
 // *UnreadableError, or the target's.
 func (a *Archive) pins(ctx context.Context, store segment.UUID, now time.Time) ([]*Pin, error) {
-	names, err := a.names(ctx, pinsOf(store))
-	if err != nil {
-		return nil, err
-	}
 	var live []*Pin
-	for _, name := range names {
-		p := &Pin{}
-		err := a.readManifest(ctx, name, p)
+	for info, err := range a.target.List(ctx, pinsOf(store), "") {
+		if err != nil {
+			return nil, err
+		}
+		p := &Pin{stored: info.Modified}
+		err := a.readManifest(ctx, info.Name, p)
 		switch {
 		case errors.Is(err, ErrNotExist):
 			continue // the restore has ended
 		case err != nil:
 			return nil, err
-		case p.Store != store || p.object() != name:
-			return nil, &UnreadableError{a.at(name), errors.New("it is about something else than its name says")}
-		case p.Expires.After(now):
+		case p.Store != store || p.object() != info.Name:
+			return nil, &UnreadableError{a.at(info.Name), errors.New("it is about something else than its name says")}
+		case p.until().After(now):
 			live = append(live, p)
 		}
 	}
