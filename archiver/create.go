@@ -31,7 +31,7 @@ type CreateOptions struct {
 // Where segments have no receipt the error is a *MissingError; where the target
 // has something else than the receipt says, it wraps ErrConflict or ErrNotExist.
 func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, error) {
-	st, err := newestState(o.Store)
+	st, err := newestState(o.Store, o.Receipts)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +65,27 @@ type state struct {
 	set   *refSet // the tip and the live set at its end
 }
 
-// newestState reads the header of the newest sealed log, and its edits.
-func newestState(fsys fs.FS) (*state, error) {
+// newestState reads the header of the newest sealed log, and its edits. Which one that
+// is, may be known from what was noted beside the receipts.
+func newestState(fsys fs.FS, receipts *Receipts) (*state, error) {
 	src := NewSource(fsys)
-	list, err := src.Segments()
+	src.recall(receipts.fsys)
+	st, err := src.newestState()
+	if errors.Is(err, errOtherSegment) { // what was noted is not so
+		st, err = NewSource(fsys).newestState()
+	}
+	return st, err
+}
+
+// errOtherSegment is the error for a file that holds another segment than it did.
+var errOtherSegment = errors.New("the file holds another segment than it did; try again")
+
+func (s *Source) newestState() (*state, error) {
+	list, err := s.Segments()
 	if err != nil {
 		return nil, err
 	}
-	replaced, err := src.replaced()
+	replaced, err := s.replaced()
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +96,7 @@ func newestState(fsys fs.FS) (*state, error) {
 		if n := len(list.Damaged); n > 0 && list.Damaged[n-1].Name > g.Name {
 			return nil, list.Damaged[n-1].Err // it may be the newest log
 		}
-		return readState(fsys, g)
+		return readState(s.fsys, g)
 	}
 	if len(list.Damaged) > 0 {
 		return nil, list.Damaged[0].Err
@@ -120,6 +133,9 @@ func readState(fsys fs.FS, g Sealed) (*state, error) {
 	r, err := segment.NewReader(src, size)
 	if err != nil {
 		return nil, inFile(g.Name, err)
+	}
+	if h := r.Header; h.UUID != g.Store || h.Ref != g.Ref || h.Kind != g.Kind {
+		return nil, fmt.Errorf("%s: %w", g.Name, errOtherSegment)
 	}
 	set := setOf(append(slices.Clone(r.Header.Live), r.Header.Ref))
 	for rec, err := range r.Records(segment.Span{}) {

@@ -173,6 +173,7 @@ func New(o Options) (*Archiver, error) {
 		listing: &Listing{}, noted: map[string]bool{}, aside: map[string]*aside{},
 		checked: map[segment.Ref]*Shipment{}, troubles: map[AlarmKind]Alarm{},
 	}
+	a.source.recall(o.Receipts)
 	if o.Rate > 0 {
 		a.limit = rate.NewLimiter(rate.Limit(o.Rate), burst(o.Rate))
 	}

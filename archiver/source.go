@@ -22,6 +22,7 @@ type Source struct {
 
 	mu    sync.Mutex
 	known map[string]Sealed // by name, so that a file is opened once
+	peeks int               // files opened since known was last noted; see seen.go
 	log   unsealed          // see Unsealed
 }
 
@@ -40,6 +41,7 @@ type Sealed struct {
 	Ref      segment.Ref
 	Kind     segment.Kind
 	FirstSeq uint64
+	inode    uint64
 
 	// Err is why the file cannot be told to be a segment; of the other fields,
 	// only the first three are set then. It is a *segment.CorruptError, wraps
@@ -88,7 +90,8 @@ func (s *Source) Segments() (*Listing, error) {
 			continue // removed meanwhile
 		}
 		old, ok := s.known[d.Name()]
-		if !ok || !old.same(info.Size(), info.ModTime()) || old.Err != nil {
+		if !ok || !old.isSame(info) || old.Err != nil {
+			s.peeks++
 			old = s.peek(d.Name(), info)
 		}
 		if !errors.Is(old.Err, fs.ErrNotExist) {
@@ -108,7 +111,7 @@ func isSegmentName(d fs.DirEntry, ext string) bool {
 }
 
 func (s *Source) peek(name string, info fs.FileInfo) Sealed {
-	g := Sealed{Name: name, Size: info.Size(), Modified: info.ModTime()}
+	g := Sealed{Name: name, Size: info.Size(), Modified: info.ModTime(), inode: inode(info)}
 	h, err := s.header(name, segment.Peek)
 	if err != nil {
 		g.Err = inFile(name, err)

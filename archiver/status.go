@@ -148,6 +148,9 @@ func (a *Archiver) save() error {
 			}
 		}
 	}
+	if err := a.source.note(a.opt.Receipts); err != nil {
+		a.opt.Logger.Warn("what was read of the segments cannot be noted", "err", err)
+	}
 	return replaceFile(a.opt.Receipts, statusName, s)
 }
 
@@ -157,8 +160,13 @@ func replaceFile(fsys vfs.FS, name string, v any) error {
 	if err != nil {
 		return err
 	}
+	return replaceBytes(fsys, name, append(b, '\n'))
+}
+
+// replaceBytes puts a state file in place of what is there, at once and durably.
+func replaceBytes(fsys vfs.FS, name string, b []byte) error {
 	temp := newTemp()
-	if err := writeFile(fsys, temp, append(b, '\n')); err != nil {
+	if err := writeFile(fsys, temp, b); err != nil {
 		return errors.Join(err, ignoreAbsent(fsys.Remove(temp)))
 	}
 	if err := fsys.Rename(temp, name); err != nil {
@@ -169,11 +177,16 @@ func replaceFile(fsys vfs.FS, name string, v any) error {
 
 // readFile reads a state file.
 func readFile(fsys vfs.FS, name string, v any) error {
+	return readFileOf(fsys, name, maxStatus, v)
+}
+
+// readFileOf reads a state file of most bytes or fewer.
+func readFileOf(fsys vfs.FS, name string, most int64, v any) error {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return err
 	}
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxStatus))
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, most))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -203,7 +216,9 @@ func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
 	if err != nil {
 		return s, err
 	}
-	l, err := NewSource(store).Segments()
+	src := NewSource(store)
+	src.recall(receipts)
+	l, err := src.Segments()
 	if err != nil {
 		return s, err
 	}
