@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/varve-db/varve/integrity"
@@ -305,4 +308,109 @@ func otherRecords(t *testing.T, fsys *crashfs.FS, name string) []byte {
 		copy(b[rec.Offset:], r.Place().AppendRecord(append([]byte(nil), b[:rec.Offset]...), rec.Offset, &c)[rec.Offset:])
 	}
 	return b
+}
+
+// TestAllowDamagedIsFollowed has a reader follow a writer, both of a store that lacks a
+// segment: what is written or deleted again is known again to both, the rest is not, and
+// snapshots stay as they were. A scan of any range ends with an error, or has it all.
+func TestAllowDamagedIsFollowed(t *testing.T) {
+	const seed = 14
+	whole := newHurt(t, seed)
+	for _, ref := range whole.refs[:6] {
+		h := *whole
+		h.fs, h.model = whole.fs.Copy(), maps.Clone(whole.model)
+		if err := h.fs.Remove(sealName(ref.ID)); err != nil {
+			t.Fatal(err)
+		}
+		opt := resolve(t, Options{AllowDamaged: true})
+		db, err := openFS(h.fs, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := openReader(h.fs, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := map[string]bool{}
+		now := func(key string) bool {
+			n, ever := h.newest[key]
+			return !known[key] && (!ever || n.ID <= ref.ID)
+		}
+		rng := rand.New(rand.NewPCG(seed, uint64(ref.ID)))
+		for range 4 {
+			before := h
+			before.model = maps.Clone(h.model)
+			was := maps.Clone(known)
+			s, err := db.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 8 {
+				key := fmt.Sprintf("key %02d", rng.IntN(40))
+				if known[key] = true; rng.IntN(2) == 0 {
+					delete(h.model, key)
+					err = db.Delete([]byte(key))
+				} else {
+					h.model[key] = fmt.Sprint("anew ", rng.Uint32())
+					err = db.Put([]byte(key), []byte(h.model[key]))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := db.Seal(); err != nil { // so that all of it can be followed
+				t.Fatal(err)
+			}
+			idx := r.idx
+			if err := r.Refresh(); err != nil {
+				t.Fatal(err)
+			}
+			if r.idx != idx {
+				t.Fatal("the index was built anew")
+			}
+			h.check(t, db, now)
+			h.check(t, r, now)
+			before.check(t, s, func(key string) bool { n, ever := h.newest[key]; return !was[key] && (!ever || n.ID <= ref.ID) })
+			s.Close()
+			h.ranges(t, r.Scan, rng)
+		}
+		mustClose(t, r)
+		mustClose(t, db)
+	}
+}
+
+// ranges scans parts of the store: what a scan yields is right, and one that does not end with an
+// error, or yield one, has all there is.
+func (h *hurt) ranges(t *testing.T, scan func(Range) iter.Seq2[Object, error], rng *rand.Rand) {
+	t.Helper()
+	for range 20 {
+		rg := Range{Reverse: rng.IntN(2) == 0, Limit: rng.IntN(3) * 5, KeysOnly: rng.IntN(2) == 0}
+		if rng.IntN(2) == 0 {
+			rg.Prefix = fmt.Appendf(nil, "key %d", rng.IntN(4))
+		} else {
+			rg.From = fmt.Appendf(nil, "key %02d", rng.IntN(40))
+		}
+		n, failed := 0, false
+		for o, err := range scan(rg) {
+			if failed = failed || err != nil; err != nil {
+				continue
+			}
+			n++
+			if want, there := h.model[string(o.Key)]; !there || !rg.KeysOnly && string(o.Value) != want {
+				t.Errorf("%+v: %q is %q, want %q", rg, o.Key, o.Value, want)
+			}
+		}
+		want := 0
+		for key := range h.model {
+			if strings.HasPrefix(key, string(rg.Prefix)) && key >= string(rg.From) {
+				want++
+			}
+		}
+		if rg.Limit > 0 {
+			want = min(want, rg.Limit)
+		}
+		if !failed && n != want {
+			t.Errorf("%+v: %d objects and no error, want %d", rg, n, want)
+		}
+	}
 }
