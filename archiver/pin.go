@@ -13,7 +13,8 @@ import (
 )
 
 // Pin keeps segments from being pruned while a restore reads them. It ends by
-// itself, so that a restore that was killed holds up nothing for ever.
+// itself, so that a restore that was killed holds up nothing for ever. See
+// Archive.Pin.
 type Pin struct {
 	Format   int          `json:"format"`
 	ID       string       `json:"id"` // as in its name
@@ -44,12 +45,33 @@ func (p *Pin) until() time.Time {
 // pinsOf returns the folder of a store's pins.
 func pinsOf(store segment.UUID) string { return store.String() + "/restores/" }
 
-// Pin pins segments for at most as long as ttl. what says to people who needs
-// them. The caller takes the pin away with unpin. The error names segments
-// that prune has begun to delete, or wraps ErrDenied where the target may only be
-// read: there nothing is pinned.
+// Pin pins segments until unpin is called, or ctx ends: a pin holds for ttl, and is
+// renewed before it ends, so that one whose process was killed holds up nothing
+// for longer than that. what says to people who needs them. The error names
+// segments that prune has begun to delete, or wraps ErrDenied where the target
+// may only be read: there nothing is pinned.
 func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Ref, what string, ttl time.Duration) (unpin func(context.Context) error, err error) {
 	set := setOf(refs)
+	p, err := a.putPin(ctx, store, set, what, ttl)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.refuseGone(ctx, store, set); err != nil {
+		return nil, errors.Join(err, a.target.Delete(ctx, p.object()))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	last := make(chan *Pin, 1)
+	go func() { last <- a.renew(ctx, p, set, ttl) }()
+	return func(ctx context.Context) error {
+		cancel()
+		p := <-last
+		last <- p
+		return a.target.Delete(ctx, p.object())
+	}, nil
+}
+
+// putPin pins a set from now on.
+func (a *Archive) putPin(ctx context.Context, store segment.UUID, set *refSet, what string, ttl time.Duration) (*Pin, error) {
 	var id [8]byte
 	rand.Read(id[:]) // never fails
 	now := time.Now().UTC()
@@ -57,11 +79,23 @@ func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Re
 	if err := a.putManifest(ctx, p.object(), p); err != nil {
 		return nil, fmt.Errorf("%s: pin what is read: %w", a.at(p.object()), err)
 	}
-	unpin = func(ctx context.Context) error { return a.target.Delete(ctx, p.object()) }
-	if err := a.refuseGone(ctx, store, set); err != nil {
-		return nil, errors.Join(err, unpin(ctx))
+	return p, nil
+}
+
+// renew replaces a pin by a new one whenever half of its time is over, until ctx
+// ends. Objects are never overwritten, so the new one is put before the old one is
+// deleted. It returns the pin that is there in the end.
+func (a *Archive) renew(ctx context.Context, p *Pin, set *refSet, ttl time.Duration) *Pin {
+	for wait := ttl / 2; wait > 0 && sleep(ctx, wait); {
+		next, err := a.putPin(ctx, p.Store, set, p.What, ttl)
+		if err != nil {
+			wait = ttl / 16 // while the old one holds
+			continue
+		}
+		_ = a.target.Delete(ctx, p.object()) // else it ends by itself
+		p, wait = next, ttl/2
 	}
-	return unpin, nil
+	return p
 }
 
 // pins reads the pins of a store that have not expired at now. The error is an

@@ -2,10 +2,13 @@ package archiver
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/varve-db/varve/segment"
@@ -131,6 +134,62 @@ func TestAPinOfAMachineWhoseClockIsBehindHolds(t *testing.T) {
 	s.prune(PruneOptions{Grace: -1})
 	s.prune(PruneOptions{Grace: -1})
 	equalRefs(t, "after it", s.there(), simRefs(1, 4, 5, 6, 7, 8, 9))
+}
+
+// TestAPinIsRenewedWhileItsRestoreRuns for several times its own length, with a
+// target that fails now and then; and no longer.
+func TestAPinIsRenewedWhileItsRestoreRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newPruneScene(t)
+		s.target.now = time.Now
+		refs := simRefs(1, 1, 2)
+		a, err := OpenArchive(t.Context(), &flaky{simTarget: s.target})
+		must(t, err)
+		unpin, err := a.Pin(t.Context(), simUUID, refs, "a restore", time.Hour)
+		must(t, err)
+		for range 100 {
+			time.Sleep(7 * time.Minute)
+			pins, err := s.a.pins(t.Context(), simUUID, time.Now())
+			must(t, err)
+			if len(pins) == 0 || !setOfRuns(pins[0].Segments).has(refs[1]) {
+				t.Fatalf("pins: %v", pins)
+			}
+		}
+		names, err := s.a.names(t.Context(), pinsOf(simUUID))
+		must(t, err)
+		if len(names) != 1 {
+			t.Errorf("pins that were replaced are left: %v", names)
+		}
+		for range 2 { // the second time there is nothing to do
+			must(t, unpin(t.Context()))
+		}
+		if names, err = s.a.names(t.Context(), pinsOf(simUUID)); err != nil || len(names) != 0 {
+			t.Errorf("after the restore: %v, %v", names, err)
+		}
+
+		// One whose process was killed.
+		ctx, kill := context.WithCancel(t.Context())
+		_, err = s.a.Pin(ctx, simUUID, refs, "a restore", time.Hour)
+		must(t, err)
+		kill()
+		time.Sleep(time.Hour)
+		if pins, err := s.a.pins(t.Context(), simUUID, time.Now()); err != nil || len(pins) != 0 {
+			t.Errorf("an hour after a kill: %v, %v", pins, err)
+		}
+	})
+}
+
+// flaky is a target of which every second put fails.
+type flaky struct {
+	*simTarget
+	puts int
+}
+
+func (f *flaky) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
+	if f.puts++; f.puts%2 == 0 {
+		return errors.New("not now")
+	}
+	return f.simTarget.Put(ctx, name, r, size, sum)
 }
 
 // TestForeignObjectsAreLeftAlone has objects below the store's prefix that varve did
