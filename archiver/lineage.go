@@ -1,115 +1,13 @@
 package archiver
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/varve-db/varve/segment"
 )
-
-// shelf is the tree of a store as a restore looks at it: what prune may be deleting
-// is not there.
-type shelf struct{ *tree }
-
-// shelf lists what the archive holds of a store.
-func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error) {
-	t, err := a.tree(ctx, store, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) { return a.Header(ctx, store, ref) })
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	for _, b := range t.branches {
-		gone := setOf(b.Gone)
-		b.Segments = slices.DeleteFunc(b.Segments, func(x Stored) bool { return gone.has(x.Ref) })
-		n += len(b.Segments)
-	}
-	if n == 0 {
-		return nil, fmt.Errorf("%s: store %v: no segment of it is there: %w", a.target.URL(), store, ErrNotExist)
-	}
-	return &shelf{t}, nil
-}
-
-// stored returns a segment if it is there.
-func (s *shelf) stored(ref segment.Ref) (Stored, bool) {
-	b := s.branches[ref.Timeline]
-	if b == nil {
-		return Stored{}, false
-	}
-	i, ok := find(b.Segments, ref.ID)
-	if !ok {
-		return Stored{}, false
-	}
-	return b.Segments[i], true
-}
-
-// maxID returns the greatest id in the name of a segment or of a mark of one.
-func (s *shelf) maxID() (most segment.ID) {
-	for _, b := range s.branches {
-		if n := len(b.Segments); n > 0 {
-			most = max(most, b.Segments[n-1].Ref.ID)
-		}
-		for _, marks := range [][]segment.Ref{b.Gone, b.Gaps} {
-			if n := len(marks); n > 0 {
-				most = max(most, marks[n-1].ID)
-			}
-		}
-	}
-	return most
-}
-
-// lookParallel is how many headers and footers are read at a time.
-const lookParallel = 16
-
-// choose returns the branch of the timeline that is asked for, or the only tip.
-func (s *shelf) choose(ctx context.Context, want segment.Timeline) (*branch, error) {
-	if want != 0 {
-		return s.named(ctx, want)
-	}
-	if err := s.placeAll(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.findTips(ctx); err != nil {
-		return nil, err
-	}
-	var tips []*branch
-	for _, t := range keysOf(s.branches) {
-		if b := s.branches[t]; b.tip {
-			tips = append(tips, b)
-		}
-	}
-	switch len(tips) {
-	case 0:
-		return nil, fmt.Errorf("%s: store %v: no log is there of a timeline that was not given up: %w; --timeline T and --backup ID name what is left",
-			s.a.target.URL(), s.store, ErrNotExist)
-	case 1:
-		return tips[0], nil
-	}
-	e := &ChoiceError{Where: s.a.target.URL(), What: "timelines", How: "--timeline T"}
-	for _, b := range tips {
-		x, _ := s.stored(b.log.Ref)
-		f, err := s.footer(ctx, x)
-		if err != nil {
-			return nil, err
-		}
-		e.Choices = append(e.Choices, fmt.Sprintf("%v (up to sequence number %d, %s)", b.id, f.LastSeq, time.Unix(0, f.LastTime).UTC().Format(time.RFC3339)))
-	}
-	return nil, e
-}
-
-// named returns the branch of a timeline that has a log.
-func (s *shelf) named(ctx context.Context, t segment.Timeline) (*branch, error) {
-	b := s.branches[t]
-	if b != nil {
-		if h, err := s.newest(ctx, b); h != nil || err != nil {
-			return b, err
-		}
-	}
-	return nil, fmt.Errorf("%s: store %v: no log of timeline %v is there: %w", s.a.target.URL(), s.store, t, ErrNotExist)
-}
 
 // A Stretch is what a history has of one timeline: everything up to a sequence
 // number.
@@ -189,14 +87,4 @@ func (l *lineage) add(b *branch, to segment.ID, limit uint64) {
 // row returns the links as a row.
 func (l *lineage) row() row {
 	return row{l.header, func(i int) segment.Ref { return l.links[i].Ref }, len(l.links)}
-}
-
-// keysOf returns the keys of a map in order.
-func keysOf[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -26,7 +26,6 @@ type world struct {
 	a       *archiver.Archive
 	stores  []*member
 	backups map[uint64]map[string]string
-	dropped []segment.Timeline
 	deleted int
 }
 

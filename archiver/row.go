@@ -21,21 +21,17 @@ func rowOf(segs []Stored, header func(context.Context, segment.Ref) (*segment.He
 
 // first returns the first log at from or behind it; −1 and nil if there is none.
 func (r row) first(ctx context.Context, from int) (int, *segment.Header, error) {
-	for i := from; i < r.n; i++ {
-		h, err := r.header(ctx, r.ref(i))
-		if err != nil {
-			return -1, nil, err
-		}
-		if h.Kind == segment.Log {
-			return i, h, nil
-		}
-	}
-	return -1, nil, nil
+	return r.walk(ctx, from, r.n, 1)
 }
 
 // last returns the last log in [from, to); −1 and nil if there is none.
 func (r row) last(ctx context.Context, from, to int) (int, *segment.Header, error) {
-	for i := to - 1; i >= from; i-- {
+	return r.walk(ctx, to-1, from-1, -1)
+}
+
+// walk returns the first log on the way from i to end, which does not count.
+func (r row) walk(ctx context.Context, i, end, step int) (int, *segment.Header, error) {
+	for ; (end-i)*step > 0; i += step {
 		h, err := r.header(ctx, r.ref(i))
 		if err != nil {
 			return -1, nil, err

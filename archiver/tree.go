@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -214,4 +215,17 @@ func (t *tree) lastSeq(ctx context.Context, b *branch) (uint64, error) {
 		b.last = f.LastSeq
 	}
 	return b.last, nil
+}
+
+// lookParallel is how many headers and footers are read at a time.
+const lookParallel = 16
+
+// keysOf returns the keys of a map in order.
+func keysOf[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -1,0 +1,138 @@
+package archiver
+
+import (
+	"context"
+	"slices"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// base returns the segments that, with the log of a place up to there, are the
+// state at the place. The error is a *MissingError where there is no such set.
+func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
+	lacking := l.lacking(at.hdr.Live)
+	if len(lacking) == 0 {
+		return at.hdr.Live, nil
+	}
+	// Compaction may have replaced what is missing before the point.
+	edited, err := l.edited(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.lacking(edited)) == 0 {
+		return edited, nil
+	}
+	fail := &MissingError{Where: l.a.target.URL(), Store: l.store, Missing: lacking}
+	for from := at.at; len(lacking) > 0; {
+		// It was not there yet, perhaps, in an earlier log; from then on, the logs have all.
+		from, _, err = l.row().search(ctx, 0, from, func(_ int, h *segment.Header) (bool, error) {
+			_, there := slices.BinarySearchFunc(h.Live, lacking[0], segment.Ref.Compare)
+			return !there, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if from < 0 {
+			return nil, fail
+		}
+		h, err := l.header(ctx, l.links[from].Ref)
+		if err != nil {
+			return nil, err
+		}
+		logs, err := l.between(ctx, from, at)
+		if err != nil {
+			return nil, err
+		}
+		if logs == nil {
+			return nil, fail
+		}
+		if lacking = l.lacking(h.Live); len(lacking) == 0 {
+			return merged(h.Live, logs), nil
+		}
+	}
+	return nil, fail
+}
+
+// lacking returns what of a set is not in the archive.
+func (s *shelf) lacking(refs []segment.Ref) (out []segment.Ref) {
+	for _, r := range refs {
+		if _, there := s.stored(r); !there {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// edited returns the live set as the edits of a place's log, up to the place, left
+// it. It reads the records of the log.
+func (l *lineage) edited(ctx context.Context, at *place) ([]segment.Ref, error) {
+	name := segmentName(l.store, at.log.Ref)
+	f, err := l.footer(ctx, at.log)
+	if err != nil {
+		return nil, err
+	}
+	r, err := segment.NewReader(l.a.Object(ctx, name, at.log.Size), at.log.Size)
+	if err != nil {
+		return nil, l.a.damaged(err, name, at.log.Ref)
+	}
+	end, set := at.end, at.hdr.Live
+	if at.whole() {
+		end = f.RecordsEnd
+	}
+	if end <= r.HeaderSize {
+		return set, nil
+	}
+	for rec, err := range r.Records(segment.Span{To: end}) {
+		var e segment.EditSet
+		if err == nil && rec.Kind == segment.Edit {
+			e, err = rec.ParseEdit()
+		}
+		if err != nil {
+			return nil, l.a.damaged(err, name, at.log.Ref)
+		}
+		set = slices.DeleteFunc(slices.Clone(set), func(r segment.Ref) bool {
+			_, gone := slices.BinarySearchFunc(e.Retire, r, segment.Ref.Compare)
+			return gone
+		})
+		set = merged(set, e.Adopt)
+	}
+	return set, nil
+}
+
+// between returns the logs links[from] up to the one before a place, or nil if
+// they do not follow each other without a gap.
+func (l *lineage) between(ctx context.Context, from int, at *place) ([]segment.Ref, error) {
+	n := at.at - from
+	hdrs, feet := make([]*segment.Header, n), make([]*segment.Footer, n)
+	err := fanOut(ctx, lookParallel, n, func(ctx context.Context, i int) (err error) {
+		if hdrs[i], err = l.header(ctx, l.links[from+i].Ref); err == nil && hdrs[i].Kind == segment.Log {
+			feet[i], err = l.footer(ctx, l.links[from+i].Stored)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var refs []segment.Ref
+	due := uint64(0)
+	for i, h := range hdrs {
+		if h.Kind != segment.Log {
+			continue
+		}
+		if due != 0 && h.FirstSeq != due || l.links[from+i].limit < feet[i].LastSeq {
+			return nil, nil
+		}
+		refs, due = append(refs, h.Ref), feet[i].LastSeq+1
+	}
+	if due != at.hdr.FirstSeq {
+		return nil, nil
+	}
+	return refs, nil
+}
+
+// merged returns the union of two sets of refs.
+func merged(a, b []segment.Ref) []segment.Ref {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, segment.Ref.Compare)
+	return slices.Compact(all)
+}
