@@ -67,7 +67,7 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 		return nil, err
 	}
 	r.rep.Freshened = true
-	there := old.seq == r.plan.Seq && slices.Equal(old.live, r.set)
+	there := !r.prove && old.seq == r.plan.Seq && slices.Equal(old.live, r.set)
 	if err := r.fetch(ctx, there); err != nil {
 		return nil, err
 	}
@@ -93,7 +93,8 @@ func (r *restorer) noStore() error {
 	return fmt.Errorf("%s: %w: it is not empty, and holds no store; name a folder that is absent or empty", r.fsys.Path("."), ErrDiverged)
 }
 
-// mayFreshen refuses a copy that is no beginning of the plan's history.
+// mayFreshen refuses a copy that is no beginning of the plan's history, or has
+// sameRecords decide.
 func (r *restorer) mayFreshen(old *copyState) error {
 	h, p := old.log.hdr, r.plan
 	e := &DivergedError{Dest: r.fsys.Path("."), Timeline: h.Ref.Timeline, Seq: old.seq, Plan: p.Timeline, PlanSeq: p.Seq}
@@ -105,6 +106,10 @@ func (r *restorer) mayFreshen(old *copyState) error {
 	if own == nil { // begun by a restore, or by a recovery
 		untouched = old.seq == h.ParentSeq
 		own = p.to(h.Parent.Timeline)
+	}
+	if own == nil {
+		own = p.unknownLine(old)
+		r.prove = own != nil
 	}
 	switch {
 	case own == nil:
@@ -136,6 +141,11 @@ func (p *Plan) to(t segment.Timeline) *Stretch {
 func (r *restorer) replace(ctx context.Context, old *copyState) error {
 	if err := r.samePrefix(old); err != nil {
 		return err
+	}
+	if r.prove {
+		if err := r.sameRecords(old); err != nil {
+			return err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)

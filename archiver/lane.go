@@ -19,7 +19,7 @@ type lane struct {
 	url    string
 	wake   chan struct{} // a token: something changed
 
-	copying chan struct{} // holds one token: see turn
+	copying chan struct{} // holds two tokens: see turn
 
 	mu      sync.Mutex
 	id      Identity // zero: not known yet

@@ -160,6 +160,7 @@ type restorer struct {
 	get  *fetcher
 
 	ready []ready // by place in the plan, when fetch has ended
+	prove bool    // the copy's log is to be compared: see sameRecords
 }
 
 func newRestorer(a *Archive, fsys vfs.FS, o RestoreOptions) *restorer {

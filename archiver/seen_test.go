@@ -157,3 +157,15 @@ func TestDamagedNotesAreNoLoss(t *testing.T) {
 		s.check(s.targets[0])
 	}
 }
+
+func TestNotesOfANewerFormatAreNotRead(t *testing.T) {
+	for format := 1; format <= 2; format++ {
+		state := crashfs.New()
+		must(t, replaceFile(state, seenName, seenFile{Format: format, Groups: []seenGroup{{Store: shipUUID, Timeline: shipLine, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
+		src := NewSource(nil)
+		src.recall(state)
+		if n := len(src.known); n != 2-format {
+			t.Errorf("format %d: %d files are known", format, n)
+		}
+	}
+}

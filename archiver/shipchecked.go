@@ -53,8 +53,9 @@ func (l *lane) shipChecked(ctx context.Context, dir *Dir, seg Sealed, f *opened)
 	return outcome{sent, s.Size, time.Since(begun)}, inTime(within, err)
 }
 
-// turn waits until no other segment is copied to the target: to hash several at once
-// would take more than a core. done ends the turn, and may be called again.
+// turn waits until one other segment at most is copied to the target, so that one is hashed
+// while the other is written, and more are synced: to hash more at once
+// would only take processors from others. done ends the turn, and may be called again.
 func (l *lane) turn(ctx context.Context) (done func(), err error) {
 	select {
 	case l.copying <- struct{}{}:

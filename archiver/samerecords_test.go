@@ -1,0 +1,90 @@
+package archiver_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/store"
+)
+
+// reopened copies a store times over. Each copy is opened for writing, which begins a
+// timeline, changed, and closed. The last one is returned.
+func reopened(t *testing.T, dir string, times int, change func(n int, db *store.DB)) string {
+	t.Helper()
+	for n := range times {
+		to := filepath.Join(t.TempDir(), fmt.Sprint("copy", n))
+		must(t, os.CopyFS(to, os.DirFS(dir)))
+		db, err := store.Open(to, nil)
+		must(t, err)
+		if db.OpenReport().Begun == nil {
+			t.Fatal("the copy began no timeline")
+		}
+		if change != nil {
+			change(n, db)
+		}
+		must(t, db.Close())
+		dir = to
+	}
+	return dir
+}
+
+// TestACopyThatWasOnlyOpenedIsFreshened: it is on a timeline whose parent the archive
+// never saw. Seed 81.
+func TestACopyThatWasOnlyOpenedIsFreshened(t *testing.T) {
+	for _, unsealed := range []int{0, 7} { // commits in the log at the time of the copy
+		for times := 1; times <= 3; times++ {
+			t.Run(fmt.Sprint(unsealed, times), func(t *testing.T) {
+				l, v, a := grown(t, 81, 40)
+				for range unsealed {
+					l.commit()
+				}
+				must(t, l.db.Sync())
+				at := l.moments[len(l.moments)-1]
+				standby := reopened(t, l.dir, times, nil)
+				readsTo(t, "the copy", standby, at.want)
+				l.grow(v, 30)
+				rep := restoreTo(t, a, planOf(t, a, l.uuid, archiver.Point{}), standby)
+				if !rep.Freshened || rep.Unchanged {
+					t.Errorf("%+v", rep)
+				}
+				opensTo(t, "freshened", standby, l.moments[len(l.moments)-1].want)
+			})
+		}
+	}
+}
+
+// TestACopyWithARecordOfItsOwnIsRefused, at whichever of its opens that was written, and
+// also where the archive has as many records since. Seed 82.
+func TestACopyWithARecordOfItsOwnIsRefused(t *testing.T) {
+	for _, unsealed := range []int{0, 7} {
+		for when := range 3 {
+			t.Run(fmt.Sprint(unsealed, when), func(t *testing.T) {
+				l, v, a := grown(t, 82, 40)
+				for range unsealed {
+					l.commit()
+				}
+				must(t, l.db.Sync())
+				standby := reopened(t, l.dir, 3, func(n int, db *store.DB) {
+					if n == when {
+						must(t, db.Put([]byte("own"), []byte("x")))
+					}
+				})
+				l.grow(v, 30)
+				_, err := archiver.Restore(t.Context(), a, standby, archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{})})
+				if !errors.Is(err, archiver.ErrDiverged) {
+					t.Fatalf("%v", err)
+				}
+				db, err := store.OpenReadOnly(standby, nil)
+				must(t, err)
+				defer db.Close()
+				if got, err := db.Get([]byte("own")); err != nil || string(got) != "x" {
+					t.Errorf("its own record: %q, %v", got, err)
+				}
+			})
+		}
+	}
+}
