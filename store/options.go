@@ -40,8 +40,8 @@ type Options struct {
 	// AllowDamaged opens a store of which sealed segments are damaged or missing. Reads
 	// of what is damaged, and of keys of which a segment that cannot be read may
 	// hold a newer version, fail with a *CorruptError; all else can be read, and
-	// written. A scan ends with such an error where objects may be missing from it. It does
-	// not help where the newest log is damaged.
+	// written. A scan ends with such an error where objects may be missing from it. It is so
+	// until the store is opened again, healed. It does not help where the newest log is damaged.
 	AllowDamaged bool
 
 	// Scrub has sealed segments verified in the background. Default: off.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
-	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -54,8 +53,11 @@ type ScrubStats struct {
 
 // scrubber reads segments in the background.
 type scrubber struct {
-	db    *DB
-	saved time.Time // when the memory was written; the scrubber's own
+	db *DB
+
+	// The scrubber's own.
+	saved time.Time            // when the memory was written
+	there map[segment.Ref]bool // sealed segments whose files were there when it last looked
 
 	mu     sync.Mutex // guards what follows; nothing is locked under it
 	memory integrity.Memory
@@ -97,24 +99,17 @@ func (s *scrubber) rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// load reads what is remembered.
-func (s *scrubber) load() {
-	m, err := integrity.LoadMemory(vfs.AsFS(s.db.fs))
-	if err != nil {
-		s.db.opt.Logger.Warn("what was verified when is not known any more", "path", s.db.report.Path, "err", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.memory = m
-}
-
 // next reads the segment whose turn it is, and returns how long to wait before
 // the one after it.
 func (s *scrubber) next(ctx context.Context) time.Duration {
-	refs, err := s.sealed()
+	refs, gone, err := s.sealed()
 	if err != nil {
 		s.db.opt.Logger.Warn("scrub cannot list the store", "err", err)
 		return scrubLook
+	}
+	for _, ref := range gone {
+		s.tell(ref, nil, []integrity.Finding{{Kind: integrity.Missing, Segment: ref, File: s.db.fs.Path(sealName(ref.ID)),
+			Reason: "the file was taken away while the store is open; its objects can be read until the store is closed"}})
 	}
 	ref, last := s.oldest(refs)
 	if wait := time.Until(last.Add(s.db.opt.Scrub.Every)); ref == (segment.Ref{}) || wait > 0 {
@@ -129,27 +124,32 @@ func (s *scrubber) next(ctx context.Context) time.Duration {
 	return 0
 }
 
-// sealed returns the segments of the store whose files have their seal.
-func (s *scrubber) sealed() ([]segment.Ref, error) {
+// sealed returns the segments of the store whose files have their seal, and those whose
+// files had it at the last look and are gone.
+func (s *scrubber) sealed() (refs, gone []segment.Ref, err error) {
 	list, err := s.db.fs.ReadDir(".")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	there := map[string]bool{}
+	files := map[string]bool{}
 	for _, d := range list {
-		if strings.HasSuffix(d.Name(), ".seg") {
-			there[d.Name()] = true
+		if d.Type().IsRegular() && strings.HasSuffix(d.Name(), ".seg") {
+			files[d.Name()] = true
 		}
 	}
-	var refs []segment.Ref
-	s.db.view.rw.RLock()
+	before := s.there
+	s.there = make(map[segment.Ref]bool, len(files))
+	s.db.view.rw.RLock() // after the list: what has left the store since is not gone
 	defer s.db.view.rw.RUnlock()
 	for _, f := range s.db.view.segs {
-		if there[sealName(f.ref.ID)] {
-			refs = append(refs, f.ref)
+		switch {
+		case files[sealName(f.ref.ID)]:
+			refs, s.there[f.ref] = append(refs, f.ref), true
+		case before[f.ref]:
+			gone = append(gone, f.ref)
 		}
 	}
-	return refs, nil
+	return refs, gone, nil
 }
 
 // oldest returns the segment that was read longest ago, and when, and brings the
@@ -190,7 +190,7 @@ func (s *scrubber) oldest(refs []segment.Ref) (oldest segment.Ref, at time.Time)
 func (s *scrubber) verify(ctx context.Context, ref segment.Ref) {
 	f, err := s.db.fs.Open(sealName(ref.ID))
 	if errors.Is(err, fs.ErrNotExist) {
-		return // it has left the store, or its name changes
+		return // the next look says why
 	}
 	path := s.db.fs.Path(sealName(ref.ID))
 	var v *integrity.Verified
@@ -209,6 +209,11 @@ func (s *scrubber) verify(ctx context.Context, ref segment.Ref) {
 	if err != nil {
 		findings = []integrity.Finding{{Kind: integrity.Unreadable, Segment: ref, File: path, Reason: err.Error()}}
 	}
+	s.tell(ref, v, findings)
+}
+
+// tell takes notice of what was read, and tells of findings.
+func (s *scrubber) tell(ref segment.Ref, v *integrity.Verified, findings []integrity.Finding) {
 	s.note(ref, v, findings)
 	for _, f := range findings {
 		s.db.opt.Logger.Error("scrub found damage", "kind", string(f.Kind), "file", f.File, "segment", ref.String(),
@@ -219,7 +224,7 @@ func (s *scrubber) verify(ctx context.Context, ref segment.Ref) {
 	}
 }
 
-// note takes notice of what was read.
+// note takes notice of what was read; v is nil where nothing was.
 func (s *scrubber) note(ref segment.Ref, v *integrity.Verified, findings []integrity.Finding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,51 +251,6 @@ func (s *scrubber) note(ref segment.Ref, v *integrity.Verified, findings []integ
 	if n := len(s.stats.Findings) - mostFound; n > 0 {
 		s.stats.Findings = slices.Delete(s.stats.Findings, 0, n)
 	}
-}
-
-// save writes the memory, unless it was written a moment ago and this is not
-// the last time. What cannot be written is verified again some day.
-func (s *scrubber) save(last bool) {
-	if !last && time.Since(s.saved) < scrubSave {
-		return
-	}
-	s.mu.Lock()
-	b, err := s.memory.Marshal()
-	none := len(s.memory) == 0
-	s.mu.Unlock()
-	if none {
-		return
-	}
-	s.saved = time.Now()
-	if err == nil {
-		err = s.write(b)
-	}
-	if err != nil {
-		s.db.opt.Logger.Warn("cannot remember what was verified when", "path", s.db.report.Path, "err", err)
-	}
-}
-
-// write replaces the file, so that a crash leaves the old one or the new one.
-func (s *scrubber) write(b []byte) error {
-	fsys, tmp := s.db.fs, integrity.MemoryName+".tmp"
-	if err := removeIfThere(fsys, tmp); err != nil {
-		return err
-	}
-	f, err := fsys.Create(tmp)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(b, 0)
-	if err == nil {
-		err = f.Sync() // before the name says that it is whole
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = fsys.Rename(tmp, integrity.MemoryName)
-	}
-	if err != nil {
-		return errors.Join(err, removeIfThere(fsys, tmp))
-	}
-	return fsys.SyncDir(".")
 }
 
 // report returns the figures.

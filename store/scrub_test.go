@@ -104,6 +104,30 @@ func TestScrubFindsDamage(t *testing.T) {
 	}
 }
 
+// TestScrubTellsOfAFileThatIsGone takes the file of a segment away from an open store: it is
+// told once, and what is in it can be read.
+func TestScrubTellsOfAFileThatIsGone(t *testing.T) {
+	h := newHurt(t, 35)
+	var f found
+	db := scrubbed(t, h.fs, &f, time.Millisecond)
+	defer mustClose(t, db)
+	eventually(t, "all to be verified", func() bool { return db.Stats().Scrub.Verified == 6 })
+	if err := h.fs.Remove(sealName(h.refs[2].ID)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it to be told", func() bool { return len(f.segments()) > 0 })
+	read := db.Stats().Scrub.Bytes
+	eventually(t, "others to be read on", func() bool { return db.Stats().Scrub.Bytes > read+1<<20 })
+	s := db.Stats().Scrub
+	if x := s.Findings; len(x) != 1 || x[0].Kind != integrity.Missing || x[0].Segment != h.refs[2] || x[0].Good.IsZero() || x[0].Next == "" {
+		t.Errorf("findings: %+v", x)
+	}
+	if s.Segments != 5 {
+		t.Errorf("%d segments, want 5", s.Segments)
+	}
+	h.check(t, db, func(string) bool { return false })
+}
+
 // TestScrubTakesTheOldestFirst asks for the order.
 func TestScrubTakesTheOldestFirst(t *testing.T) {
 	now := time.Now()
