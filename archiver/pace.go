@@ -18,7 +18,7 @@ func (o *Options) allowance(size int64) time.Duration {
 	units := size/timeoutUnit + 1
 	d := time.Duration(units) * o.Timeout
 	if o.Rate > 0 {
-		senders := float64(o.Parallel * len(o.urls()))
+		senders := float64(o.Parallel * (len(o.Targets) + len(o.Unopened)))
 		d += time.Duration(senders * float64(size) / float64(o.Rate) * float64(time.Second))
 	}
 	return d
