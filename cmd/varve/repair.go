@@ -38,7 +38,8 @@ the exit code 3. A file of a newer format is never touched.
 
 --salvage DEST changes nothing either, and writes all objects that can be read to a new
 store DEST, and what cannot be read to DEST.lost.json. A key whose newest version is lost
-is not written, whatever old version there is. The exit code is 3 if objects or deletions are lost.
+is not written, whatever old version there is. DEST is there when all is in it: until then
+it is called DEST.part. The exit code is 3 if objects or deletions are lost.
 Meta and kind of content are kept, sequence numbers are given anew; objects that have
 expired are left out, and those yet to expire lose that time and their slots.
 
@@ -92,7 +93,7 @@ func (a *app) repairCommand() *cobra.Command {
 			} else {
 				err = a.repair(ctx, dir, &f)
 			}
-			if ctx.Err() != nil {
+			if ctx.Err() != nil && f.salvage == "" {
 				return fmt.Errorf("%w; run it again, it goes on where it was", context.Cause(ctx))
 			}
 			return repairError(err)

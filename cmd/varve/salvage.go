@@ -35,7 +35,8 @@ type staleKey struct {
 	Seq   uint64 `json:"seq"`
 }
 
-// salvage writes what can be read of the store in dir to a new one.
+// salvage writes what can be read of the store in dir to a new one. That gets its name
+// when all is in it, and the list of what is lost beside it.
 func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	dest := filepath.Clean(f.salvage)
 	list := dest + ".lost.json"
@@ -44,7 +45,7 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	}
 	r := &salvageReport{Dest: dest, Stale: []staleKey{}}
 	bar := a.meter("reading", sizeOf(dir))
-	take, done, err := a.destination(dest, f.dryRun)
+	take, done, err := a.destination(partOf(dest), f.dryRun)
 	if err != nil {
 		return err
 	}
@@ -53,15 +54,21 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 		Object:   func(o integrity.Object) error { return r.object(&o, take) },
 	})
 	bar.finish()
-	if err = done(err); err != nil {
+	if err = done(err); ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil && !f.dryRun {
+		err = a.name(r, list)
+	}
+	if err != nil && !f.dryRun {
+		return fmt.Errorf("%w; the store is as it was; remove %s before you salvage it again", err, partOf(dest))
+	}
+	if err != nil {
 		return err
 	}
 	if a.json {
 		err = a.printJSON(r)
 	} else {
-		if !f.dryRun {
-			err = writeLost(list, r)
-		}
 		out := bufio.NewWriter(a.out)
 		r.write(out, list, f.dryRun)
 		err = errors.Join(err, out.Flush())
@@ -78,6 +85,22 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	return err
 }
 
+// partOf is what the new store is called until all is in it.
+func partOf(dest string) string { return dest + ".part" }
+
+// name writes the list of what is lost, and gives the new store its name.
+func (a *app) name(r *salvageReport, list string) error {
+	if !a.json {
+		if err := writeLost(list, r); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(partOf(r.Dest), r.Dest); err != nil {
+		return err
+	}
+	return vfs.Dir(filepath.Dir(r.Dest)).SyncDir(".") // both names
+}
+
 // salvageable refuses a store that is being written to, and a destination that is
 // there.
 func (a *app) salvageable(dir, dest, list string) error {
@@ -90,6 +113,9 @@ func (a *app) salvageable(dir, dest, list string) error {
 	}
 	if _, err := os.Stat(list); !a.json && !errors.Is(err, fs.ErrNotExist) {
 		return usagef("%s: is there already; name another destination", list)
+	}
+	if _, err := os.Lstat(partOf(dest)); !errors.Is(err, fs.ErrNotExist) {
+		return usagef("%s: is left over from a salvage that was cut off; remove it, or name another destination", partOf(dest))
 	}
 	info, err := os.Stat(dest)
 	if errors.Is(err, fs.ErrNotExist) {
