@@ -9,12 +9,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/varve-db/varve/index"
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -218,6 +220,62 @@ func TestLevelsReadNoMoreThanTheySay(t *testing.T) {
 				t.Errorf("level %v reads %.3f of %s, want %.2f to %.2f", c.level, part.got, part.what, part.min, part.max)
 			}
 		}
+	}
+}
+
+// TestLevelsCheckWhatTheySay damages one value in each place: which of them an open
+// meets says which bytes a level puts through their checksums.
+func TestLevelsCheckWhatTheySay(t *testing.T) {
+	h := &hurt{fs: crashfs.New()}
+	db, err := openFS(h.fs, resolve(t, Options{SegmentSize: 16 << 20}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := make([]byte, 64<<10)
+	for i := range 48 {
+		if err := db.Put(fmt.Appendf(nil, "key %d", i), value); err != nil {
+			t.Fatal(err)
+		}
+		if i == 15 {
+			if _, err := db.Seal(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	db.opt.SegmentSize = 1 << 30 // so that the close leaves the log as it is
+	mustClose(t, db)
+	s, err := integrity.Look(h.fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, sealed := s.NewestLog(), s.Files[0]
+	if log.Sealed || log.Size < 2<<20 || !sealed.Sealed {
+		t.Fatalf("%+v, %+v", log, sealed)
+	}
+	for _, c := range []struct {
+		where string
+		name  string
+		at    int64
+		met   []integrity.Level
+	}{
+		{"a sealed segment", sealed.Name, sealed.Size / 2, []integrity.Level{integrity.Full}},
+		{"the beginning of the newest log", log.Name, 100 << 10, []integrity.Level{integrity.Log, integrity.Full}},
+		{"the tail of the newest log", log.Name, log.Size - 100<<10, []integrity.Level{integrity.Tail, integrity.Log, integrity.Full}},
+	} {
+		b := h.fs.Bytes(c.name)
+		b[c.at] ^= 1 // in place: it stays the file that was closed
+		h.fs.SetBytes(c.name, b)
+		for _, level := range []integrity.Level{integrity.None, integrity.Tail, integrity.Log, integrity.Full} {
+			r, err := openReader(h.fs, resolve(t, Options{Integrity: level}))
+			if isCorrupt(err) != slices.Contains(c.met, level) {
+				t.Errorf("damage in %s, level %v: %v", c.where, level, err)
+			}
+			if err == nil {
+				r.Close()
+			}
+		}
+		b[c.at] ^= 1
+		h.fs.SetBytes(c.name, b)
 	}
 }
 
