@@ -3,6 +3,7 @@ package archiver
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,10 +19,16 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newShipScene(t, 2)
 			s.add(1, 2)
-			late, fails := s.targets[1], c.fails
+			late := s.targets[1]
+			var mounted atomic.Bool
 			o := s.options()
 			o.Targets = o.Targets[:1]
-			o.Unopened = []Unopened{{URL: late.url, Open: func(context.Context) (Target, error) { return late, fails }}}
+			o.Unopened = []Unopened{{URL: late.url, Open: func(context.Context) (Target, error) {
+				if !mounted.Load() {
+					return nil, c.fails
+				}
+				return late, nil
+			}}}
 			a := s.archiver(o)
 			stop := s.run(a)
 			time.Sleep(10 * time.Minute)
@@ -31,7 +38,7 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 			if alarm := a.Status().Targets[1].Alarm; alarm == nil || alarm.Kind != c.kind {
 				t.Errorf("%v: alarm %+v, want %s", c.fails, alarm, c.kind)
 			}
-			fails = nil
+			mounted.Store(true)
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
 			s.check(late)
