@@ -2,7 +2,6 @@ package integrity
 
 import (
 	"bytes"
-	"errors"
 	"io"
 
 	"github.com/varve-db/varve/segment"
@@ -99,7 +98,7 @@ func (w *lookOn) finding(off int64, reason string, keys [][]byte, first, last ui
 
 // past goes on behind what does not check at w.from.
 func (w *lookOn) past(c *segment.CorruptError) error {
-	rec, err := w.head()
+	rec, err := headAt(w.r, w.src, w.from, w.end)
 	if err != nil {
 		return err
 	}
@@ -126,29 +125,6 @@ func (w *lookOn) past(c *segment.CorruptError) error {
 	w.from = min(w.from, w.end)
 	w.walked.last, w.walked.end = rec.Kind, w.from
 	return nil
-}
-
-// maxHead is the most that a record takes without its value.
-const maxHead = segment.MaxRecordOverhead + segment.MaxKey + segment.MaxMeta + segment.MaxSlots
-
-// head returns the record at w.from, without its value, if its first checksum
-// holds, else nil.
-func (w *lookOn) head() (*segment.Record, error) {
-	place := w.r.Place()
-	for _, n := range [...]int64{4 << 10, maxHead} { // nearly all are small
-		b := make([]byte, min(n, w.end-w.from))
-		if n, err := w.src.ReadAt(b, w.from); n < len(b) {
-			return nil, err
-		}
-		var rec segment.Record
-		switch err := place.ParseHead(b, w.from, &rec); {
-		case err == nil:
-			return &rec, nil
-		case !errors.Is(err, segment.ErrShort):
-			return nil, nil
-		}
-	}
-	return nil, nil
 }
 
 // alone checks the one record of which rec is the head, whatever should stand there.

@@ -111,7 +111,7 @@ func (w *goOn) report(g gap) error {
 // leaving w.from where it is.
 func (w *goOn) past(c *segment.CorruptError) error {
 	end := min(w.to, w.from+w.stretch)
-	head, err := w.head()
+	head, err := headAt(w.r, w.src, w.from, w.to)
 	if err != nil {
 		return err
 	}
@@ -171,25 +171,25 @@ func (w *goOn) pastRecord(head *segment.Record, c *segment.CorruptError) error {
 	return w.report(g)
 }
 
-// head returns the record at w.from, without its value, if its first checksum holds,
-// else nil.
-func (w *goOn) head() (*segment.Record, error) {
-	n := int64(leastStretch)
+// headAt returns the record of r at an offset, without its value, if its first checksum holds
+// and it is there before end, else nil.
+func headAt(r *segment.Reader, src io.ReaderAt, off, end int64) (*segment.Record, error) {
+	n := int64(leastStretch) // nearly all are small
 	for {
-		b := make([]byte, min(n, w.to-w.from))
-		if m, err := w.src.ReadAt(b, w.from); m < len(b) {
+		b := make([]byte, min(n, end-off))
+		if m, err := src.ReadAt(b, off); m < len(b) {
 			if err == nil || err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err
 		}
-		rec, place := new(segment.Record), w.r.Place()
-		err := place.ParseHead(b, w.from, rec)
+		rec, place := new(segment.Record), r.Place()
+		err := place.ParseHead(b, off, rec)
 		if err == nil {
 			return rec, nil
 		}
 		size, _, sizeErr := segment.HeadSize(b)
-		if !errors.Is(err, segment.ErrShort) || sizeErr != nil || size <= n || size > w.to-w.from {
+		if !errors.Is(err, segment.ErrShort) || sizeErr != nil || size <= n || size > end-off {
 			return nil, nil
 		}
 		n = size
