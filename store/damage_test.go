@@ -22,7 +22,7 @@ import (
 // drawn; VARVE_DAMAGE_SEED begins with another seed.
 func TestDamage(t *testing.T) {
 	seed := uint64(number(t, "VARVE_DAMAGE_SEED", 1))
-	share := 80
+	share := 120
 	switch {
 	case os.Getenv("VARVE_DAMAGE") == "all":
 		share = 1

@@ -31,6 +31,7 @@ func ask(t *testing.T, dir string) {
 // TestSealRequest asks the writer to seal as another process does: a log that holds
 // objects is sealed, an empty one never.
 func TestSealRequest(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	db, err := Open(dir, nil)
 	if err != nil {
@@ -82,6 +83,7 @@ func TestSealRequestOfAFailedLog(t *testing.T) {
 // TestSealRequestMadeMeanwhile makes a request while the one before is answered: it
 // is about objects that came after the seal, so it is not removed with that one.
 func TestSealRequestMadeMeanwhile(t *testing.T) {
+	t.Parallel()
 	const then = 1_700_000_000
 	for _, c := range []struct {
 		name, first, second string
