@@ -33,7 +33,7 @@ type CheckOptions struct {
 	Sample float64
 	Seed   uint64 // by which the sample is drawn; default: a random one
 
-	Workers  int                  // that read at once; default: as many as there are processors
+	Workers  int                  // that read at once; default: two for each processor, so that one reads while the other hashes
 	Rate     int64                // bytes a second; default: no limit
 	Progress func(n, total int64) // told of n more bytes of about total; the calls do not overlap; default: nobody
 }

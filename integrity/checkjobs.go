@@ -83,7 +83,7 @@ func (c *check) work(list []*job) error {
 	close(queue)
 	workers := c.o.Workers
 	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = 2 * runtime.GOMAXPROCS(0)
 	}
 	var wg sync.WaitGroup
 	for range min(workers, len(list)) {
