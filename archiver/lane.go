@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -63,113 +62,6 @@ func (l *lane) poke() {
 	case l.wake <- struct{}{}:
 	default:
 	}
-}
-
-// begin finds out whether the target can be used, and what has been shipped there.
-func (l *lane) begin(ctx context.Context) error {
-	ctx, cancel := withTimeout(ctx, l.a.opt.Timeout)
-	defer cancel()
-	if err := l.reach(ctx); err != nil {
-		return err
-	}
-	id, err := Identify(ctx, l.target)
-	if err != nil {
-		return err
-	}
-	if err := l.target.Probe(ctx); err != nil {
-		return fmt.Errorf("%s: %w", l.url, err)
-	}
-	refs, err := l.a.receipts.Refs(id.ID)
-	if err != nil {
-		return fmt.Errorf("receipts: %w", err)
-	}
-	l.mu.Lock()
-	if l.id.ID == "" {
-		l.queue = queue{jobs: map[segment.Ref]*job{}} // of what it was thought to be
-	}
-	l.id = id
-	clear(l.done)
-	for _, r := range refs {
-		l.done[r] = struct{}{}
-	}
-	l.mu.Unlock()
-	l.a.opt.Logger.Info("archive", "target", l.url, "id", id.ID, "receipts", len(refs))
-	l.offer()
-	return nil
-}
-
-// recall has the receipts of the archive that the target was when it was last reached
-// count until it is reached, so that what waits meanwhile is told. It is for a new lane.
-func (l *lane) recall(s *Status) {
-	i := slices.IndexFunc(s.Targets, func(t TargetStatus) bool { return t.URL == l.url && t.ID != "" })
-	if i < 0 {
-		return
-	}
-	refs, err := l.a.receipts.Refs(s.Targets[i].ID)
-	if err != nil {
-		return // begin says so
-	}
-	l.was = s.Targets[i].ID
-	for _, r := range refs {
-		l.done[r] = struct{}{}
-	}
-}
-
-// reach opens the target, if it is not open.
-func (l *lane) reach(ctx context.Context) error {
-	if l.target != nil {
-		return nil
-	}
-	t, err := l.open(ctx)
-	if errors.Is(err, ErrNotExist) {
-		err = fmt.Errorf("%w: %w", ErrNoIdentity, err)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.url, err)
-	}
-	l.target = t
-	return nil
-}
-
-// offer puts what the newest listing has and the target has not into the queue.
-func (l *lane) offer() {
-	list := l.a.fit()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.queue.update(list, func(r segment.Ref) bool {
-		_, ok := l.done[r]
-		return ok
-	})
-	l.poke()
-}
-
-// start is begin until it succeeds. first is told how the first attempt ended.
-func (l *lane) start(ctx, work context.Context, first func(error)) error {
-	for {
-		err := l.begin(work)
-		first(err)
-		first = func(error) {}
-		if err == nil {
-			l.succeed()
-			return nil
-		}
-		l.mu.Lock()
-		l.fail(l.era, err)
-		stop, resume := l.stopped != nil || l.hopeless(err), l.resume
-		l.mu.Unlock()
-		if stop || work.Err() != nil {
-			return err
-		}
-		if !sleep(ctx, time.Until(resume)) {
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// hopeless reports whether a lane that is to give up at some time gives up now. The
-// caller holds l.mu.
-func (l *lane) hopeless(err error) bool {
-	return l.once && (definite(err) || l.failures >= l.a.opt.Tries)
 }
 
 // run ships until ctx ends, until nothing is left if the lane is to be run once, or
@@ -269,21 +161,6 @@ func (l *lane) check(ctx context.Context) {
 	l.poke()
 }
 
-// identified returns an error if the target is not the archive that it was at the
-// start.
-func (l *lane) identified(ctx context.Context) error {
-	is, err := Identify(ctx, l.target)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if is.ID != l.id.ID {
-		return otherArchive(l.url, l.id, is)
-	}
-	return nil
-}
-
 // work ships one segment, and notes how that went.
 func (l *lane) work(ctx context.Context, j *job) {
 	l.mu.Lock()
@@ -309,116 +186,6 @@ func (l *lane) put(fn func()) {
 	defer l.mu.Unlock()
 	l.running--
 	fn()
-}
-
-// failed notes a failed attempt.
-func (l *lane) failed(j *job, era int, err error) {
-	wait := l.a.backoff.after(j.tries + 1)
-	l.put(func() {
-		l.queue.again(j, true, wait)
-		l.fail(era, err)
-		switch {
-		case l.hopeless(err) && l.stopped == nil:
-			l.stopped = err
-		case l.once && j.tries >= l.a.opt.Tries:
-			l.queue.abandon(j)
-			l.gaveUp = errors.Join(l.gaveUp, fmt.Errorf("segment %v: %w", j.ref, err))
-		}
-	})
-	l.a.opt.Logger.Warn("segment not shipped; it will be tried again",
-		"segment", j.ref, "target", l.url, "again_in", wait.Round(time.Millisecond), "err", err)
-}
-
-// fail counts a failure of an attempt that began in an era. The caller holds l.mu.
-func (l *lane) fail(era int, err error) {
-	l.counts.Failures++
-	l.a.metrics.failures.WithLabelValues(l.url).Inc()
-	l.lastErr = err
-	if era == l.era {
-		l.era++
-		l.failures++
-		l.resume = time.Now().Add(l.a.backoff.after(l.failures))
-	}
-	kind := alarmKind(err)
-	if kind == "" && l.failures >= failingAfter {
-		kind = AlarmFailing
-	}
-	if kind == "" || l.stopped != nil {
-		return
-	}
-	if l.alarm == nil || l.alarm.Kind != kind {
-		l.alarm = &Alarm{Kind: kind, Since: time.Now().UTC()}
-		l.a.opt.Logger.Error("alarm", "target", l.url, "kind", kind, "err", err)
-	}
-	l.alarm.Message = err.Error()
-	if kind.final() && !l.waits(kind) {
-		l.stopped = err
-	}
-}
-
-// waits reports whether an alarm that ends a lane does not end this one: what was not
-// the archive yet may become it, when its disk is mounted. What was it and is it no
-// more is for a person to look at. The caller holds l.mu.
-func (l *lane) waits(kind AlarmKind) bool {
-	return kind == AlarmIdentity && l.id.ID == "" && !l.once
-}
-
-// settled ends the count of failures, and an alarm that time healed, where there is
-// nothing to ship that would prove it.
-func (l *lane) settled() {
-	l.mu.Lock()
-	empty := len(l.queue.jobs) == 0
-	l.mu.Unlock()
-	if empty {
-		l.succeed()
-	}
-}
-
-// succeed ends the count of failures, and an alarm that time healed.
-func (l *lane) succeed() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failures > 0 {
-		l.era++
-	}
-	l.failures, l.resume, l.lastErr = 0, time.Time{}, nil
-	if l.alarm != nil && l.stopped == nil {
-		l.a.opt.Logger.Info("alarm ended", "target", l.url, "kind", l.alarm.Kind)
-		l.alarm = nil
-	}
-}
-
-// shipped notes that the target has a segment, and that there is a receipt.
-func (l *lane) shipped(j *job, r outcome) {
-	l.put(func() {
-		l.queue.remove(j)
-		l.done[j.ref] = struct{}{}
-		l.last = time.Now().UTC()
-		if r.sent {
-			l.counts.Shipped++
-			l.counts.Bytes += r.size
-		} else {
-			l.counts.Found++
-		}
-	})
-	l.succeed()
-	l.a.metrics.shipped(l.url, r)
-	l.a.forget(j.ref)
-	l.a.opt.Logger.Info("shipped", "segment", j.ref, "target", l.url, "bytes", r.size, "sent", r.sent, "took", r.took)
-}
-
-// result is why a lane that ended by itself did not ship everything.
-func (l *lane) result() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return errors.Join(l.stopped, l.gaveUp)
-}
-
-// lacks reports whether a segment is in the queue.
-func (l *lane) lacks(ref segment.Ref) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.queue.jobs[ref] != nil
 }
 
 // sleep waits, and reports false if ctx ended first.

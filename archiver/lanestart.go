@@ -1,0 +1,133 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// begin finds out whether the target can be used, and what has been shipped there.
+func (l *lane) begin(ctx context.Context) error {
+	ctx, cancel := withTimeout(ctx, l.a.opt.Timeout)
+	defer cancel()
+	if err := l.reach(ctx); err != nil {
+		return err
+	}
+	id, err := Identify(ctx, l.target)
+	if err != nil {
+		return err
+	}
+	if err := l.target.Probe(ctx); err != nil {
+		return fmt.Errorf("%s: %w", l.url, err)
+	}
+	refs, err := l.a.receipts.Refs(id.ID)
+	if err != nil {
+		return fmt.Errorf("receipts: %w", err)
+	}
+	l.mu.Lock()
+	if l.id.ID == "" {
+		l.queue = queue{jobs: map[segment.Ref]*job{}} // of what it was thought to be
+	}
+	l.id = id
+	clear(l.done)
+	for _, r := range refs {
+		l.done[r] = struct{}{}
+	}
+	l.mu.Unlock()
+	l.a.opt.Logger.Info("archive", "target", l.url, "id", id.ID, "receipts", len(refs))
+	l.offer()
+	return nil
+}
+
+// recall has the receipts of the archive that the target was when it was last reached
+// count until it is reached, so that what waits meanwhile is told. It is for a new lane.
+func (l *lane) recall(s *Status) {
+	i := slices.IndexFunc(s.Targets, func(t TargetStatus) bool { return t.URL == l.url && t.ID != "" })
+	if i < 0 {
+		return
+	}
+	refs, err := l.a.receipts.Refs(s.Targets[i].ID)
+	if err != nil {
+		return // begin says so
+	}
+	l.was = s.Targets[i].ID
+	for _, r := range refs {
+		l.done[r] = struct{}{}
+	}
+}
+
+// reach opens the target, if it is not open.
+func (l *lane) reach(ctx context.Context) error {
+	if l.target != nil {
+		return nil
+	}
+	t, err := l.open(ctx)
+	if errors.Is(err, ErrNotExist) {
+		err = fmt.Errorf("%w: %w", ErrNoIdentity, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.url, err)
+	}
+	l.target = t
+	return nil
+}
+
+// offer puts what the newest listing has and the target has not into the queue.
+func (l *lane) offer() {
+	list := l.a.fit()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue.update(list, func(r segment.Ref) bool {
+		_, ok := l.done[r]
+		return ok
+	})
+	l.poke()
+}
+
+// start is begin until it succeeds. first is told how the first attempt ended.
+func (l *lane) start(ctx, work context.Context, first func(error)) error {
+	for {
+		err := l.begin(work)
+		first(err)
+		first = func(error) {}
+		if err == nil {
+			l.succeed()
+			return nil
+		}
+		l.mu.Lock()
+		l.fail(l.era, err)
+		stop, resume := l.stopped != nil || l.hopeless(err), l.resume
+		l.mu.Unlock()
+		if stop || work.Err() != nil {
+			return err
+		}
+		if !sleep(ctx, time.Until(resume)) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// hopeless reports whether a lane that is to give up at some time gives up now. The
+// caller holds l.mu.
+func (l *lane) hopeless(err error) bool {
+	return l.once && (definite(err) || l.failures >= l.a.opt.Tries)
+}
+
+// identified returns an error if the target is not the archive that it was at the
+// start.
+func (l *lane) identified(ctx context.Context) error {
+	is, err := Identify(ctx, l.target)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if is.ID != l.id.ID {
+		return otherArchive(l.url, l.id, is)
+	}
+	return nil
+}
