@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -109,6 +110,14 @@ func edited(refs []segment.Ref, e segment.EditSet) []segment.Ref {
 
 // openFile opens a segment for reading.
 func (st *Standing) openFile(e *Entry) (Source, error) {
+	src, err := st.openNow(e)
+	if errors.Is(err, fs.ErrNotExist) && e.renamed(st.FS) {
+		src, err = st.openNow(e)
+	}
+	return src, err
+}
+
+func (st *Standing) openNow(e *Entry) (Source, error) {
 	if st.open != nil {
 		return st.open(e)
 	}

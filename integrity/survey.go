@@ -192,6 +192,9 @@ func readHeaders(fsys vfs.FS, found []*Entry) {
 
 func (e *Entry) read(fsys vfs.FS) {
 	f, err := fsys.Open(e.Name)
+	if errors.Is(err, fs.ErrNotExist) && e.renamed(fsys) {
+		f, err = fsys.Open(e.Name)
+	}
 	if err != nil {
 		e.Err = vfs.TooManyFiles(err)
 		return
@@ -209,6 +212,21 @@ func (e *Entry) read(fsys vfs.FS) {
 	if info, err := fsys.Stat(e.Name); err == nil {
 		e.Mode = info.Mode()
 	}
+}
+
+// renamed reports whether a log that is gone was sealed since the folder was listed,
+// and gives the entry the name and size that the file has now.
+func (e *Entry) renamed(fsys vfs.FS) bool {
+	if e.Sealed {
+		return false
+	}
+	name := e.ID.String() + ".seg"
+	info, err := fsys.Stat(name)
+	if err != nil {
+		return false
+	}
+	e.Name, e.Sealed, e.Size = name, true, info.Size()
+	return true
 }
 
 // owner decides whose folder this is: the store that most headers name. Of two
@@ -258,7 +276,11 @@ func (s *Survey) place(e *Entry) error {
 		s.demote(e, "under the name of another log; rename it")
 	default:
 		s.MaxID = max(s.MaxID, e.Header.Ref.ID)
-		if o := s.ByRef[e.Header.Ref]; o != nil {
+		o := s.ByRef[e.Header.Ref]
+		if o != nil && o.Name == e.Name { // listed as a log, and again when it had been sealed
+			return nil
+		}
+		if o != nil {
 			return s.problem(s.twice(o, e))
 		}
 		s.ByRef[e.Header.Ref] = e
