@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,16 +146,16 @@ func TestPruneSparesWhatIsPinnedWhileItWorks(t *testing.T) {
 		s.now = s.now.Add(25 * time.Hour)
 		doomed := simRefs(1, 1, 2, 3)
 		var pinErr error
-		pinned := false
+		var pinned atomic.Bool // several goroutines delete
 		s.target.before = func(op, name string) {
-			if op != when || pinned || !strings.HasSuffix(name, "."+map[string]string{"put": "gone", "delete": "seg"}[when]) {
+			due := op == when && strings.HasSuffix(name, "."+map[string]string{"put": "gone", "delete": "seg"}[when])
+			if !due || !pinned.CompareAndSwap(false, true) {
 				return
 			}
-			pinned = true
 			_, pinErr = s.a.Pin(context.Background(), simUUID, doomed, "a restore", 1<<40*time.Nanosecond)
 		}
 		s.prune(PruneOptions{})
-		if !pinned {
+		if !pinned.Load() {
 			t.Fatalf("%s: nobody pinned anything", when)
 		}
 		left := s.there()
@@ -319,10 +320,11 @@ func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		a, err := OpenArchive(t.Context(), cutOff{s.target, ctx})
 		must(t, err)
-		left := n
+		var left atomic.Int64
+		left.Store(int64(n))
 		s.target.before = func(op, _ string) {
 			if op == "put" || op == "delete" {
-				if left--; left == 0 {
+				if left.Add(-1) == 0 {
 					cancel()
 				}
 			}
@@ -330,7 +332,7 @@ func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 		_, err = a.Prune(ctx, simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
 		cancel()
 		s.target.before = nil
-		if left > 0 && err == nil {
+		if left.Load() > 0 && err == nil {
 			if n < 8 {
 				t.Fatalf("a prune made %d changes only", n-1)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,16 +50,15 @@ func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 		case "a name of nobody's":
 			name = pinsOf(simUUID) + "README"
 		}
-		came := false
+		var came atomic.Bool
 		s.target.before = func(op, at string) {
-			if op == "put" && strings.HasSuffix(at, ".gone") && !came {
-				came = true
+			if op == "put" && strings.HasSuffix(at, ".gone") && came.CompareAndSwap(false, true) {
 				s.target.put(t, name, newer(b))
 			}
 		}
 		_, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now})
 		s.target.before = nil
-		if e, ok := errors.AsType[*UnreadableError](err); !came || !ok || !strings.HasSuffix(e.Object, name) {
+		if e, ok := errors.AsType[*UnreadableError](err); !came.Load() || !ok || !strings.HasSuffix(e.Object, name) {
 			t.Errorf("%s: %v, want an error that names %s", kind, err, name)
 		}
 		equalRefs(t, kind, s.there(), before)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,7 +64,7 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 		})
 		deleted += w.pruned
 	})
-	if deleted == 0 {
+	if deleted == 0 && !testing.Short() { // in which there are few checks
 		t.Error("no prune deleted anything: the test proves nothing")
 	}
 }
@@ -270,11 +271,13 @@ func (w *pruneWorld) prune(r *rapid.T) {
 	before := w.promises(have, w.now.Add(-o.Window))
 	if k := rapid.IntRange(0, 40).Draw(r, "pin comes at"); k > 0 {
 		x := w.writer(r)
+		var left atomic.Int64
+		left.Store(int64(k))
 		w.target.before = func(op, _ string) {
 			if op != "put" && op != "delete" || len(x.chain) == 0 {
 				return
 			}
-			if k--; k == 0 {
+			if left.Add(-1) == 0 {
 				l := x.chain[len(x.chain)/2]
 				w.pinNow(append(slices.Clone(l.hdr.Live), l.hdr.Ref))
 			}
