@@ -130,3 +130,27 @@ func TestEveryInjuryIsSalvaged(t *testing.T) {
 		})
 	}
 }
+
+// TestALogWithoutItsEndIsNoTwin has a sealed log with a damaged value, and beside it the
+// log that it was made from, cut off at a record: the seal says that the log was
+// ended, so the rest of it counts.
+func TestALogWithoutItsEndIsNoTwin(t *testing.T) {
+	p := newSick(t, false)
+	whole := p.bytes(segName(3))
+	list := records(t, whole)
+	cut := list[len(list)/2]
+	p.put(logName(3), whole[:cut.Offset], 0o600)
+	p.edited(segName(3), func(b []byte) []byte {
+		last := list[len(list)-2]
+		b[last.Offset+last.HeadSize()] ^= 1
+		return b
+	})
+	damaged := p.bytes(segName(3))
+	plan, err := Repair(t.Context(), p.fs, RepairOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Left) == 0 || !bytes.Equal(p.fs.Bytes(segName(3)), damaged) {
+		t.Errorf("steps %+v, left %+v", plan.Steps, plan.Left)
+	}
+}

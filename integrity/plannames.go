@@ -54,9 +54,11 @@ func (p *planner) strays(s *stock) error {
 	return nil
 }
 
-// twins keeps the best of several files of one segment.
+// twins keeps the best of several files of one segment. Where one of them has a seal the
+// log was ended, so that one without its end is not whole, however sound it is.
 func (p *planner) twins(group []*Entry) error {
 	best, rank := -1, int64(-1)
+	ended := slices.ContainsFunc(group, func(e *Entry) bool { return e.Sealed })
 	for i, e := range group {
 		j, err := p.judge(e)
 		if err != nil {
@@ -66,8 +68,10 @@ func (p *planner) twins(group []*Entry) error {
 		switch {
 		case j.sound() && e.Sealed:
 			n = 1 << 62
-		case j.sound():
-			n = 2 * j.v.End
+		case j.sound() && (!ended || j.v.Successor != (segment.Ref{})):
+			n = 4 * j.v.End
+		case e.Sealed:
+			n = 2
 		}
 		if e.fits() {
 			n++
