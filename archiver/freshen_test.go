@@ -92,9 +92,8 @@ func TestAStandbyGoesOnWithinALog(t *testing.T) {
 func TestACopyWithTheFirstPartOfALogIsFreshened(t *testing.T) {
 	l, v, a := grown(t, 3, 60)
 	l.commit()
-	must(t, l.db.Sync())
 	dest := filepath.Join(t.TempDir(), "copy")
-	must(t, os.CopyFS(dest, os.DirFS(l.dir))) // with the running log
+	l.copyOpen(dest) // with the running log
 	open := l.db.Stats().Segments
 	first := filepath.Base(open[len(open)-1].File)
 	l.grow(v, 2)

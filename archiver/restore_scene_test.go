@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -237,6 +239,41 @@ func (l *life) copyTo(dir string) {
 		l.t.Fatal(err)
 	}
 	l.dir = dir
+}
+
+// copyOpen copies the folder of the store while it is open: what a crash leaves, if
+// all that was written reached the disk. Logs that ended are sealed in the background
+// and renamed, so a copy counts only if the folder stood still while it was made.
+func (l *life) copyOpen(dir string) {
+	l.t.Helper()
+	must(l.t, l.db.Sync())
+	for range 1000 {
+		before := l.files()
+		err := os.CopyFS(dir, os.DirFS(l.dir))
+		if err == nil && maps.Equal(before, l.files()) {
+			return
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			l.t.Fatal(err)
+		}
+		must(l.t, os.RemoveAll(dir))
+	}
+	l.t.Fatal("the folder never stands still")
+}
+
+// files returns the size and time of every file in the folder.
+func (l *life) files() map[string]string {
+	l.t.Helper()
+	list, err := os.ReadDir(l.dir)
+	must(l.t, err)
+	all := map[string]string{}
+	for _, e := range list {
+		all[e.Name()] = "gone"
+		if i, err := e.Info(); err == nil {
+			all[e.Name()] = fmt.Sprint(i.Size(), i.ModTime(), i.Mode())
+		}
+	}
+	return all
 }
 
 // commit makes one random commit.

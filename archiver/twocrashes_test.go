@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -12,13 +11,11 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// crash goes on with a copy of the folder that was taken while the store was
-// open: what a crash leaves, if all that was written reached the disk.
+// crash goes on with a copy of the folder that was taken while the store was open.
 func (l *life) crash() {
 	l.t.Helper()
-	must(l.t, l.db.Sync())
 	dir := filepath.Join(l.t.TempDir(), "crashed")
-	must(l.t, os.CopyFS(dir, os.DirFS(l.dir)))
+	l.copyOpen(dir)
 	must(l.t, l.db.Close())
 	l.dir = dir
 	l.open()
@@ -70,8 +67,7 @@ func TestTimelinesThatShippedNothingAreBridged(t *testing.T) {
 func TestACopyOfAStoreThatCrashedTwiceIsNoContinuation(t *testing.T) {
 	l, v, a := grown(t, 72, 30)
 	l.commit()
-	must(t, l.db.Sync())
-	must(t, os.CopyFS(l.dir+"2", os.DirFS(l.dir)))
+	l.copyOpen(l.dir + "2")
 	copied := &life{t: t, rng: l.rng, dir: l.dir + "2", opt: l.opt, now: maps.Clone(l.now), seq: l.seq, uuid: l.uuid}
 	copied.moments = append(copied.moments, l.moments...)
 	copied.open()
