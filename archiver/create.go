@@ -112,7 +112,7 @@ func (s *Source) replaced() (segment.Ref, error) {
 		return segment.Ref{}, err
 	}
 	for _, name := range names {
-		h, err := s.header(name, segment.Peek)
+		h, err := s.header(name)
 		if err == nil && h.Kind == segment.Log {
 			return h.Replaced, nil
 		}

@@ -50,8 +50,8 @@ const badMark = ".bad-"
 // for: only from a segment of the store that was verified, every byte of it, and is
 // what the receipt says. What is damaged is first copied aside, so that nothing is ever
 // overwritten, and nothing that somebody may still need is deleted. An object that is
-// sound and another one than the receipt says is left alone, for a person to look at. Heal
-// can be ended anywhere, and repeated. The error is that of the store or of the target.
+// sound and another one than the receipt says is left alone, for a person to look at, and
+// so is one of a newer format. Heal can be ended anywhere, and repeated. The error is that of the store or of the target.
 func Heal(ctx context.Context, o HealOptions) (*HealReport, error) {
 	receipts, err := OpenReceipts(o.Receipts)
 	if err != nil {
@@ -170,8 +170,12 @@ func (h *healer) putBack(ctx context.Context, name string, r *Receipt, there Inf
 		return err
 	}
 	if there != (Info{}) {
-		if _, err := h.a.verifyObject(ctx, r.Store, r.Segment, there.Size, nil); err == nil && there.SHA256 != r.SHA256 {
+		_, err := h.a.verifyObject(ctx, r.Store, r.Segment, there.Size, nil)
+		switch {
+		case err == nil && there.SHA256 != r.SHA256:
 			return refuse("it is a sound segment all the same, of some other history; find out whose it is, and move it away by hand")
+		case errors.Is(err, segment.ErrVersion):
+			return refuse("%v, so nobody here can tell whether it is damaged; use a newer varve", err)
 		}
 	}
 	if h.o.DryRun {

@@ -3,7 +3,9 @@ package archiver
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"maps"
 	"strings"
@@ -99,8 +101,9 @@ func TestADryRunChangesNothing(t *testing.T) {
 // needed.
 func TestPruneStopsAtALogThatItCannotRead(t *testing.T) {
 	for what, fn := range map[string]func(b []byte){
-		"a newer format": func(b []byte) { b[8]++ },
-		"damaged":        func(b []byte) { b[40] ^= 1 },
+		"a newer format":    newerFormat,
+		"damaged":           func(b []byte) { b[40] ^= 1 },
+		"a damaged version": func(b []byte) { b[8] ^= 2 },
 	} {
 		s := due(t)
 		name := segmentName(simUUID, simRefs(1, 9)[0])
@@ -119,6 +122,14 @@ func TestPruneStopsAtALogThatItCannotRead(t *testing.T) {
 			t.Errorf("%s: %v; %d objects of %d are left", what, err, len(s.target.objects), len(before))
 		}
 	}
+}
+
+// newerFormat makes a segment one of a newer format, which has its checksum over its own
+// number.
+func newerFormat(b []byte) {
+	n := binary.LittleEndian.Uint32(b[12:])
+	b[8]++
+	binary.LittleEndian.PutUint32(b[n-4:], crc32.Checksum(b[:n-4], crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // TestAPinOfAMachineWhoseClockIsBehindHolds as long as its maker meant it to, by the

@@ -112,7 +112,7 @@ func isSegmentName(d fs.DirEntry, ext string) bool {
 
 func (s *Source) peek(name string, info fs.FileInfo) Sealed {
 	g := Sealed{Name: name, Size: info.Size(), Modified: info.ModTime(), inode: inode(info)}
-	h, err := s.header(name, segment.Peek)
+	h, err := s.header(name)
 	if err != nil {
 		g.Err = inFile(name, err)
 		return g
@@ -122,7 +122,7 @@ func (s *Source) peek(name string, info fs.FileInfo) Sealed {
 }
 
 // header reads the first bytes of a file.
-func (s *Source) header(name string, parse func([]byte) (*segment.Header, error)) (*segment.Header, error) {
+func (s *Source) header(name string) (*segment.Header, error) {
 	f, err := s.fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,23 @@ func (s *Source) header(name string, parse func([]byte) (*segment.Header, error)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
-	return parse(b[:n])
+	h, err := segment.Peek(b[:n])
+	if errors.Is(err, segment.ErrVersion) { // or damage: only the whole header tells
+		return wholeHeader(f)
+	}
+	return h, err
+}
+
+func wholeHeader(f fs.File) (*segment.Header, error) {
+	src, size, err := readerAt(f)
+	if err != nil {
+		return nil, err
+	}
+	r, err := segment.NewReader(src, size)
+	if err != nil {
+		return nil, err
+	}
+	return r.Header, nil
 }
 
 // list sorts the files by what they are.

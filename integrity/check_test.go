@@ -144,7 +144,8 @@ func TestWhatCheckFinds(t *testing.T) {
 		{"an empty segment", func(m fstest.MapFS, s []string) { m[s[1]].Data = nil }, all, integrity.DamagedHeader, ""},
 		{"a missing segment", func(m fstest.MapFS, s []string) { delete(m, s[1]) }, all, integrity.Missing, "varve repair -d /a/store --from COPY"},
 		{"a segment in the place of another", func(m fstest.MapFS, s []string) { m[s[1]] = m[s[2]] }, all, integrity.Contradiction, ""},
-		{"a newer version", func(m fstest.MapFS, s []string) { m[s[1]].Data[8] = 2 }, all, integrity.NewerVersion, "use a newer varve"},
+		{"a flipped bit of the version", func(m fstest.MapFS, s []string) { m[s[1]].Data[8] ^= 2 }, all, integrity.DamagedHeader, "varve repair -d /a/store --from COPY"},
+		{"a newer version", func(m fstest.MapFS, s []string) { newer(m[s[1]].Data) }, all, integrity.NewerVersion, "use a newer varve"},
 	} {
 		for _, level := range levels {
 			m := mapped(t, dir)

@@ -3,6 +3,7 @@ package integrity
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"slices"
 
 	"github.com/varve-db/varve/segment"
@@ -101,10 +102,25 @@ func tail(fn func(p *sick, tail []byte) []byte) func(*sick) {
 	}
 }
 
-func newerVersion(name string, at func(p *sick, b []byte) int64) func(*sick) {
+// newerHeader makes the file one of a newer format, which has its checksum over its own
+// number.
+func newerHeader(name string) func(*sick) {
+	return func(p *sick) { p.edited(name, asNewer) }
+}
+
+func asNewer(b []byte) []byte {
+	n := binary.LittleEndian.Uint32(b[12:])
+	binary.LittleEndian.PutUint16(b[8:], 2)
+	binary.LittleEndian.PutUint32(b[n-4:], crc32.Checksum(b[:n-4], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
+
+// newerFooter does so with the end of a sealed file.
+func newerFooter(name string) func(*sick) {
 	return func(p *sick) {
 		p.edited(name, func(b []byte) []byte {
-			binary.LittleEndian.PutUint16(b[at(p, b):], 2)
+			b[len(b)-16] ^= 2 // of the checksum, which is over other bytes
+			binary.LittleEndian.PutUint16(b[len(b)-12:], 2)
 			return b
 		})
 	}
@@ -144,7 +160,9 @@ func injuries() []injury {
 		{name: "sealed header: the time", hurt: flip(seg, byteAt(57))},
 		{name: "sealed header: the live set", hurt: flip(segName(4), byteAt(125))},
 		{name: "sealed header: the checksum", hurt: flip(seg, byteAt(121))},
-		{name: "sealed header: a newer version", hurt: newerVersion(seg, byteAt(8))},
+		{name: "sealed header: the version", hurt: flip(seg, byteAt(8))},
+		{name: "sealed header: the version's high byte", hurt: flip(seg, byteAt(9))},
+		{name: "sealed header: a newer version", hurt: newerHeader(seg)},
 
 		{name: "sealed record: the head's checksum", hurt: flip(seg, inRecord(put, 0, fixed(1)))},
 		{name: "sealed record: the value's checksum", hurt: flip(seg, inRecord(put, 0, fixed(5)))},
@@ -175,7 +193,8 @@ func injuries() []injury {
 		{name: "footer: the digest", hurt: flip(seg, byteAt(-30))},
 		{name: "footer: the trailer's checksum", hurt: flip(seg, byteAt(-14))},
 		{name: "footer: the magic", hurt: flip(seg, byteAt(-3))},
-		{name: "footer: a newer version", hurt: newerVersion(seg, byteAt(-12))},
+		{name: "footer: the version", hurt: flip(seg, byteAt(-12))},
+		{name: "footer: a newer version", hurt: newerFooter(seg)},
 		{name: "forged table: an entry of another key", hurt: forge(0, func(r *segment.Record) { r.Key = bytes.ToUpper(r.Key) })},
 		{name: "forged table: an entry with other slots", hurt: forge(segment.FlagSlots, func(r *segment.Record) {
 			r.Slots = segment.AppendSlots(nil, []segment.Slot{{Number: 1, Value: []byte("SLOT value")}})
@@ -235,7 +254,8 @@ func injuries() []injury {
 		{name: "newest log: a durable key", hurt: flip(log, inRecord(put, 0, inKey))},
 		{name: "newest log: a durable value", hurt: flip(log, inRecord(put, 0, inValue))},
 		{name: "newest log: a durable length", hurt: flip(log, inRecord(put, 0, fixed(14)))},
-		{name: "newest log: a newer version", hurt: newerVersion(log, byteAt(8))},
+		{name: "newest log: the version", hurt: flip(log, byteAt(8))},
+		{name: "newest log: a newer version", hurt: newerHeader(log)},
 		{name: "newest log: a sector of zeros in the durable part", hurt: func(p *sick) {
 			p.edited(log, func(b []byte) []byte { clear(b[300:700]); return b })
 		}},

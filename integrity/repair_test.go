@@ -2,8 +2,10 @@ package integrity_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"maps"
 	"os"
@@ -271,6 +273,14 @@ func growBy(s string) func([]byte) []byte { return func(b []byte) []byte { retur
 
 func halve(b []byte) []byte { return b[:len(b)/2] }
 
+// newer makes a segment one of a newer format, which has its checksum over its own number.
+func newer(b []byte) []byte {
+	n := binary.LittleEndian.Uint32(b[12:])
+	b[8]++
+	binary.LittleEndian.PutUint32(b[n-4:], crc32.Checksum(b[:n-4], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
+
 // stranger is a segment of another store.
 func strangerLog() []byte {
 	h := &segment.Header{Kind: segment.Log, UUID: segment.UUID{9, 9}, Ref: segment.Ref{Timeline: 5, ID: 2}, FirstSeq: 1, Time: 1, NextID: 3}
@@ -401,8 +411,13 @@ var harms = []harm{
 		}
 	}, left},
 	{"a file without use that has no header", func(p *casualty) { p.fs.SetBytes(fmt.Sprintf("%020d.seg", 0), []byte("nothing")) }, opens},
-	{"a segment of a newer version", func(p *casualty) { p.edit(p.sealed[1], func(b []byte) []byte { b[8]++; return b }) }, never},
-	{"a trailer of a newer version", func(p *casualty) { p.edit(p.sealed[1], func(b []byte) []byte { b[len(b)-12]++; return b }) }, never},
+	{"the version of a segment", func(p *casualty) { p.edit(p.sealed[1], flipAt(8)) }, left},
+	{"the version of the newest log", func(p *casualty) { p.edit(p.newest, flipAt(8)) }, left},
+	{"the version of a trailer", func(p *casualty) { p.edit(p.sealed[1], flipAt(-12)) }, healed},
+	{"a segment of a newer version", func(p *casualty) { p.edit(p.sealed[1], newer) }, never},
+	{"a trailer of a newer version", func(p *casualty) {
+		p.edit(p.sealed[1], func(b []byte) []byte { b[len(b)-12]++; b[len(b)-16]++; return b })
+	}, never},
 }
 
 func (x *fixture) injured(t testing.TB, in harm) *casualty {

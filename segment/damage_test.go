@@ -96,15 +96,43 @@ func TestAppendedBytesHideTheFooter(t *testing.T) {
 	}
 }
 
+// TestNewerVersionsAreNotCorrupt: the checksums of a newer format are over its own
+// number, or over other bytes.
 func TestNewerVersionsAreNotCorrupt(t *testing.T) {
-	b := golden(t, "small.seg")
-	b[8] = 2
-	if x := examine(b); !errors.Is(x.header, ErrVersion) {
-		t.Errorf("header of version 2: %v", x.header)
+	for _, v := range []uint16{2, 3, 256, 1<<16 - 1} {
+		b := asVersion(golden(t, "small.seg"), v, Version)
+		if x := examine(b); !errors.Is(x.header, ErrVersion) {
+			t.Errorf("header of version %d: %v", v, x.header)
+		}
+		for _, n := range []int{16, 50, 119, 123} {
+			if x := examine(b[:n]); !errors.Is(x.header, ErrVersion) {
+				t.Errorf("header of version %d, cut at %d: %v", v, n, x.header)
+			}
+		}
+		b[12]++ // a length that is none of version 1
+		if x := examine(b); !errors.Is(x.header, ErrVersion) {
+			t.Errorf("header of version %d, of another form: %v", v, x.header)
+		}
+		b = asVersion(golden(t, "small.seg"), Version, v)
+		if x := examine(b); x.header != nil || !errors.Is(x.footer, ErrVersion) {
+			t.Errorf("footer of version %d: %v", v, x.footer)
+		}
 	}
-	b[8], b[len(b)-12] = 1, 2
-	if x := examine(b); !errors.Is(x.footer, ErrVersion) {
-		t.Errorf("footer of version 2: %v", x.footer)
+}
+
+// TestADamagedVersionIsCorrupt: with the number put back, the checksum holds.
+func TestADamagedVersionIsCorrupt(t *testing.T) {
+	b := golden(t, "log.seg")
+	for bit := range 16 {
+		for _, at := range []int{8, len(b) - 12} {
+			b[at+bit/8] ^= 1 << (bit % 8)
+			x := examine(b)
+			b[at+bit/8] ^= 1 << (bit % 8)
+			c := (*CorruptError)(nil)
+			if err := errors.Join(x.header, x.footer); !errors.As(err, &c) || errors.Is(err, ErrVersion) || !strings.Contains(c.Reason, "version") {
+				t.Errorf("bit %d of the version at %d: %v", bit, at, err)
+			}
+		}
 	}
 }
 

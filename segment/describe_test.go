@@ -91,8 +91,7 @@ func TestDescribeSaysWhatIsInside(t *testing.T) {
 			t.Errorf("%s: damage in\n%s", name, got)
 		}
 	}
-	newer := golden(t, "small.seg")
-	newer[8] = 3
+	newer := asVersion(golden(t, "small.seg"), 3, Version)
 	if got := describe(t, newer); !strings.Contains(got, "newer") {
 		t.Errorf("a newer version: %s", got)
 	}

@@ -192,30 +192,44 @@ func isSet(refs []Ref) bool {
 // HeaderSize returns the length that the first bytes of a file give for its
 // header, so that a caller knows how much to read: b needs 16 bytes. The
 // length is bounded by MaxHeader and not proven until ParseHeader has checked
-// it. Errors are those of ParseHeader.
+// it; that of a version other than this one least of all. Errors are those of
+// ParseHeader.
 func HeaderSize(b []byte) (int, error) {
 	if len(b) < 16 || string(b[:8]) != headerMagic {
 		return 0, corrupt(0, "no segment header")
 	}
-	if err := checkVersion(le.Uint16(b[8:]), 8); err != nil {
-		return 0, err
-	}
 	n := int(le.Uint32(b[12:]))
 	if n < headerFixed+crcSize || n > MaxHeader || (n-headerFixed-crcSize)%runSize != 0 {
+		if err := checkVersion(le.Uint16(b[8:]), 8, false); err != nil {
+			return 0, err
+		}
 		return 0, corrupt(12, "header length %d", n)
 	}
 	return n, nil
 }
 
-// checkVersion tells a newer format from one that never was.
-func checkVersion(v uint16, off int64) error {
+// checkVersion tells a newer format from one that never was, and from this one
+// with a damaged version: ours says that the checksum holds if the version is
+// put back to ours, which it does for no header or trailer of another version.
+func checkVersion(v uint16, off int64, ours bool) error {
 	switch {
+	case v == Version:
+		return nil
+	case ours:
+		return corrupt(off, "format version %d, with the checksum of version %d: the number is damaged", v, Version)
 	case v > Version:
 		return fmt.Errorf("format version %d: %w", v, ErrVersion)
-	case v < Version:
-		return corrupt(off, "format version %d", v)
 	}
-	return nil
+	return corrupt(off, "format version %d", v)
+}
+
+// ours reports whether a header's checksum holds with this format's version in it,
+// whichever it has.
+func ours(b []byte) bool {
+	sum := crc32.Checksum(b[:8], castagnoli)
+	sum = crc32.Update(sum, castagnoli, le.AppendUint16(nil, Version))
+	end := len(b) - crcSize
+	return crc32.Update(sum, castagnoli, b[10:end]) == le.Uint32(b[end:])
 }
 
 // parseFixed reads the fields before the sets.
@@ -229,17 +243,23 @@ func parseFixed(b []byte) *Header {
 }
 
 // ParseHeader reads the header at the beginning of b and returns its length.
-// The error is a *CorruptError, or wraps ErrVersion.
+// The error is a *CorruptError, or wraps ErrVersion. A greater version is damage,
+// and not ErrVersion, if the checksum holds with this format's in its place.
 func ParseHeader(b []byte) (*Header, int, error) {
 	n, err := HeaderSize(b)
 	if err != nil {
 		return nil, 0, err
 	}
-	if n > len(b) {
+	whole := n <= len(b)
+	b = b[:min(n, len(b))]
+	intact := whole && ours(b)
+	if err := checkVersion(le.Uint16(b[8:]), 8, intact); err != nil {
+		return nil, 0, err
+	}
+	if !whole {
 		return nil, 0, corrupt(12, "header of %d bytes in a file of %d", n, len(b))
 	}
-	b = b[:n]
-	if crc32.Checksum(b[:n-crcSize], castagnoli) != le.Uint32(b[n-crcSize:]) {
+	if !intact {
 		return nil, 0, corrupt(0, "header checksum")
 	}
 	h := parseFixed(b)

@@ -17,3 +17,19 @@ func fixRecord(b []byte, p Place, off int64) {
 	}
 	le.PutUint32(b, crcAt(p, off, b[4:head]))
 }
+
+// asVersion makes a sealed file one of newer formats, as if those had the same
+// fields: the checksums are over the version, too.
+func asVersion(b []byte, header, footer uint16) []byte {
+	if header != Version {
+		n := le.Uint32(b[12:])
+		le.PutUint16(b[8:], header)
+		le.PutUint32(b[n-crcSize:], crc32.Checksum(b[:n-crcSize], castagnoli))
+	}
+	if footer != Version {
+		end := b[len(b)-trailerSize:]
+		le.PutUint16(end[trailerCRC+crcSize:], footer)
+		le.PutUint32(end[trailerCRC:], crc32.Checksum(end[:trailerCRC], castagnoli)^uint32(footer))
+	}
+	return b
+}

@@ -7,13 +7,16 @@ const PeekSize = headerFixed
 // segment, and does not check it: it cannot, without the rest of the header.
 // It is for telling which of many files are known already; whoever goes on to
 // use one reads the whole header. The error is a *CorruptError, or wraps
-// ErrVersion.
+// ErrVersion: then too, only the whole header tells whether it is damaged.
 func Peek(b []byte) (*Header, error) {
 	if _, err := HeaderSize(b); err != nil {
 		return nil, err
 	}
 	if len(b) < PeekSize {
 		return nil, corrupt(int64(len(b)), "header cut off")
+	}
+	if err := checkVersion(le.Uint16(b[8:]), 8, false); err != nil {
+		return nil, err
 	}
 	return parseFixed(b), nil
 }

@@ -30,11 +30,8 @@ func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if int64(n) > size {
-		return nil, corrupt(12, "header of %d bytes in a file of %d", n, size)
-	}
-	if n > len(b) {
-		b = make([]byte, n)
+	if n > len(b) && size > first {
+		b = make([]byte, min(int64(n), size))
 		if err := readFull(src, b, 0); err != nil {
 			return nil, err
 		}

@@ -31,11 +31,12 @@ func (r *Reader) parseTrailer(b []byte, at int64) (s Summary, v trailer, err err
 	if string(b[trailerSize-len(footerMagic):]) != footerMagic {
 		return s, v, ErrNoFooter
 	}
-	if err := checkVersion(le.Uint16(b[trailerCRC+crcSize:]), at+trailerCRC+crcSize); err != nil {
+	intact := le.Uint16(b[trailerCRC+crcSize+2:]) == 0 &&
+		crc32.Update(r.place.at(at), castagnoli, b[:trailerCRC]) == le.Uint32(b[trailerCRC:])
+	if err := checkVersion(le.Uint16(b[trailerCRC+crcSize:]), at+trailerCRC+crcSize, intact); err != nil {
 		return s, v, err
 	}
-	if le.Uint16(b[trailerCRC+crcSize+2:]) != 0 ||
-		crc32.Update(r.place.at(at), castagnoli, b[:trailerCRC]) != le.Uint32(b[trailerCRC:]) {
+	if !intact {
 		return s, v, corrupt(at, "trailer checksum")
 	}
 	for i := range v {

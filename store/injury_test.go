@@ -1,8 +1,10 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -120,6 +122,8 @@ var injuries = []struct {
 		g.fs.SetBytes("00000000000000000099.open", g.fs.Bytes(g.newest))
 		g.remove(g.newest)
 	}, err: errDamage, says: "99.open"},
+	{name: "a damaged version of a segment", do: func(g *ground) { g.edit(g.sealed[1], flipped(8)) }, err: errDamage, says: "02.seg"},
+	{name: "a damaged version of the newest log", do: func(g *ground) { g.edit(g.newest, flipped(8)) }, err: errDamage, says: "damage"},
 	{name: "a segment is of a newer version", do: func(g *ground) { g.edit(g.sealed[1], newer) }, err: ErrVersion, says: "02.seg"},
 	{name: "the newest log is of a newer version", do: func(g *ground) { g.edit(g.newest, newer) }, err: ErrVersion, says: ".open"},
 	{name: "the newest log is lost", do: func(g *ground) { g.remove(g.newest) }, err: ErrLostLog},
@@ -168,7 +172,13 @@ var injuries = []struct {
 // errAny stands for any error in the table.
 var errAny = errors.New("any")
 
-func newer(b []byte) []byte { b[8]++; return b }
+// newer makes a segment one of a newer format, which has its checksum over its own number.
+func newer(b []byte) []byte {
+	n := binary.LittleEndian.Uint32(b[12:])
+	b[8]++
+	binary.LittleEndian.PutUint32(b[n-4:], crc32.Checksum(b[:n-4], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
 
 func flipped(at int) func([]byte) []byte {
 	return func(b []byte) []byte { b[at] ^= 4; return b }
