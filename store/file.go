@@ -24,6 +24,10 @@ type segFile struct {
 	first uint64        // sequence numbers that a record in it can have
 	last  atomic.Uint64 // of a log that is written to, the newest
 
+	// sealed is when it was sealed, in ns since 1970, by its last commit or, where that
+	// is not known, by when it was begun; of a log that is written to, zero.
+	sealed atomic.Int64
+
 	// size is how many bytes can be read from the file; of a log, what has been
 	// written to it. What lies behind is looked up in unwritten.
 	size      atomic.Int64

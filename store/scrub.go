@@ -40,10 +40,14 @@ const defaultScrubEvery = 7 * 24 * time.Hour
 
 // ScrubStats says how scrubbing goes.
 type ScrubStats struct {
-	Segments int       `json:"segments"`        // sealed, of the store
-	Verified int       `json:"verified"`        // of them, at any time that is remembered
-	Oldest   time.Time `json:"oldest,omitzero"` // the verification that is longest ago; zero: one of them never was, or there is none
-	Bytes    int64     `json:"bytes"`           // read since the open
+	Segments int   `json:"segments"` // sealed, of the store
+	Verified int   `json:"verified"` // of them, at any time that is remembered
+	Bytes    int64 `json:"bytes"`    // read since the open
+
+	// Oldest is when the segment was read and checked for which that is longest ago. Until
+	// its first scrub that was by its seal, which reads all of the log again. Zero: there is
+	// no segment.
+	Oldest time.Time `json:"oldest,omitzero"`
 
 	// Findings are those since the open, the newest last, 100 of them at most; Found is
 	// how many there were.
@@ -102,7 +106,7 @@ func (s *scrubber) rest(ctx context.Context, d time.Duration) {
 // next reads the segment whose turn it is, and returns how long to wait before
 // the one after it.
 func (s *scrubber) next(ctx context.Context) time.Duration {
-	refs, gone, err := s.sealed()
+	files, gone, err := s.sealed()
 	if err != nil {
 		s.db.opt.Logger.Warn("scrub cannot list the store", "err", err)
 		return scrubLook
@@ -111,7 +115,7 @@ func (s *scrubber) next(ctx context.Context) time.Duration {
 		s.tell(ref, nil, []integrity.Finding{{Kind: integrity.Missing, Segment: ref, File: s.db.fs.Path(sealName(ref.ID)),
 			Reason: "the file was taken away while the store is open; its objects can be read until the store is closed"}})
 	}
-	ref, last := s.oldest(refs)
+	ref, last := s.oldest(files)
 	if wait := time.Until(last.Add(s.db.opt.Scrub.Every)); ref == (segment.Ref{}) || wait > 0 {
 		s.save(false)
 		if ref == (segment.Ref{}) {
@@ -126,7 +130,7 @@ func (s *scrubber) next(ctx context.Context) time.Duration {
 
 // sealed returns the segments of the store whose files have their seal, and those whose
 // files had it at the last look and are gone.
-func (s *scrubber) sealed() (refs, gone []segment.Ref, err error) {
+func (s *scrubber) sealed() (there []sealedFile, gone []segment.Ref, err error) {
 	list, err := s.db.fs.ReadDir(".")
 	if err != nil {
 		return nil, nil, err
@@ -144,44 +148,51 @@ func (s *scrubber) sealed() (refs, gone []segment.Ref, err error) {
 	for _, f := range s.db.view.segs {
 		switch {
 		case files[sealName(f.ref.ID)]:
-			refs, s.there[f.ref] = append(refs, f.ref), true
+			there, s.there[f.ref] = append(there, sealedFile{f.ref, time.Unix(0, f.sealed.Load())}), true
 		case before[f.ref]:
 			gone = append(gone, f.ref)
 		}
 	}
-	return refs, gone, nil
+	return there, gone, nil
+}
+
+// sealedFile is a segment to scrub, and when it was sealed.
+type sealedFile struct {
+	ref    segment.Ref
+	sealed time.Time
 }
 
 // oldest returns the segment that was read longest ago, and when, and brings the
-// figures up to date. What is no longer of the store is forgotten.
-func (s *scrubber) oldest(refs []segment.Ref) (oldest segment.Ref, at time.Time) {
+// figures up to date. What is no longer of the store is forgotten. One that was never
+// read comes first, though its seal vouches for it: that is likely to have read what the
+// cache still had.
+func (s *scrubber) oldest(files []sealedFile) (oldest segment.Ref, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := &s.stats
-	st.Segments, st.Verified, st.Oldest = len(refs), 0, time.Time{}
-	here := make(map[segment.Ref]bool, len(refs))
-	for _, ref := range refs {
-		here[ref] = true
+	st.Segments, st.Verified, st.Oldest = len(files), 0, time.Time{}
+	here := make(map[segment.Ref]bool, len(files))
+	for _, f := range files {
+		here[f.ref] = true
 	}
 	maps.DeleteFunc(s.memory, func(ref segment.Ref, _ integrity.Remembered) bool { return !here[ref] })
-	for i, ref := range refs {
-		m, ok := s.memory[ref]
+	for i, f := range files {
+		m, ok := s.memory[f.ref]
+		good := f.sealed
 		if ok {
 			st.Verified++
+			good = m.Verified
 		}
-		if ok && (st.Oldest.IsZero() || m.Verified.Before(st.Oldest)) {
-			st.Oldest = m.Verified
+		if st.Oldest.IsZero() || good.Before(st.Oldest) {
+			st.Oldest = good
 		}
 		last := m.Verified
-		if t := s.tried[ref]; t.After(last) {
+		if t := s.tried[f.ref]; t.After(last) {
 			last = t
 		}
 		if i == 0 || last.Before(at) {
-			oldest, at = ref, last
+			oldest, at = f.ref, last
 		}
-	}
-	if st.Verified < st.Segments {
-		st.Oldest = time.Time{}
 	}
 	return oldest, at
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -141,9 +142,12 @@ func TestScrubTakesTheOldestFirst(t *testing.T) {
 		},
 		tried: map[segment.Ref]time.Time{ref(3): now.Add(-time.Minute)}, // damaged
 	}
-	refs := []segment.Ref{ref(1), ref(2), ref(3), ref(4)}
+	var files []sealedFile
+	for _, id := range []segment.ID{1, 2, 3, 4} {
+		files = append(files, sealedFile{ref(id), now.Add(-9 * time.Hour)})
+	}
 	for _, want := range []segment.ID{2, 1, 4, 3} {
-		got, _ := s.oldest(refs)
+		got, _ := s.oldest(files)
 		if got != ref(want) {
 			t.Fatalf("segment %v comes, want %v", got, want)
 		}
@@ -152,6 +156,99 @@ func TestScrubTakesTheOldestFirst(t *testing.T) {
 	if _, ok := s.memory[ref(9)]; ok {
 		t.Error("a segment that left the store is remembered")
 	}
+}
+
+// TestASealCountsUntilTheFirstScrub: a segment that was just sealed makes nothing old, and
+// is the first to be read all the same; one that was never scrubbed is as old as its seal.
+func TestASealCountsUntilTheFirstScrub(t *testing.T) {
+	now := time.Now()
+	ref := func(id segment.ID) segment.Ref { return segment.Ref{Timeline: 1, ID: id} }
+	s := &scrubber{memory: integrity.Memory{ref(1): {Verified: now.Add(-2 * time.Hour)}}}
+	files := []sealedFile{{ref(1), now.Add(-5 * time.Hour)}}
+	for _, c := range []struct {
+		sealed, oldest time.Duration
+		next           segment.ID
+	}{{0, 2 * time.Hour, 2}, {time.Hour, 2 * time.Hour, 2}, {3 * time.Hour, 3 * time.Hour, 2}} {
+		next, _ := s.oldest(append(files, sealedFile{ref(2), now.Add(-c.sealed)}))
+		if st := s.stats; next != ref(c.next) || !st.Oldest.Equal(now.Add(-c.oldest)) || st.Verified != 1 || st.Segments != 2 {
+			t.Errorf("sealed %v ago: %v comes; %+v", c.sealed, next, st)
+		}
+	}
+	if s.oldest(nil); !s.stats.Oldest.IsZero() {
+		t.Errorf("of no segment the oldest is of %v", s.stats.Oldest)
+	}
+}
+
+// TestSealsAreKnownOfOldSegmentsAndNew opens a store that was never scrubbed, and has one more
+// log sealed.
+func TestSealsAreKnownOfOldSegmentsAndNew(t *testing.T) {
+	h := newHurt(t, 36)
+	db, err := openFS(h.fs, resolve(t, Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, db)
+	first := int64(0)
+	for _, f := range h.fs.Names() {
+		if b := h.fs.Bytes(f); strings.HasSuffix(f, ".seg") {
+			if at := lastTime(t, b); first == 0 || at < first {
+				first = at
+			}
+		}
+	}
+	s := &scrubber{db: db}
+	files, _, err := s.sealed()
+	if s.oldest(files); err != nil || s.stats.Segments != 6 || s.stats.Verified != 0 || s.stats.Oldest.UnixNano() != first {
+		t.Errorf("%+v, %v; the first seal was at %v", s.stats, err, time.Unix(0, first))
+	}
+	if err := db.Put([]byte("k"), []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	files, _, err = s.sealed()
+	if err != nil || len(files) != 7 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if at, want := files[6].sealed.UnixNano(), lastTime(t, h.fs.Bytes(sealName(files[6].ref.ID))); at != want {
+		t.Errorf("sealed at %v, and its footer says %v", at, want)
+	}
+}
+
+// lastTime is the commit time of a sealed segment's end.
+func lastTime(t *testing.T, b []byte) int64 {
+	t.Helper()
+	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.LastTime
+}
+
+// TestAVerificationInTheFutureDoesNotCount: it would keep a segment from being read.
+func TestAVerificationInTheFutureDoesNotCount(t *testing.T) {
+	h := newHurt(t, 37)
+	m := integrity.Memory{}
+	for _, ref := range h.refs {
+		m[ref] = integrity.Remembered{Verified: time.Now().Add(1000 * time.Hour)}
+	}
+	b, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.fs.SetBytes(integrity.MemoryName, b)
+	var f found
+	db := scrubbed(t, h.fs, &f, time.Hour)
+	eventually(t, "all to be read", func() bool {
+		s := db.Stats().Scrub
+		return s.Verified == 6 && s.Bytes > 0 && !s.Oldest.After(time.Now())
+	})
+	mustClose(t, db)
 }
 
 // TestScrubMemoryIsNoTruth loses and damages the memory: all is verified again.

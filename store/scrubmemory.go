@@ -2,10 +2,12 @@ package store
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // load reads what is remembered.
@@ -14,6 +16,8 @@ func (s *scrubber) load() {
 	if err != nil {
 		s.db.opt.Logger.Warn("what was verified when is not known any more", "path", s.db.report.Path, "err", err)
 	}
+	now := time.Now() // what is later was damaged, or a clock was wrong: it would never be read again
+	maps.DeleteFunc(m, func(_ segment.Ref, x integrity.Remembered) bool { return x.Verified.After(now) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.memory = m

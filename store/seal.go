@@ -144,6 +144,7 @@ func (s *sealer) backlog() int {
 func (db *DB) seal(l *log) error {
 	end := l.last.Vouch + segment.EndSize
 	id := l.hdr.Ref.ID
+	l.sf.sealed.Store(l.last.Time) // before the name says that it is
 	var err error
 	if !l.spoiled {
 		err = sealFile(db.fs, l.f, id, end, false)

@@ -22,9 +22,12 @@ func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
 		return standing{}, err
 	}
 	for _, p := range st.Parts {
+		sealed := p.Header.Time
 		if p.Footer != nil {
 			fileOf(p).last.Store(p.Footer.LastSeq)
+			sealed = max(sealed, p.Footer.LastTime)
 		}
+		fileOf(p).sealed.Store(sealed)
 	}
 	return standing{st}, nil
 }

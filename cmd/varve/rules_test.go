@@ -15,8 +15,8 @@ import (
 // language; N is how many more than one, and M is N-1. The clock begins in 1970.
 type series map[string]string
 
-// allWell is what a scrape shows when nobody need look. A segment that was sealed just
-// now has never been verified.
+// allWell is what a scrape shows when nobody need look. The store is just being scrubbed
+// for the first time, and old.
 var allWell = series{
 	`varve_store_failed`:                                          "0+0xN",
 	`varve_store_disk_full`:                                       "0+0xN",

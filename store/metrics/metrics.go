@@ -87,7 +87,7 @@ func integrityFamilies(gauge, counter adder) {
 		scrub(func(s *store.ScrubStats) float64 { return float64(s.Segments) }))
 	gauge("integrity_scrub_verified_segments", "Sealed segments whose last verification is remembered.",
 		scrub(func(s *store.ScrubStats) float64 { return float64(s.Verified) }))
-	gauge("integrity_oldest_verified_timestamp_seconds", "When the segment that was verified longest ago was verified; 0 while one never was.",
+	gauge("integrity_oldest_verified_timestamp_seconds", "When the segment was verified for which that is longest ago: by scrubbing or, until then, by its seal; 0 for none.",
 		scrub(func(s *store.ScrubStats) float64 {
 			if s.Oldest.IsZero() {
 				return 0
