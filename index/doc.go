@@ -27,6 +27,7 @@
 //
 // An Index is not safe for concurrent use by itself: any number of readers
 // ([Index.Get], [Index.Live], [Index.Len], [Index.Memory]) may run together, a
-// writer only alone. A [Snapshot] may be read by any number of goroutines
+// writer only alone. [Index.Locate] is a reader that may also run beside
+// [Index.Snapshot]. A [Snapshot] may be read by any number of goroutines
 // while the Index is written.
 package index

@@ -51,9 +51,18 @@ func checkKey(key []byte) {
 // bytes of key are copied. It panics if the key is longer than MaxKeyLen or l
 // is out of its limits.
 func (x *Index) Put(key []byte, l Loc) (old Loc, replaced bool) {
+	return x.PutAt(Place{}, key, l)
+}
+
+// PutAt is Put at the place that Locate found for the key, since when the index
+// must not have changed, or wherever it belongs if the place is zero.
+func (x *Index) PutAt(p Place, key []byte, l Loc) (old Loc, replaced bool) {
 	checkKey(key)
 	l.check()
-	e := x.writable(x.dir.find(key))
+	if p.at.leaf == nil {
+		p.at = x.dir.find(key)
+	}
+	e := x.writable(p.at)
 	f := e.leaf
 	f.cover(x.arena.chunks, key)
 	i, found := f.place(x.arena.chunks, key)

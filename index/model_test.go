@@ -108,7 +108,15 @@ func (m *machine) key(t *rapid.T) string {
 
 func (m *machine) put(t *rapid.T, k string, l Loc) {
 	buf := []byte(k)
-	old, replaced := m.x.Put(buf, l)
+	var p Place
+	switch len(m.known) % 3 {
+	case 1:
+		p = m.x.Locate(buf)
+	case 2:
+		p = m.x.Locate(buf)
+		m.snapshot()
+	}
+	old, replaced := m.x.PutAt(p, buf, l)
 	for i := range buf {
 		buf[i] ^= 0x55 // the index must have its own copy
 	}
@@ -127,6 +135,12 @@ func (m *machine) delete(t *rapid.T, k string) {
 		t.Fatalf("Delete(%.40q) = %v %v, want %v %v", k, old, found, was, had)
 	}
 	delete(m.want, k)
+}
+
+func (m *machine) snapshot() {
+	if len(m.views) < 4 {
+		m.views = append(m.views, view{m.x.Snapshot(), maps.Clone(m.want)})
+	}
 }
 
 // stretch puts or deletes many keys that are alike, so that leaves split and merge.
@@ -185,11 +199,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 				}
 			}
 		},
-		"snapshot": func(t *rapid.T) {
-			if len(m.views) < 4 {
-				m.views = append(m.views, view{m.x.Snapshot(), maps.Clone(m.want)})
-			}
-		},
+		"snapshot": func(*rapid.T) { m.snapshot() },
 		"close": func(t *rapid.T) {
 			if len(m.views) > 0 {
 				i := rapid.IntRange(0, len(m.views)-1).Draw(t, "view")

@@ -76,7 +76,7 @@ func (db *DB) commit(recs []segment.Record) error {
 	}
 	need := sizeOf(recs)
 	db.mu.Lock()
-	now := time.Now()
+	now := db.clock.now()
 	start := now
 	if err := db.admit(put, need, &now); err != nil {
 		db.mu.Unlock()

@@ -62,6 +62,7 @@ type commits struct {
 	free     [][]byte   // buffers for groups
 	nextSeq  uint64
 	lastTime int64
+	clock    clock
 	nextID   segment.ID
 	live     []segment.Ref // the set without the log
 	closing  bool          // no commit is admitted any more

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/varve-db/varve/index"
 )
 
 // publish shows the changes of a group to readers. A batch is shown whole. The caller
@@ -16,8 +18,10 @@ func (db *DB) publish(g *group) {
 	v := &db.view
 	v.rw.Lock()
 	g.log.sf.last.Store(g.pending[len(g.pending)-1].seq) // before a reader can find the record
+	place := g.place
 	for i := range g.pending {
-		v.apply(&g.pending[i])
+		v.applyAt(&g.pending[i], place)
+		place = index.Place{} // the change may have moved what the others found
 	}
 	v.rw.Unlock()
 	clear(g.pending)

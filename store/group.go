@@ -25,6 +25,7 @@ type group struct {
 	taken   bool // being written, or kept to be written again: nobody joins any more
 	told    bool // those who waited have been told of an error
 	pending []change
+	place   index.Place   // of the first of pending, in a buffered store
 	done    chan struct{} // closed when the group is on the disk, or will not be
 	err     error         // why it is not; set before done is closed
 }
@@ -37,11 +38,13 @@ type change struct {
 	kind segment.RecordKind
 }
 
-// apply makes a change in the index and tells the segment's newest sequence
-// number. The caller holds v.rw.
-func (v *view) apply(c *change) {
+// apply makes a change in the index. The caller holds v.rw.
+func (v *view) apply(c *change) { v.applyAt(c, index.Place{}) }
+
+// applyAt is apply where the place of the key may be known already.
+func (v *view) applyAt(c *change, p index.Place) {
 	if c.kind == segment.Put {
-		v.idx.Put(c.key, c.loc)
+		v.idx.PutAt(p, c.key, c.loc)
 	} else {
 		v.idx.Delete(c.key)
 	}
@@ -70,6 +73,11 @@ func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, 
 	last := &recs[len(recs)-1]
 	last.Flags |= segment.FlagCommit
 	last.Time = db.tick(now)
+	if db.buffered() {
+		// What this fetches comes while the record is encoded. Only who holds db.mu
+		// changes the index of a buffered store, so view.rw is not needed.
+		g.place = db.view.idx.Locate(recs[0].Key)
+	}
 	for i := range recs {
 		r := &recs[i]
 		r.Seq = db.nextSeq
