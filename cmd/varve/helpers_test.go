@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -134,14 +136,23 @@ func foreign() {
 	check(db.Close())
 }
 
-// waitForCmd is "waitfor FILE"; the name may be a pattern.
+// waitForCmd is "waitfor FILE [REGEXP]": it waits until the file is there and, if
+// asked, says so. The name may be a pattern.
 func waitForCmd(ts *testscript.TestScript, _ bool, args []string) {
-	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
-		if found, err := filepath.Glob(ts.MkAbs(args[0])); len(found) > 0 && err == nil {
-			return
+	want := regexp.MustCompile(strings.Join(args[1:], " "))
+	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		for _, name := range found {
+			if len(args) == 1 {
+				return
+			}
+			if b, err := os.ReadFile(name); err == nil && want.Match(b) {
+				return
+			}
 		}
 	}
-	ts.Fatalf("%s does not come", args[0])
+	ts.Fatalf("%s does not come", strings.Join(args, " "))
 }
 
 // signalCmd is "signal N": it sends the signal to the programs in the background.
