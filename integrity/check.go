@@ -60,6 +60,8 @@ type check struct {
 	rep   *Report
 	mem   Memory
 
+	handles *vfs.Handles // of sealed segments
+
 	s    *Survey
 	st   *Standing // nil: the newest log does not tell
 	live []segment.Ref
@@ -85,6 +87,7 @@ func Check(ctx context.Context, fsys fs.FS, o CheckOptions) (*Report, error) {
 	}
 	start := time.Now()
 	c := &check{ctx: ctx, fsys: fsys, fs: vfs.FromFS(fsys), o: o, limit: NewLimiter(o.Rate), sums: map[segment.Ref]*segment.Summary{}}
+	c.handles = vfs.NewHandles(c.fs.Open)
 	if c.o.Dir == "" {
 		c.o.Dir = c.fs.Path(".")
 	}
@@ -194,7 +197,7 @@ func (c *check) stand(live bool) error {
 // source is a segment file that is read in time with the limit, and counted.
 type source struct {
 	pass
-	file vfs.File
+	file Source
 }
 
 // Close closes the file, once.
@@ -209,9 +212,9 @@ func (s *source) Close() error {
 
 // open opens the file of an entry.
 func (c *check) open(e *Entry) (Source, error) {
-	f, err := c.fs.Open(e.Name)
+	f, err := openFew(c.handles, c.fs, e)
 	if err != nil {
-		return nil, vfs.TooManyFiles(err)
+		return nil, err
 	}
 	s := &source{pass{ctx: c.ctx, src: f, limit: c.limit}, f}
 	c.mu.Lock()

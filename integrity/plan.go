@@ -191,7 +191,9 @@ func (p *planner) look() (*stock, error) {
 	if err != nil {
 		return nil, err
 	}
-	readHeaders(p.view, found)
+	if err := readHeaders(p.view, found); err != nil {
+		return nil, err
+	}
 	k := &stock{Survey: s, found: found}
 	if p.plan.UUID == (segment.UUID{}) {
 		if p.plan.UUID, err = s.owner(found); err != nil {
@@ -347,7 +349,11 @@ func (p *planner) verdict() error {
 	s, err := Look(p.view)
 	var st *Standing
 	if err == nil {
-		st, err = s.Stand(StandOptions{Level: Log})
+		h := vfs.NewHandles(p.view.Open)
+		st, err = s.Stand(StandOptions{Level: Log, Open: func(e *Entry) (Source, error) { return openFew(h, p.view, e) }})
+	}
+	if vfs.IsTooManyFiles(err) { // which is nothing of the store
+		return err
 	}
 	if err != nil {
 		if len(p.plan.Left) == 0 {

@@ -140,7 +140,9 @@ func (w *salvage) run() error {
 	if len(found) == 0 {
 		return fmt.Errorf("%s: holds no segment: %w", w.fs.Path("."), ErrNotStore)
 	}
-	readHeaders(w.fs, found)
+	if err := readHeaders(w.fs, found); err != nil {
+		return err
+	}
 	if w.out.UUID, err = s.owner(found); err != nil {
 		return err
 	}

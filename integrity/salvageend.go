@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -126,7 +127,14 @@ func (w *salvage) deliver(stale uint64) error {
 			}
 			e := w.walked[v.file]
 			var err error
-			if h, err = w.open(e, e.Header); err != nil {
+			if h, err = w.open(e, e.Header); vfs.IsTooManyFiles(err) {
+				closeAll()
+				h, err = w.open(e, e.Header)
+			}
+			if vfs.IsTooManyFiles(err) { // which is no damage
+				return vfs.TooManyFiles(err)
+			}
+			if err != nil {
 				w.unread(e, v, err)
 				continue
 			}

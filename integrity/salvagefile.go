@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -42,6 +43,9 @@ func (w *salvage) open(e *Entry, hdr *segment.Header) (*haul, error) {
 // says that it was on the disk.
 func (w *salvage) file(e *Entry, hdr *segment.Header, newest bool) error {
 	h, err := w.open(e, hdr)
+	if vfs.IsTooManyFiles(err) { // which is no damage
+		return vfs.TooManyFiles(err)
+	}
 	if err != nil {
 		w.whole(e, hdr.Ref, err.Error())
 		return w.ctx.Err()
@@ -99,6 +103,9 @@ func (w *salvage) headerless(e *Entry, ref segment.Ref, newest bool) error {
 		return nil
 	}
 	f, err := w.fs.Open(e.Name)
+	if vfs.IsTooManyFiles(err) { // which is no damage
+		return vfs.TooManyFiles(err)
+	}
 	if err != nil {
 		w.whole(e, ref, "not read")
 		return w.ctx.Err()

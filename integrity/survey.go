@@ -83,7 +83,9 @@ func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
 		return nil, err
 	}
 	s.tolerate = tolerate
-	readHeaders(fsys, found)
+	if err := readHeaders(fsys, found); err != nil {
+		return nil, err
+	}
 	judged := found[:0:0]
 	for _, e := range found {
 		if e.Err == nil || isCorrupt(e.Err) {
@@ -176,8 +178,9 @@ func (s *Survey) sort(d fs.DirEntry) *Entry {
 }
 
 // readHeaders fills in the entries, a few at a time: opening thousands of files
-// is mostly waiting.
-func readHeaders(fsys vfs.FS, found []*Entry) {
+// is mostly waiting. The error is that the process may open no more files, which is nothing
+// of the store.
+func readHeaders(fsys vfs.FS, found []*Entry) error {
 	const workers = 8
 	var wg sync.WaitGroup
 	for w := range min(workers, len(found)) {
@@ -188,6 +191,16 @@ func readHeaders(fsys vfs.FS, found []*Entry) {
 		})
 	}
 	wg.Wait()
+	for _, e := range found {
+		if vfs.IsTooManyFiles(e.Err) { // the workers had them, perhaps
+			e.Err = nil
+			e.read(fsys)
+		}
+		if vfs.IsTooManyFiles(e.Err) {
+			return e.Err
+		}
+	}
+	return nil
 }
 
 func (e *Entry) read(fsys vfs.FS) {

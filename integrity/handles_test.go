@@ -1,0 +1,89 @@
+package integrity_test
+
+import (
+	"context"
+	"io/fs"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
+)
+
+// meagre is a folder of which at most so many files can be open at once.
+type meagre struct {
+	vfs.FS
+	most int
+
+	mu   sync.Mutex
+	open int
+}
+
+func (m *meagre) Open(name string) (vfs.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.open == m.most {
+		return nil, &fs.PathError{Op: "open", Path: m.Path(name), Err: syscall.EMFILE}
+	}
+	f, err := m.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	m.open++
+	return &meagreFile{File: f, of: m}, nil
+}
+
+type meagreFile struct {
+	vfs.File
+	of   *meagre
+	once sync.Once
+}
+
+func (f *meagreFile) Close() error {
+	f.once.Do(func() {
+		f.of.mu.Lock()
+		defer f.of.mu.Unlock()
+		f.of.open--
+	})
+	return f.File.Close()
+}
+
+// TestFewFileHandlesAreEnough has a store of more segments than the process may open
+// files. No seed: nothing is drawn.
+func TestFewFileHandlesAreEnough(t *testing.T) {
+	dir := t.TempDir() + "/db"
+	db := fillStore(t, dir, 300)
+	n := len(db.Stats().Segments)
+	must(t, db.Close())
+	if n < 20 {
+		t.Fatalf("%d segments are too few for this test", n)
+	}
+	m := &meagre{FS: integrity.Folder(dir), most: 12}
+	rep, err := integrity.Check(context.Background(), vfs.AsFS(m), integrity.CheckOptions{Level: integrity.Full, Workers: 16})
+	if err != nil || len(rep.Findings) != 0 || rep.Whole < n-2 {
+		t.Errorf("check: %v, %+v", err, rep)
+	}
+	plan, err := integrity.MakePlan(context.Background(), m, integrity.RepairOptions{})
+	if err != nil || len(plan.Left)+len(plan.Steps) != 0 {
+		t.Errorf("repair: %v, %+v", err, plan)
+	}
+	s, err := integrity.Salvage(context.Background(), vfs.AsFS(m), integrity.SalvageOptions{Object: func(integrity.Object) error { return nil }})
+	if err != nil || len(s.Lost) != 0 {
+		t.Errorf("salvage: %v, %+v", err, s)
+	}
+	if m.open != 0 {
+		t.Errorf("%d files are still open", m.open)
+	}
+	// Where not even one can be had that is nothing of the store.
+	m.most = 0
+	if _, err := integrity.Check(context.Background(), vfs.AsFS(m), integrity.CheckOptions{}); !vfs.IsTooManyFiles(err) {
+		t.Errorf("check without any file handle: %v", err)
+	}
+	if plan, err := integrity.MakePlan(context.Background(), m, integrity.RepairOptions{}); !vfs.IsTooManyFiles(err) {
+		t.Errorf("repair without any file handle: %v, %+v", err, plan)
+	}
+	if s, err := integrity.Salvage(context.Background(), vfs.AsFS(m), integrity.SalvageOptions{}); !vfs.IsTooManyFiles(err) {
+		t.Errorf("salvage without any file handle: %v, %+v", err, s)
+	}
+}
