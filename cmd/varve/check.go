@@ -91,7 +91,7 @@ func (a *app) checkCommand() *cobra.Command {
 		if share < 1 && level.Level != integrity.Full {
 			return usagef("--sample needs --integrity full: at %v no sealed segment is read whole", level.Level)
 		}
-		ctx, stop := interruptible(cmd.Context())
+		ctx, stop := interruptibleAtPipe(cmd.Context())
 		defer stop()
 		dir, err := a.place()
 		if err != nil {

@@ -35,7 +35,7 @@ func (a *app) exportCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := interruptible(cmd.Context())
+			ctx, stop := interruptibleAtPipe(cmd.Context())
 			defer stop()
 			e.ctx, e.dest = ctx, args[0]
 			return a.withReader(e.run)

@@ -43,7 +43,7 @@ func (a *app) importCommand() *cobra.Command {
 			if err != nil {
 				return &usageError{err}
 			}
-			ctx, stop := interruptible(cmd.Context())
+			ctx, stop := interruptibleAtPipe(cmd.Context())
 			defer stop()
 			return a.withWriter(w.options(), func(db *store.DB) error {
 				im := importer{app: a, intake: a.newIntake(db, verbose), ctx: ctx, top: top}

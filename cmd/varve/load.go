@@ -53,7 +53,7 @@ func (a *app) loadCommand() *cobra.Command {
 				}
 				in = f
 			}
-			ctx, stop := interruptible(cmd.Context())
+			ctx, stop := interruptibleAtPipe(cmd.Context())
 			defer stop()
 			return a.withWriter(w.options(), func(db *store.DB) error {
 				l.intake = a.newIntake(db, l.verbose)

@@ -51,7 +51,7 @@ func (a *app) snapshotCommand() *cobra.Command {
 			if full {
 				o.Check = integrity.Full
 			}
-			ctx, stop := interruptible(cmd.Context())
+			ctx, stop := interruptibleAtPipe(cmd.Context())
 			defer stop()
 			return a.snapshot(ctx, dir, args[0], o)
 		},
