@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -83,12 +84,12 @@ func (t *Target) fail(ctx context.Context, op, name string, err error) *requestE
 	} else {
 		e.cause = innermost(err).Error()
 	}
-	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-		e.err = errors.Join(ctx.Err(), err)
-	}
-	if ctx.Err() != nil && e.status == 0 {
-		e.cause = ctx.Err().Error()
-		return e
+	if cause := context.Cause(ctx); cause != nil {
+		e.err = errors.Join(ctx.Err(), cause, err)
+		if e.status == 0 {
+			e.cause = cause.Error()
+			return e
+		}
 	}
 	t.classify(e, answer)
 	return e
@@ -108,6 +109,8 @@ func (t *Target) classify(e *requestError, answer *awshttp.ResponseError) {
 		e.next = "the server speaks http: write the endpoint with http://"
 	case isCertificate(e.err):
 		e.next = "AWS_CA_BUNDLE names a file with the certificates of other authorities to trust"
+	case isDial(e.err):
+		e.next = "see that the server runs and can be reached, and that the URL says where it is"
 	case e.code == "NoSuchBucket":
 		e.kind, e.next = archiver.ErrNotExist, fmt.Sprintf("create the bucket %s, or correct the URL", t.bucket)
 	case fullCodes[e.code] || e.status == http.StatusInsufficientStorage:
@@ -158,6 +161,12 @@ func bucketRegion(answer *awshttp.ResponseError) string {
 func isCertificate(err error) bool {
 	var bad *tls.CertificateVerificationError
 	return errors.As(err, &bad)
+}
+
+// isDial reports whether the server was not even reached.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // innermost strips the layers of the SDK, which say only what requestError says.

@@ -60,7 +60,7 @@ func (a *app) openShipped(ctx context.Context, r *archiveFlags) (dir string, rec
 	if err != nil {
 		return "", nil, nil, err
 	}
-	arc, err = archiver.OpenArchive(ctx, t)
+	arc, err = openArchive(ctx, t)
 	return dir, receipts, arc, archiveError(err)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/integrity"
 )
 
@@ -18,7 +17,7 @@ func (a *app) donor(ctx context.Context, from, dir string) (integrity.Donor, err
 	if err != nil {
 		return nil, err
 	}
-	arc, err := archiver.OpenArchive(ctx, t)
+	arc, err := openArchive(ctx, t)
 	if err != nil {
 		return nil, archiveError(err)
 	}

@@ -49,7 +49,7 @@ func (c *catalogFlags) open(ctx context.Context) (*archiver.Archive, segment.UUI
 	if err != nil {
 		return nil, segment.UUID{}, err
 	}
-	arc, err := archiver.OpenArchive(ctx, t)
+	arc, err := openArchive(ctx, t)
 	if err != nil {
 		return nil, segment.UUID{}, archiveError(err)
 	}

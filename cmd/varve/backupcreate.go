@@ -98,7 +98,7 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 }
 
 func (a *app) createBackup(ctx context.Context, t archiver.Target, o archiver.CreateOptions) error {
-	arc, err := archiver.OpenArchive(ctx, t)
+	arc, err := openArchive(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Arch
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := archiver.OpenArchive(ctx, t)
+	a, err := openArchive(ctx, t)
 	if err != nil {
 		return nil, nil, archiveError(err)
 	}

@@ -31,6 +31,11 @@ func openTarget(ctx context.Context, raw string, make bool) (archiver.Target, er
 	return t, nil
 }
 
+// openArchive opens a target to be read, with patience for what passes.
+func openArchive(ctx context.Context, t archiver.Target) (*archiver.Archive, error) {
+	return archiver.OpenArchive(ctx, archiver.Patient(t))
+}
+
 func openS3(ctx context.Context, u *url.URL) (archiver.Target, error) {
 	t, err := s3.OpenURL(ctx, u)
 	if err != nil {
@@ -85,7 +90,7 @@ func (a *app) openTargets(ctx context.Context, urls []string, init bool) ([]arch
 			return nil, err
 		}
 		if init {
-			if _, err := archiver.Init(ctx, t); err != nil {
+			if _, err := archiver.Init(ctx, archiver.Patient(t)); err != nil {
 				return nil, archiveError(err)
 			}
 		}
