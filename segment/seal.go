@@ -16,7 +16,7 @@ import (
 // with what was collected, before it is returned. Sealing again gives the same
 // bytes, whatever stands in the file from end on.
 //
-// It takes memory of about 56 bytes and the key for each entry, and the
+// It takes memory of about 96 bytes and twice the key for each entry, and the
 // footer. The error is a *CorruptError for records that do not check or may not
 // be sealed, otherwise the source's.
 func (r *Reader) Seal(end int64) (footer []byte, sum *Summary, err error) {
