@@ -94,6 +94,9 @@ func TestOpenReadOnlyOnAnArchive(t *testing.T) {
 		if err != nil || len(got) != len(want) {
 			t.Errorf("%d objects, %v; want %d", len(got), err, len(want))
 		}
+		if rep := r.OpenReport(); rep.Lost != nil || len(rep.Notes) != 1 {
+			t.Errorf("an archive never has the newest log: lost %v, notes %q", rep.Lost, rep.Notes)
+		}
 		for k, v := range want {
 			if string(got[k].Value) != v {
 				t.Errorf("%s differs", k)

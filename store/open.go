@@ -177,6 +177,9 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 		return nil, fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (Options.AcceptLostLog, --accept-lost-log)",
 			rep.Path, ErrLostLog, st.V.Successor)
 	}
+	if st.Lost {
+		rep.Lost = &st.V.Successor
+	}
 	rep.Clean = st.Clean
 	rep.Level = st.taken(db.opt.Integrity)
 	if err := st.verify(&db.opt, rep); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"io/fs"
 	"sync"
 	"time"
@@ -182,8 +183,12 @@ func (st standing) tell(rep *OpenReport, live bool) {
 		return
 	}
 	rep.Level = st.taken(rep.Asked)
+	_, inArchive := st.FS.(*archived)
 	switch {
+	case st.Lost && inArchive: // which never has the newest log
+		rep.Notes = append(rep.Notes, fmt.Sprintf("an archive: shown is what it has, which is what came before the log %v", st.V.Successor))
 	case st.Lost:
+		rep.Lost = &st.V.Successor
 		rep.Notes = append(rep.Notes, st.Why+": shown is what came before it; an open for writing refuses that, unless the loss is accepted")
 	case st.Why != "":
 		rep.Notes = append(rep.Notes, st.Why+"; the next open for writing recovers it")

@@ -277,9 +277,21 @@ func TestALostLogThatComesBackIsLeftAloneForGood(t *testing.T) {
 	lost := g.newest
 	b := g.fs.Bytes(lost)
 	g.remove(lost)
+	r, err := openReader(g.fs, resolve(t, small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep := r.OpenReport(); rep.Lost == nil || logName(rep.Lost.ID) != lost {
+		t.Errorf("a reader says that %v is lost, not %s", rep.Lost, lost)
+	}
+	mustClose(t, r)
 	accept := small
 	accept.AcceptLostLog = true
-	mustClose(t, mustOpen(t, g.fs, accept))
+	db := mustOpen(t, g.fs, accept)
+	if rep := db.OpenReport(); rep.Lost == nil || logName(rep.Lost.ID) != lost {
+		t.Errorf("the open says that %v is lost, not %s", rep.Lost, lost)
+	}
+	mustClose(t, db)
 	g.fs.SetBytes(lost, b)
 	for range 3 { // killed each time, so that each open writes a log anew
 		db := mustOpen(t, g.fs, small)

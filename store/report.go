@@ -29,6 +29,10 @@ type OpenReport struct {
 	LeftAlone []string         `json:"left_alone"` // files that are not of this store's making or set
 	Notes     []string         `json:"notes"`      // whatever else should be known
 
+	// Lost is the newest log, if that is not there: what was in it is missing, and an object
+	// that is there may not be the newest version. Of a Reader, or with Options.AcceptLostLog.
+	Lost *segment.Ref `json:"lost,omitempty"`
+
 	// Findings is what level Full found in a store that was opened all the same.
 	Findings []integrity.Finding `json:"findings,omitempty"`
 

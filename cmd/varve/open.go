@@ -87,7 +87,22 @@ func (a *app) withReader(fn func(*store.Reader) error) error {
 	if err != nil {
 		return openError(err)
 	}
-	return errors.Join(nextStep(fn(r)), r.Close())
+	return errors.Join(nextStep(a.withoutLost(r, fn)), r.Close())
+}
+
+// withoutLost runs fn, and says of a store without its newest log that it is one. What
+// is not found in it is no answer: it may have been in there.
+func (a *app) withoutLost(r *store.Reader, fn func(*store.Reader) error) error {
+	rep := r.OpenReport()
+	if rep.Lost == nil {
+		return fn(r)
+	}
+	a.warn("%s: the newest log, %v, is lost: what was in it is missing, and what is there may be older; bring it back from a copy: varve repair --from", rep.Path, rep.Lost)
+	err := fn(r)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%v in what is left: %w", err, store.ErrLostLog)
+	}
+	return err
 }
 
 // withWriter opens the store for writing, runs fn and closes it. fn's objects

@@ -26,7 +26,8 @@ With --json it prints one object:
   report   of this open: path, uuid, timeline, clean (it was closed in order), asked and
            level (of checks), objects, segments, last_seq, phases (name, records,
            bytes, took_ns), begun, cut (segment, offset, bytes, reason: what recovery
-           would cut off), left_alone, notes, took_ns`
+           would cut off), left_alone, notes, lost (the newest log, if
+           it is not there), took_ns`
 
 // status is what stat prints.
 type status struct {
