@@ -43,7 +43,9 @@ func (a *Archiver) verified(ctx context.Context, seg Sealed, f *opened) (*Shipme
 	if s := a.known(seg, f); s != nil {
 		return s, nil
 	}
-	s, err := verify(ctx, f, f.size)
+	one := oneHash{src: f, mu: &a.hashing}
+	s, err := verify(ctx, &one, f.size)
+	one.end()
 	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}

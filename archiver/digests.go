@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"sync"
+	"time"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -15,6 +17,9 @@ type digests struct {
 	at    int64    // hashed so far
 	inner int64    // where the footer's own digest begins, less than 0 where no footer fits
 	got   [32]byte // of all before inner
+
+	one  *sync.Mutex   // held while it hashes; nil: no other is asked to wait
+	took time.Duration // to hash, without the wait for one
 }
 
 // newDigests returns the digests of a file of size bytes.
@@ -24,6 +29,12 @@ func newDigests(size int64) *digests {
 
 // add hashes the bytes that follow.
 func (d *digests) add(p []byte) {
+	if d.one != nil {
+		d.one.Lock()
+		defer d.one.Unlock()
+	}
+	begun := time.Now()
+	defer func() { d.took += time.Since(begun) }()
 	if n := d.inner - d.at; n >= 0 && n <= int64(len(p)) {
 		d.sum.Write(p[:n])
 		d.got = [32]byte(d.sum.Sum(nil))

@@ -81,12 +81,12 @@ func (d *Dir) URL() string { return d.url }
 // Put implements Target. The bytes go to a temporary file in the object's
 // folder first, and are synced there; the link makes them visible.
 func (d *Dir) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
-	return d.putChecked(ctx, name, r, size, has(sum))
+	return d.putChecked(ctx, name, r, size, newDigests(size), has(sum))
 }
 
 // putChecked is Put of content whose SHA-256 is not known before: check judges what
-// was written, and hashed as it was written, before it is synced and can be seen.
-func (d *Dir) putChecked(ctx context.Context, name string, r io.ReaderAt, size int64, check judge) error {
+// was written, and hashed to sums as it was written, before it is synced and can be seen.
+func (d *Dir) putChecked(ctx context.Context, name string, r io.ReaderAt, size int64, sums *digests, check judge) error {
 	err := checkName(name)
 	if err == nil {
 		if _, serr := d.fsys.Stat(name); serr == nil { // the link would say so too, after all the copying
@@ -94,7 +94,7 @@ func (d *Dir) putChecked(ctx context.Context, name string, r io.ReaderAt, size i
 		}
 	}
 	if err == nil {
-		err = d.put(ctx, name, r, size, check)
+		err = d.put(ctx, name, r, size, sums, check)
 	}
 	return d.fail("put", name, err)
 }
@@ -112,13 +112,13 @@ func has(sum [32]byte) judge {
 	}
 }
 
-func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, check judge) error {
+func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, sums *digests, check judge) error {
 	dir := path.Dir(name)
 	if err := d.settle(dir, true); err != nil {
 		return err
 	}
 	temp := path.Join(dir, newTemp())
-	err := d.write(ctx, temp, r, size, check)
+	err := d.write(ctx, temp, r, size, sums, check)
 	if err == nil {
 		err = d.link(temp, name)
 	}
@@ -137,12 +137,11 @@ func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, c
 }
 
 // write makes a file with the bytes of r, durable but for its name.
-func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64, check judge) error {
+func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64, sums *digests, check judge) error {
 	f, err := d.fsys.Create(name)
 	if err != nil {
 		return err
 	}
-	sums := newDigests(size)
 	if err = copyAll(ctx, f, r, size, sums); err == nil {
 		err = check(f, sums)
 	}

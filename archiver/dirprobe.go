@@ -21,9 +21,9 @@ func (d *Dir) probe(ctx context.Context) error {
 	}
 	content := io.NewSectionReader(zeros{}, 0, 1)
 	name, sum := newTemp(), sha256.Sum256([]byte{0})
-	err := d.put(ctx, name, content, 1, has(sum))
+	err := d.put(ctx, name, content, 1, newDigests(1), has(sum))
 	if err == nil {
-		if err = d.put(ctx, name, content, 1, has(sum)); err == nil {
+		if err = d.put(ctx, name, content, 1, newDigests(1), has(sum)); err == nil {
 			err = ErrUnconditional
 		} else if errors.Is(err, ErrExists) {
 			err = nil

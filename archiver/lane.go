@@ -18,7 +18,7 @@ type lane struct {
 	url    string
 	wake   chan struct{} // a token: something changed
 
-	copying chan struct{} // holds two tokens: see turn
+	copying chan struct{} // holds a token: see turn
 
 	mu      sync.Mutex
 	id      Identity // zero: not known yet
@@ -52,7 +52,7 @@ type Counts struct {
 
 func newLane(a *Archiver, url string, t Target) *lane {
 	a.metrics.begin(url)
-	return &lane{a: a, target: t, url: url, wake: make(chan struct{}, 1), copying: make(chan struct{}, 2),
+	return &lane{a: a, target: t, url: url, wake: make(chan struct{}, 1), copying: make(chan struct{}, 1),
 		done: map[segment.Ref]struct{}{}, queue: queue{jobs: map[segment.Ref]*job{}}}
 }
 

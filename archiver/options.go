@@ -147,6 +147,7 @@ type Archiver struct {
 	backoff  backoff
 
 	verifying chan struct{} // holds one token: one segment is verified at a time
+	hashing   sync.Mutex    // held by who hashes, so that one does, whatever the number of targets
 
 	mu       sync.Mutex // guards what follows; no lane's lock is taken under it
 	listing  *Listing   // the newest
@@ -173,7 +174,8 @@ func New(o Options) (*Archiver, error) {
 		listing: &Listing{}, noted: map[string]bool{}, aside: map[string]*aside{},
 		checked: map[segment.Ref]*Shipment{}, troubles: map[AlarmKind]Alarm{},
 	}
-	a.source.recall(o.Receipts)
+	var wg sync.WaitGroup
+	wg.Go(func() { a.source.recall(o.Receipts) })
 	if o.Rate > 0 {
 		a.limit = rate.NewLimiter(rate.Limit(o.Rate), burst(o.Rate))
 	}
@@ -189,5 +191,6 @@ func New(o Options) (*Archiver, error) {
 	for _, l := range a.lanes {
 		l.recall(&last)
 	}
+	wg.Wait()
 	return a, nil
 }

@@ -50,10 +50,15 @@ func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	done, err := l.turn(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer done(0)
 	begun := time.Now()
 	ctx, cancel := withTimeout(ctx, a.opt.allowance(s.Size))
 	defer cancel()
-	sent, err := l.store(ctx, f, s)
+	sent, err := l.store(ctx, f, s, done)
 	if err == nil {
 		err = l.receipt(ctx, s)
 	}
@@ -69,13 +74,21 @@ func inTime(ctx context.Context, err error) error {
 }
 
 // store has the target hold the segment: it asks, sends, and asks again where the
-// answer leaves it open what happened.
-func (l *lane) store(ctx context.Context, f io.ReaderAt, s *Shipment) (sent bool, err error) {
+// answer leaves it open what happened. copied is told when the bytes are in a folder.
+func (l *lane) store(ctx context.Context, f io.ReaderAt, s *Shipment, copied func(hashed time.Duration)) (sent bool, err error) {
 	there, err := l.holds(ctx, s)
 	if there || err != nil {
 		return false, err
 	}
-	err = l.target.Put(ctx, segmentName(s.Store, s.Ref), l.paced(ctx, f), s.Size, s.SHA256)
+	name, src := segmentName(s.Store, s.Ref), l.paced(ctx, f)
+	if dir, ok := l.target.(*Dir); ok {
+		err = dir.putChecked(ctx, name, src, s.Size, l.digests(s.Size), func(file io.ReaderAt, d *digests) error {
+			copied(d.took)
+			return has(s.SHA256)(file, d)
+		})
+	} else {
+		err = l.target.Put(ctx, name, src, s.Size, s.SHA256)
+	}
 	return l.resolve(ctx, s, err)
 }
 

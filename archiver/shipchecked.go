@@ -21,14 +21,14 @@ func (l *lane) shipChecked(ctx context.Context, dir *Dir, seg Sealed, f *opened)
 	if err != nil {
 		return outcome{}, err
 	}
-	defer done()
+	defer done(0)
 	begun := time.Now()
 	within, cancel := withTimeout(ctx, l.a.opt.allowance(f.size))
 	defer cancel()
 	src := &noting{src: l.paced(within, f)}
 	var s *Shipment
-	err = dir.putChecked(within, segmentName(seg.Store, seg.Ref), src, f.size, func(file io.ReaderAt, d *digests) error {
-		defer done() // what follows is the disk's work
+	err = dir.putChecked(within, segmentName(seg.Store, seg.Ref), src, f.size, l.digests(f.size), func(file io.ReaderAt, d *digests) error {
+		done(d.took)
 		found, err := d.segment(file, f.size)
 		if err != nil || found.Ref != seg.Ref || found.Store != seg.Store {
 			return errDoubt
@@ -38,7 +38,7 @@ func (l *lane) shipChecked(ctx context.Context, dir *Dir, seg Sealed, f *opened)
 		return nil
 	})
 	if s == nil && (src.failed || errors.Is(err, errDoubt)) && within.Err() == nil {
-		done()
+		done(0)
 		if _, bad := l.a.verified(ctx, seg, f); bad != nil { // names what is wrong with it, and sets it aside
 			return outcome{}, bad
 		}
@@ -51,24 +51,6 @@ func (l *lane) shipChecked(ctx context.Context, dir *Dir, seg Sealed, f *opened)
 		err = l.receipt(within, s)
 	}
 	return outcome{sent, s.Size, time.Since(begun)}, inTime(within, err)
-}
-
-// turn waits until one other segment at most is copied to the target, so that one is hashed
-// while the other is written, and more are synced: to hash more at once
-// would only take processors from others. done ends the turn, and may be called again.
-func (l *lane) turn(ctx context.Context) (done func(), err error) {
-	select {
-	case l.copying <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	over := false
-	return func() {
-		if !over {
-			over = true
-			<-l.copying
-		}
-	}, nil
 }
 
 // noting remembers that src failed.
