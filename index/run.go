@@ -26,6 +26,30 @@ func (r *Run) Key(i int) []byte { return r.leaf.key(r.keys, r.first+i*r.step) }
 // Loc returns the location of item i, 0 <= i < Len.
 func (r *Run) Loc(i int) Loc { return r.leaf.loc(r.first + i*r.step) }
 
+// Is reports whether key can only be that of item i, 0 <= i < Len, given that it
+// is the key of an item of the index or of none. It looks at the key's first bytes
+// alone if those decide, and so needs no memory but the leaf's.
+func (r *Run) Is(i int, key []byte) bool {
+	f := r.leaf
+	at := r.first + i*r.step
+	p := f.prefix[at&leafMask]
+	if !bytes.HasPrefix(key, f.shared(r.keys)) || prefixAt(key, int(f.skip)) != p {
+		return false
+	}
+	if at > 0 && f.prefix[(at-1)&leafMask] == p || at+1 < f.len() && f.prefix[(at+1)&leafMask] == p {
+		return bytes.Equal(key, f.key(r.keys, at))
+	}
+	return true
+}
+
+// Part returns the run of items from to to-1, 0 <= from < to <= Len.
+func (r *Run) Part(from, to int) Run {
+	p := *r
+	p.first += from * r.step
+	p.n = to - from
+	return p
+}
+
 // Leaves iterates over all keys with lo <= key < hi, many at a time, in
 // ascending or in descending order. A nil bound does not bound. The bounds must not
 // be changed while the iteration runs.

@@ -45,7 +45,8 @@ func after(prefix []byte) []byte {
 
 // Scan iterates over the objects of a range as they are when the iteration
 // begins; what is written meanwhile does not show. An Object is lent: its slices are
-// good for one step. An object that cannot be read is yielded as an error with
+// good for one step. A long scan reads ahead, up to a MiB, with a second
+// goroutine, which ends with it. An object that cannot be read is yielded as an error with
 // its key in the Object, and the scan goes on; ErrClosed ends it.
 func (v *view) Scan(r Range) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {

@@ -28,7 +28,8 @@ func (v *view) Snapshot() (*Snapshot, error) {
 	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs, doubts: v.doubts.clone()}, nil
 }
 
-// Close lets go of the snapshot. Its other methods must not be called any more.
+// Close lets go of the snapshot. No scan of it may be under way, and its other
+// methods must not be called any more.
 func (s *Snapshot) Close() {
 	s.idx.Close()
 	for _, f := range s.segs {
