@@ -163,7 +163,11 @@ func TestAuditFindsEachInjury(t *testing.T) {
 		{"not shipped", func(s *auditScene, r segment.Ref) { s.remove(s.object(r), s.receipt(r)) }, "not shipped", false},
 		{"nowhere", func(s *auditScene, r segment.Ref) { s.remove(s.object(r), s.receipt(r), s.local(r)) }, "segment is missing", false},
 		{"receipt removed", func(s *auditScene, r segment.Ref) { s.remove(s.receipt(r)) }, "no receipt", false},
-		{"receipt damaged", func(s *auditScene, r segment.Ref) { s.change(s.receipt(r), cutShort) }, "damaged receipt", false},
+		{"receipt cut", func(s *auditScene, r segment.Ref) { s.change(s.receipt(r), cutShort) }, "damaged receipt", false},
+		{"receipt flipped", func(s *auditScene, r segment.Ref) { s.change(s.receipt(r), flip) }, "damaged receipt", false},
+		{"a digit of the size in a receipt", func(s *auditScene, r segment.Ref) {
+			s.change(s.receipt(r), func(b []byte) []byte { b[bytes.Index(b, []byte(`"size": `))+8] ^= 1; return b })
+		}, "damaged receipt", false},
 		{"the store's segment removed", func(s *auditScene, r segment.Ref) { s.remove(s.local(r)) }, "", false},
 		{"the store's segment flipped", func(s *auditScene, r segment.Ref) { s.change(s.local(r), flip) }, "segment differs", true},
 		{"the store's segment cut", func(s *auditScene, r segment.Ref) { s.change(s.local(r), cutShort) }, "segment differs", false},
@@ -301,6 +305,29 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	}
 	if len(audit.Notes) != 2 {
 		t.Errorf("notes of what was set aside: %q", audit.Notes)
+	}
+}
+
+// A damaged receipt says nothing of its object: it is told, and the others are healed.
+func TestHealGoesPastADamagedReceipt(t *testing.T) {
+	s := newAuditScene(t, 11)
+	s.change(s.receipt(s.logs[1]), flip)
+	s.remove(s.object(s.logs[3]))
+	heal := func() *archiver.HealReport {
+		rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+		must(t, err)
+		return rep
+	}
+	rep := heal()
+	if len(rep.Healed) != 1 || len(rep.Failed) != 1 || rep.Failed[0].Ref != s.logs[1] || !strings.Contains(rep.Failed[0].Problem, "varve archive once") {
+		t.Errorf("%+v", rep)
+	}
+	s.ship()
+	if rep := heal(); len(rep.Healed)+len(rep.Failed) > 0 {
+		t.Errorf("after it was shipped again: %+v", rep)
+	}
+	if _, got := s.audit(true); len(got) > 0 {
+		t.Errorf("the audit finds %q", got)
 	}
 }
 

@@ -181,7 +181,10 @@ func (d *auditor) listReceipts(context.Context) error {
 	}
 	for _, ref := range refs {
 		r, ok, err := d.receipts.Get(d.a.ident.ID, ref)
+		damaged, _ := errors.AsType[*DamagedReceiptError](err)
 		switch {
+		case damaged != nil:
+			d.spoiled[ref] = errors.New(damaged.problem())
 		case err != nil:
 			d.spoiled[ref] = err
 		case ok && r.Store == d.store && r.Object != segmentName(d.store, ref):

@@ -48,7 +48,7 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	_, local := d.local[ref]
 	spoiled := d.spoiled[ref]
 	if spoiled != nil {
-		d.find(AuditBadReceipt, ref, "remove it; varve archive once asks the archive, and writes it again", "%v", spoiled)
+		d.find(AuditBadReceipt, ref, d.rewrites(local), "%v", spoiled)
 	}
 	if !d.known(ref) && !local {
 		d.unnamed(ref, object, receipt)
@@ -66,7 +66,7 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 			d.note("the gap %v was accepted, and the object is there again", ref)
 		}
 		if !receipt && spoiled == nil {
-			d.find(AuditNoReceipt, ref, "varve archive once asks the archive, and writes the receipt", "the object is there, and nothing says that it is the right one")
+			d.find(AuditNoReceipt, ref, d.rewrites(local), "the object is there, and nothing says that it is the right one")
 		}
 		return true
 	case d.gaps[ref]:
@@ -75,6 +75,15 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 		d.absent(ref, receipt, local)
 	}
 	return false
+}
+
+// rewrites says how there comes to be a receipt of an object; local is whether the store
+// has the segment.
+func (d *auditor) rewrites(local bool) string {
+	if local {
+		return "varve archive once asks the archive for the object, and writes the receipt; a damaged one goes to quarantine"
+	}
+	return "the store does not have the segment any more, so nothing tells what the object was; varve archive audit --data proves it by its own checksums"
 }
 
 // unnamed finds what is there though nothing on the chain names it.

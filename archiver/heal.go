@@ -69,6 +69,10 @@ func Heal(ctx context.Context, o HealOptions) (*HealReport, error) {
 		h.local[g.Ref] = g
 	}
 	for r, err := range receipts.All(o.Archive.ident.ID) {
+		if bad, ok := errors.AsType[*DamagedReceiptError](err); ok { // by which nothing can be healed
+			h.rep.Failed = append(h.rep.Failed, BadSegment{bad.Segment, h.a.at(segmentName(list.Store, bad.Segment)), bad.Error()})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

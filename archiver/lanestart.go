@@ -28,6 +28,10 @@ func (l *lane) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("receipts: %w", err)
 	}
+	damaged, err := l.a.receipts.damaged(ctx, id.ID, refs)
+	if err != nil {
+		return fmt.Errorf("receipts: %w", err)
+	}
 	l.mu.Lock()
 	if l.id.ID == "" {
 		l.queue = queue{jobs: map[segment.Ref]*job{}} // of what it was thought to be
@@ -37,7 +41,13 @@ func (l *lane) begin(ctx context.Context) error {
 	for _, r := range refs {
 		l.done[r] = struct{}{}
 	}
+	for _, d := range damaged { // so that the target is asked for the segment, if the store has it
+		delete(l.done, d.Segment)
+	}
 	l.mu.Unlock()
+	for _, d := range damaged {
+		l.a.opt.Logger.Warn("damaged receipt", "target", l.url, "file", d.File, "segment", d.Segment, "err", d.Err)
+	}
 	l.a.opt.Logger.Info("archive", "target", l.url, "id", id.ID, "receipts", len(refs))
 	l.offer()
 	return nil

@@ -16,7 +16,8 @@ const (
 )
 
 // Receipt says that a target has a segment: it is written when, and only when,
-// the object is known to be durable there, and never changed.
+// the object is known to be durable there, and never changed. Its file is JSON, and
+// the last field there, check, proves that no byte of it has changed: see checkForm.
 type Receipt struct {
 	Format  int          `json:"format"`  // 1; Write sets it
 	Target  string       `json:"target"`  // the ID of the target's identity
@@ -48,13 +49,21 @@ func (r Receipt) same(o Receipt) bool {
 // encode returns the file of a receipt.
 func (r Receipt) encode() ([]byte, error) {
 	b, err := json.MarshalIndent(r, "", "  ")
-	return append(b, '\n'), err
+	if err != nil {
+		return nil, err
+	}
+	return withCheck(b), nil
 }
 
 // parseReceipt reads the file of a receipt, and demands that it is about the
-// segment and target that its name says.
-func parseReceipt(b []byte, targetID string, ref segment.Ref) (Receipt, error) {
+// segment and target that its name says. The error wraps segment.ErrVersion for a receipt
+// of a newer format, which is one whose check holds.
+func parseReceipt(file []byte, targetID string, ref segment.Ref) (Receipt, error) {
 	var r Receipt
+	b, err := checked(file)
+	if err != nil {
+		return r, err
+	}
 	var version struct{ Format int }
 	if err := json.Unmarshal(b, &version); err != nil {
 		return r, err
@@ -67,8 +76,8 @@ func parseReceipt(b []byte, targetID string, ref segment.Ref) (Receipt, error) {
 	if err := d.Decode(&r); err != nil {
 		return Receipt{}, err
 	}
-	if want, err := r.encode(); err != nil || !bytes.Equal(b, want) {
-		return Receipt{}, errors.New("it has other bytes than were written")
+	if want, err := r.encode(); err != nil || !bytes.Equal(file, want) {
+		return Receipt{}, errChanged
 	}
 	if r.Format != receiptFormat || r.Target != targetID || r.Segment != ref || r.Object == "" {
 		return Receipt{}, errors.New("it is about something else than its name says")

@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -90,7 +91,8 @@ func TestReceiptFile(t *testing.T) {
   "first_time": 1000000000000000000,
   "last_time": 1000000000000000005,
   "puts": 10,
-  "deletes": 2
+  "deletes": 2,
+  "check": "7e4b89ca"
 }
 `
 	if got := string(disk.Bytes(name)); got != want {
@@ -197,11 +199,11 @@ func TestDamagedReceiptIsNamed(t *testing.T) {
 	} {
 		disk.SetBytes(name, b)
 		_, ok, err := r.Get(targetA, ref)
-		if ok || err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "remove the file") {
+		if ok || err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "varve archive once") {
 			t.Errorf("%s: %v, %v", what, ok, err)
 		}
-		if err := r.Write(receiptFor(targetA, ref)); err == nil {
-			t.Errorf("%s: written over", what)
+		if has, err := r.Has(targetA, ref); has || err != nil {
+			t.Errorf("%s: it counts: %v", what, err)
 		}
 		var seen []string
 		for receipt, err := range r.All(targetA) {
@@ -211,9 +213,17 @@ func TestDamagedReceiptIsNamed(t *testing.T) {
 			t.Errorf("%s: All yields %q", what, seen)
 		}
 	}
-	disk.SetBytes(name, []byte(strings.Replace(string(good), `"format": 1`, `"format": 2`, 1)))
+	object, err := checked(good)
+	must(t, err)
+	disk.SetBytes(name, withCheck(bytes.Replace(object, []byte(`"format": 1`), []byte(`"format": 2`), 1)))
 	if _, _, err := r.Get(targetA, ref); !errors.Is(err, segment.ErrVersion) {
 		t.Errorf("a newer format: %v", err)
+	}
+	if has, err := r.Has(targetA, ref); !has || err != nil {
+		t.Errorf("a newer format does not count: %v", err)
+	}
+	if err := r.Write(receiptFor(targetA, ref)); !errors.Is(err, segment.ErrVersion) {
+		t.Errorf("over a newer format: %v", err)
 	}
 }
 
@@ -360,7 +370,7 @@ func TestReceiptTrace(t *testing.T) {
 	const name = "A/00000000000000000001-0000000000000001.json"
 	step("open", nil, "mkdir .")
 	step("the first", r.Write(receiptFor(targetA, ref)), "mkdir A", "syncdir A", "syncdir .",
-		"create A/TEMP", "write A/TEMP 0+590", "sync A/TEMP", "link A/TEMP "+name, "remove A/TEMP", "syncdir A")
+		"create A/TEMP", "write A/TEMP 0+613", "sync A/TEMP", "link A/TEMP "+name, "remove A/TEMP", "syncdir A")
 	_, err := r.Has(targetA, ref)
 	step("has", err)
 	step("the same again", r.Write(receiptFor(targetA, ref)), "syncdir A", "syncdir .")

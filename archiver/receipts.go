@@ -23,7 +23,8 @@ import (
 // Receipts are written once, each in a file of its own, so that none can take
 // another with it. Its methods may be called from several goroutines, and
 // several processes may write into one folder. Other files of the archiver lie
-// beside the folders; what has a dot in front is a receipt being written.
+// beside the folders; what has a dot in front is a receipt being written. Damaged
+// receipts go to the folder quarantine.
 type Receipts struct {
 	fsys    vfs.FS
 	folders *folderSync
@@ -107,23 +108,21 @@ func (r *Receipts) settle(target string, create bool) error {
 	return err
 }
 
-// Has reports whether there is a receipt, without reading it.
+// Has reports whether there is a receipt. A damaged one is none, so that the target is
+// asked; one of a newer format is one.
 func (r *Receipts) Has(targetID string, ref segment.Ref) (bool, error) {
-	name, err := receiptName(targetID, ref)
-	if err != nil {
-		return false, err
+	_, ok, err := r.Get(targetID, ref)
+	if errors.Is(err, segment.ErrVersion) {
+		return true, nil
 	}
-	if err := r.settle(targetID, false); err != nil {
-		return false, err
-	}
-	_, err = r.fsys.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, damaged := errors.AsType[*DamagedReceiptError](err); damaged {
 		return false, nil
 	}
-	return err == nil, err
+	return ok, err
 }
 
-// Get reads a receipt, and reports whether there is one.
+// Get reads a receipt, and reports whether there is one. The error is a
+// *DamagedReceiptError, wraps segment.ErrVersion for a newer format, or is one of reading.
 func (r *Receipts) Get(targetID string, ref segment.Ref) (Receipt, bool, error) {
 	name, err := receiptName(targetID, ref)
 	if err != nil {
@@ -144,24 +143,18 @@ func (r *Receipts) Get(targetID string, ref segment.Ref) (Receipt, bool, error) 
 		return Receipt{}, false, err
 	}
 	receipt, err := parseReceipt(b, targetID, ref)
+	if errors.Is(err, segment.ErrVersion) {
+		return Receipt{}, false, fmt.Errorf("receipt %s: %w; use a newer varve", r.fsys.Path(name), err)
+	}
 	if err != nil {
-		return Receipt{}, false, r.bad(name, err)
+		return Receipt{}, false, &DamagedReceiptError{r.fsys.Path(name), ref, err}
 	}
 	return receipt, true, nil
 }
 
-// bad says what to do with a receipt that cannot be read.
-func (r *Receipts) bad(name string, err error) error {
-	next := "remove the file, the target is asked and it is written again"
-	if errors.Is(err, segment.ErrVersion) {
-		next = "upgrade varve"
-	}
-	return fmt.Errorf("receipt %s: %w; %s", r.fsys.Path(name), err, next)
-}
-
 // Write keeps a receipt, and returns when it is durable. One that says the same
-// of the segment may be there, and stays. Where one says something else the
-// error wraps ErrConflict.
+// of the segment may be there, and stays; a damaged one is set aside. Where one says
+// something else the error wraps ErrConflict.
 func (r *Receipts) Write(receipt Receipt) error {
 	receipt.Format = receiptFormat
 	name, err := receiptName(receipt.Target, receipt.Segment)
@@ -179,10 +172,19 @@ func (r *Receipts) Write(receipt Receipt) error {
 		return unwritten(r.fsys.Path(name), err)
 	}
 	err = r.add(receipt.Target, name, b)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return r.compare(name, receipt)
-	case err != nil:
+	if errors.Is(err, fs.ErrExist) {
+		err = r.compare(name, receipt)
+		if _, damaged := errors.AsType[*DamagedReceiptError](err); !damaged {
+			return err
+		}
+		if err = r.setAside(name); err == nil {
+			err = r.add(receipt.Target, name, b)
+		}
+		if errors.Is(err, fs.ErrExist) { // another archiver was quicker
+			return r.compare(name, receipt)
+		}
+	}
+	if err != nil {
 		return unwritten(r.fsys.Path(name), err)
 	}
 	return nil
@@ -237,7 +239,7 @@ func (r *Receipts) compare(name string, want Receipt) error {
 }
 
 // Refs lists the segments of which a target has receipts, in order, from the
-// names alone.
+// names alone; a damaged one has a name, too.
 func (r *Receipts) Refs(targetID string) ([]segment.Ref, error) {
 	if !validIdentity(targetID) {
 		return nil, fmt.Errorf("%q is not the identity of a target", targetID)

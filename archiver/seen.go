@@ -81,7 +81,7 @@ func (s *Source) note(state vfs.FS) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceBytes(state, seenName, append(b, '\n')); err != nil {
+	if err := replaceBytes(state, seenName, withCheck(b)); err != nil {
 		return err
 	}
 	s.peeks = 0

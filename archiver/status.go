@@ -160,7 +160,7 @@ func replaceFile(fsys vfs.FS, name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return replaceBytes(fsys, name, append(b, '\n'))
+	return replaceBytes(fsys, name, withCheck(b))
 }
 
 // replaceBytes puts a state file in place of what is there, at once and durably.
@@ -190,7 +190,11 @@ func readFileOf(fsys vfs.FS, name string, most int64, v any) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	b, err = checked(b)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w; remove the file, it is written again", fsys.Path(name), err)
 	}
 	return nil

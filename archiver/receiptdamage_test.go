@@ -1,0 +1,225 @@
+package archiver
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// injuredReceipt is a scene of two shipped segments whose receipts are in memory, and the
+// receipt of one.
+type injuredReceipt struct {
+	*shipScene
+	disk *crashfs.FS
+	id   string
+	name string // of the receipt's file
+	good []byte
+}
+
+func newInjuredReceipt(t *testing.T) *injuredReceipt {
+	s := &injuredReceipt{shipScene: newShipScene(t, 1), disk: crashfs.New()}
+	s.add(1, 2)
+	s.once()
+	id, err := Identify(t.Context(), s.targets[0])
+	must(t, err)
+	s.id = id.ID
+	s.name, err = receiptName(id.ID, shipRef(2))
+	must(t, err)
+	s.good = s.disk.Bytes(s.name)
+	if len(s.good) < 500 {
+		t.Fatalf("the receipt is %q", s.good)
+	}
+	return s
+}
+
+// once is what "archive once" does.
+func (s *injuredReceipt) once() Status {
+	s.t.Helper()
+	o := s.options()
+	o.Receipts = s.disk
+	a := s.archiver(o)
+	_, err := a.Once(s.t.Context())
+	must(s.t, err)
+	return a.Status()
+}
+
+// healed fails the test unless there is a good receipt again, no alarm, nothing stored twice,
+// and the damaged bytes are kept. It puts the first receipt back.
+func (s *injuredReceipt) healed(what string, damaged []byte) {
+	s.t.Helper()
+	s.disk.SetBytes(s.name, damaged)
+	st := s.once()
+	if x := st.Targets[0]; x.Alarm != nil || x.Error != "" || x.Segments != 0 || x.Counts.Shipped != 0 || x.Counts.Found != 1 || len(st.Alarms) > 0 {
+		s.t.Errorf("%s: %+v", what, st)
+	}
+	want, err := parseReceipt(s.good, s.id, shipRef(2))
+	must(s.t, err)
+	r, ok, err := openReceipts(s.t, s.disk).Get(s.id, shipRef(2))
+	if !ok || err != nil || !r.same(want) {
+		s.t.Errorf("%s: the receipt is %+v, %v", what, r, err)
+	}
+	if n := s.targets[0].stored(); n != 3 { // with the identity
+		s.t.Errorf("%s: %d objects were stored", what, n)
+	}
+	kept := asideName + "/" + strings.ReplaceAll(s.name, "/", "-") + ".1"
+	if got := s.disk.Bytes(kept); !bytes.Equal(got, damaged) {
+		s.t.Errorf("%s: %d bytes of the damaged receipt are kept, want %d", what, len(got), len(damaged))
+	}
+	must(s.t, s.disk.Remove(kept))
+	s.disk.SetBytes(s.name, s.good)
+	if s.t.Failed() {
+		s.t.FailNow()
+	}
+}
+
+// TestEveryFlipInAReceiptIsHealed flips a bit of each byte of a receipt, be it of its format,
+// of a digit of the hash, or of the space between two fields.
+func TestEveryFlipInAReceiptIsHealed(t *testing.T) {
+	s := newInjuredReceipt(t)
+	for i := range s.good {
+		b := slices.Clone(s.good)
+		b[i] ^= 1 << (i % 8)
+		s.healed(fmt.Sprintf("byte %d, %q for %q", i, b[i], s.good[i]), b)
+	}
+}
+
+func TestEveryCutOfAReceiptIsHealed(t *testing.T) {
+	s := newInjuredReceipt(t)
+	for n := range s.good {
+		s.healed(fmt.Sprintf("cut at %d", n), slices.Clone(s.good[:n]))
+	}
+	s.healed("zeros", make([]byte, len(s.good)))
+	s.healed("longer", append(slices.Clone(s.good), '\n'))
+	other, err := receiptName(s.id, shipRef(1))
+	must(t, err)
+	s.healed("that of another segment", s.disk.Bytes(other))
+}
+
+// TestADamagedReceiptOfALostObject: what the archive does not have is shipped again.
+func TestADamagedReceiptOfALostObject(t *testing.T) {
+	s := newInjuredReceipt(t)
+	must(t, s.targets[0].Delete(t.Context(), segmentName(shipUUID, shipRef(2))))
+	s.disk.SetBytes(s.name, s.good[:100])
+	if st := s.once(); st.Targets[0].Counts.Shipped != 1 || st.Targets[0].Alarm != nil {
+		t.Errorf("%+v", st)
+	}
+	if _, ok, err := openReceipts(t, s.disk).Get(s.id, shipRef(2)); !ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
+}
+
+// TestADamagedReceiptHidesNoConflict: the object is another one, which is an alarm whatever
+// the receipt was.
+func TestADamagedReceiptHidesNoConflict(t *testing.T) {
+	s := newInjuredReceipt(t)
+	b, err := os.ReadFile(s.path(1))
+	must(t, err)
+	s.targets[0].set(segmentName(shipUUID, shipRef(2)), b)
+	s.disk.SetBytes(s.name, s.good[:100])
+	o := s.options()
+	o.Receipts = s.disk
+	a := s.archiver(o)
+	_, err = a.Once(t.Context())
+	if x := a.Status().Targets[0]; !errors.Is(err, ErrConflict) || x.Alarm == nil || x.Alarm.Kind != AlarmConflict {
+		t.Errorf("%v; %+v", err, x)
+	}
+	if !bytes.Equal(s.disk.Bytes(s.name), s.good[:100]) {
+		t.Error("the damaged receipt was set aside, and there is no other")
+	}
+}
+
+// TestASoundReceiptOfOtherContentIsAConflict still: the check is right, so that it was
+// written like that.
+func TestASoundReceiptOfOtherContentIsAConflict(t *testing.T) {
+	r := openReceipts(t, crashfs.New())
+	first := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
+	must(t, r.Write(first))
+	first.SHA256 = sha256.Sum256([]byte("other"))
+	if err := r.Write(first); !errors.Is(err, ErrConflict) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestDamagedReceiptPowerCut cuts the power after every operation of the repair of a
+// receipt: then there is the damaged one, none, or the new one, and the next repair ends
+// with that.
+func TestDamagedReceiptPowerCut(t *testing.T) {
+	const seed = 1
+	disk := crashfs.New()
+	ref := segment.Ref{Timeline: 1, ID: 1}
+	want := receiptFor(targetA, ref)
+	want.Format = receiptFormat
+	must(t, openReceipts(t, disk).Write(want))
+	name, err := receiptName(targetA, ref)
+	must(t, err)
+	bad := disk.Bytes(name)[:200]
+	disk.SetBytes(name, bad)
+	rec := disk.Record()
+	must(t, openReceipts(t, disk).Write(want))
+	for n := rec.First(); n <= rec.Ops(); n++ {
+		for state, crashed := range rec.At(n).States(seed) {
+			r := openReceipts(t, crashed)
+			_, ok, err := r.Get(targetA, ref)
+			if _, damaged := errors.AsType[*DamagedReceiptError](err); err != nil && !damaged || n == rec.Ops() && !ok {
+				t.Errorf("seed %d, cut after %v, %v: %v, %v", seed, rec.Op(n), state, ok, err)
+			}
+			if err := r.Write(want); err != nil {
+				t.Errorf("seed %d, cut after %v, %v: write again: %v", seed, rec.Op(n), state, err)
+			}
+			there := slices.ContainsFunc(crashed.Names(), func(f string) bool { return bytes.Equal(crashed.Bytes(f), bad) })
+			if got, ok, err := r.Get(targetA, ref); !ok || err != nil || !got.same(want) || !there {
+				t.Errorf("seed %d, cut after %v, %v: %+v, %v; the damaged one is kept: %v", seed, rec.Op(n), state, got, err, there)
+			}
+		}
+	}
+}
+
+// TestAStartReadsABoundedNumberOfReceipts, and with time all of them.
+func TestAStartReadsABoundedNumberOfReceipts(t *testing.T) {
+	disk := crashfs.New()
+	r := openReceipts(t, disk)
+	var refs []segment.Ref
+	for i := range receiptsAtStart + 3 {
+		refs = append(refs, segment.Ref{Timeline: 1, ID: segment.ID(i + 1)})
+		name, err := receiptName(targetA, refs[i])
+		must(t, err)
+		disk.SetBytes(name, []byte("{}"))
+	}
+	found, err := r.damaged(t.Context(), targetA, refs)
+	if err != nil || len(found) != receiptsAtStart {
+		t.Errorf("%d of %d were read, %v", len(found), len(refs), err)
+	}
+	if found, err := r.damaged(t.Context(), targetA, refs[3:]); err != nil || len(found) != receiptsAtStart {
+		t.Errorf("%d of %d were read, %v", len(found), len(refs[3:]), err)
+	}
+}
+
+// TestDamagedStateFilesAreNotBelieved: each flip in what the archiver keeps beside the
+// receipts is noticed by whoever reads the file.
+func TestDamagedStateFilesAreNotBelieved(t *testing.T) {
+	disk := crashfs.New()
+	must(t, RecordDrill(disk, Drill{Time: time.Unix(1e9, 0).UTC(), URL: "file:///mnt/a"}))
+	good := disk.Bytes(drillName)
+	var d Drill
+	must(t, readFile(disk, drillName, &d))
+	if d.Time.Unix() != 1e9 || d.URL != "file:///mnt/a" {
+		t.Errorf("%+v", d)
+	}
+	for i := range good {
+		b := slices.Clone(good)
+		b[i] ^= 1 << (i % 8)
+		disk.SetBytes(drillName, b)
+		if err := readFile(disk, drillName, &d); !errors.Is(err, errChanged) || !strings.Contains(err.Error(), drillName) || !strings.Contains(err.Error(), "remove the file") {
+			t.Errorf("byte %d: %v", i, err)
+		}
+	}
+}
