@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -19,6 +20,11 @@ type CreateOptions struct {
 	Receipts *Receipts // of the store
 	Meta     map[string]string
 	Now      time.Time // zero: the present
+
+	// After is an archiver of the same store and receipts whose Once has just shipped. What
+	// it knows of both is not looked up again, which is most of the time of a backup
+	// of many segments. The backup is of the store as it was then. Nil: of the store as it is.
+	After *Archiver
 }
 
 // CreateBackup makes a backup of a store as its newest sealed log leaves it.
@@ -31,11 +37,11 @@ type CreateOptions struct {
 // Where segments have no receipt the error is a *MissingError; where the target
 // has something else than the receipt says, it wraps ErrConflict or ErrNotExist.
 func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, error) {
-	st, err := newestState(o.Store, o.Receipts)
+	st, err := o.newestState()
 	if err != nil {
 		return nil, err
 	}
-	if err := a.haveReceipts(o.Receipts, st); err != nil {
+	if err := a.haveReceipts(&o, st); err != nil {
 		return nil, err
 	}
 	prev, err := a.previous(ctx, st.store)
@@ -66,15 +72,43 @@ type state struct {
 }
 
 // newestState reads the header of the newest sealed log, and its edits. Which one that
-// is, may be known from what was noted beside the receipts.
-func newestState(fsys fs.FS, receipts *Receipts) (*state, error) {
-	src := NewSource(fsys)
-	src.recall(receipts.fsys)
-	st, err := src.newestState()
-	if errors.Is(err, errOtherSegment) { // what was noted is not so
-		st, err = NewSource(fsys).newestState()
+// is, may be known from what was noted beside the receipts, or from the archiver that
+// has just shipped.
+func (o *CreateOptions) newestState() (st *state, err error) {
+	if o.After != nil {
+		st, err = o.After.source.newestOf(o.After.newest())
+	} else {
+		src := NewSource(o.Store)
+		src.recall(o.Receipts.fsys)
+		st, err = src.newestState()
+	}
+	if errors.Is(err, errOtherSegment) || o.After != nil && errors.Is(err, fs.ErrNotExist) { // it is not so any more
+		return NewSource(o.Store).newestState()
 	}
 	return st, err
+}
+
+// newest returns the newest listing.
+func (a *Archiver) newest() *Listing {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.listing
+}
+
+// shippedTo returns the segments that have receipts of a target, as Once found or
+// wrote them; ok is false if it has not reached it.
+func (a *Archiver) shippedTo(targetID string) (refs []segment.Ref, ok bool) {
+	for _, l := range a.lanes {
+		l.mu.Lock()
+		if ok = l.id.ID == targetID; ok {
+			refs = slices.Collect(maps.Keys(l.done))
+		}
+		l.mu.Unlock()
+		if ok {
+			return refs, true
+		}
+	}
+	return nil, false
 }
 
 // errOtherSegment is the error for a file that holds another segment than it did.
@@ -85,6 +119,11 @@ func (s *Source) newestState() (*state, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.newestOf(list)
+}
+
+// newestOf is newestState where the folder was listed just before.
+func (s *Source) newestOf(list *Listing) (*state, error) {
 	replaced, err := s.replaced()
 	if err != nil {
 		return nil, err
@@ -160,8 +199,15 @@ func readState(fsys fs.FS, g Sealed) (*state, error) {
 }
 
 // haveReceipts returns a *MissingError if a segment of the state has no receipt.
-func (a *Archive) haveReceipts(receipts *Receipts, st *state) error {
-	refs, err := receipts.Refs(a.ident.ID)
+func (a *Archive) haveReceipts(o *CreateOptions, st *state) (err error) {
+	var refs []segment.Ref
+	known := false
+	if o.After != nil {
+		refs, known = o.After.shippedTo(a.ident.ID)
+	}
+	if !known {
+		refs, err = o.Receipts.Refs(a.ident.ID)
+	}
 	if err != nil {
 		return err
 	}

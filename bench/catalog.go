@@ -100,13 +100,14 @@ func runInit(t *task) (figures, error) {
 func runCatalog(t *task) (figures, error) {
 	ctx := context.Background()
 	f, c := figures{}, &traffic{}
+	var shipped *archiver.Archiver
 	for _, step := range []struct {
 		name string
 		do   func(context.Context, *traffic) error
 	}{
 		{"list", t.listBackups},
-		{"create: ship", t.shipNew},
-		{"create: backup", t.backUp},
+		{"create: ship", func(ctx context.Context, c *traffic) (err error) { shipped, err = t.shipNew(ctx, c); return err }},
+		{"create: backup", func(ctx context.Context, c *traffic) error { return t.backUp(ctx, c, shipped) }},
 		{"prune, dry", func(ctx context.Context, c *traffic) error { return t.prune(ctx, c, true) }},
 		{"prune", func(ctx context.Context, c *traffic) error { return t.prune(ctx, c, false) }},
 		{"names", t.listNames},
@@ -137,24 +138,24 @@ func (t *task) listBackups(ctx context.Context, c *traffic) error {
 }
 
 // shipNew ships the new segment.
-func (t *task) shipNew(ctx context.Context, c *traffic) error {
+func (t *task) shipNew(ctx context.Context, c *traffic) (*archiver.Archiver, error) {
 	a, _, err := t.archiver(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rep, err := a.Once(ctx)
 	if err == nil && rep.Targets[0].Shipped != 1 {
 		err = fmt.Errorf("%d segments were shipped, not 1", rep.Targets[0].Shipped)
 	}
-	return err
+	return a, err
 }
 
-func (t *task) backUp(ctx context.Context, c *traffic) error {
+func (t *task) backUp(ctx context.Context, c *traffic, after *archiver.Archiver) error {
 	target, err := openTarget(ctx, t.Other, c)
 	if err != nil {
 		return err
 	}
-	return t.backup(ctx, target)
+	return t.backup(ctx, after, target)
 }
 
 func (t *task) prune(ctx context.Context, c *traffic, dry bool) error {

@@ -154,7 +154,7 @@ func runShip(t *task) (figures, error) {
 		return nil, err
 	}
 	if t.Synced {
-		if err := t.backup(ctx, target); err != nil {
+		if err := t.backup(ctx, a, target); err != nil {
 			return nil, err
 		}
 	}
@@ -167,8 +167,8 @@ func runShip(t *task) (figures, error) {
 	return f, nil
 }
 
-// backup makes a backup of the task's store.
-func (t *task) backup(ctx context.Context, target archiver.Target) error {
+// backup makes a backup of the task's store, which was just shipped.
+func (t *task) backup(ctx context.Context, after *archiver.Archiver, target archiver.Target) error {
 	archive, err := archiver.OpenArchive(ctx, target)
 	if err != nil {
 		return err
@@ -177,6 +177,6 @@ func (t *task) backup(ctx context.Context, target archiver.Target) error {
 	if err != nil {
 		return err
 	}
-	_, err = archive.CreateBackup(ctx, archiver.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: receipts})
+	_, err = archive.CreateBackup(ctx, archiver.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: receipts, After: after})
 	return err
 }

@@ -90,7 +90,7 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 	for _, t := range open.Targets {
 		if !failed[t.URL()] {
 			err = errors.Join(err, a.createBackup(ctx, t, archiver.CreateOptions{
-				Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta,
+				Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta, After: arc,
 			}))
 		}
 	}

@@ -116,15 +116,39 @@ func (r rootFS) Mkdir(name string) error {
 
 func (r rootFS) ReadDir(name string) (list []fs.DirEntry, err error) {
 	err = r.do("readdir", name, func(root *os.Root) error {
-		dir, err := root.Open(name)
+		within, err := root.Open(name)
 		if err != nil {
 			return err
 		}
-		list, err = dir.ReadDir(-1)
-		return errors.Join(err, dir.Close())
+		dir, err := r.same(within, name)
+		if err == nil {
+			list, err = dir.ReadDir(-1)
+			err = errors.Join(err, dir.Close())
+		}
+		return errors.Join(err, within.Close())
 	})
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return list, err
+}
+
+// same opens by its path a folder that is open within the root. A folder that was opened
+// within a root asks for the description of every file in it as it is read, which takes
+// most of the time for a folder of many, and is not always wanted. The entries of this one
+// are described by their paths, when that is asked for; no link is followed for it.
+func (r rootFS) same(within *os.File, name string) (*os.File, error) {
+	dir, err := os.OpenFile(r.Path(name), os.O_RDONLY|dirFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	x, err1 := within.Stat()
+	y, err2 := dir.Stat()
+	if err = errors.Join(err1, err2); err == nil && !os.SameFile(x, y) {
+		err = &fs.PathError{Op: "readdir", Path: r.Path(name), Err: errors.New("the folder was replaced while it was opened")}
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return dir, nil
 }
 
 func (r rootFS) Stat(name string) (info fs.FileInfo, err error) {
