@@ -194,6 +194,11 @@ func (p *planner) look() (*stock, error) {
 	if err := readHeaders(p.view, found); err != nil {
 		return nil, err
 	}
+	for _, e := range found {
+		if p.unsealed(e) {
+			e.Sealed = false
+		}
+	}
 	k := &stock{Survey: s, found: found}
 	if p.plan.UUID == (segment.UUID{}) {
 		if p.plan.UUID, err = s.owner(found); err != nil {

@@ -1,8 +1,10 @@
 package integrity
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -95,6 +97,29 @@ func (p *planner) twins(group []*Entry) error {
 	return nil
 }
 
+// unsealed reports whether a file has the name of a sealed segment and is a log that was
+// closed in order and never sealed. Its mode, which no seal has set, tells it from a
+// sealed segment that is cut off where an earlier close had ended it.
+func (p *planner) unsealed(e *Entry) bool {
+	if !e.Sealed || e.Header == nil || e.Header.Kind != segment.Log || e.Mode&0o200 == 0 {
+		return false
+	}
+	src, err := p.view.Open(e.Name)
+	if err != nil {
+		return false
+	}
+	defer src.Close()
+	r, err := segment.NewReader(src, e.Size)
+	if err != nil {
+		return false
+	}
+	if _, err := r.OpenFooter(); !errors.Is(err, segment.ErrNoFooter) {
+		return false
+	}
+	v, err := Judge(r, Log)
+	return err == nil && v.Closed && v.Torn == ""
+}
+
 // fileName is the name of a segment's file.
 func fileName(id segment.ID, sealed bool) string {
 	if sealed {
@@ -107,7 +132,7 @@ func fileName(id segment.ID, sealed bool) string {
 func (p *planner) rename(s *stock) {
 	var todo []*Entry
 	for _, e := range s.ours {
-		if !e.fits() {
+		if !e.fits() || e.Sealed != strings.HasSuffix(e.Name, ".seg") {
 			todo = append(todo, e)
 		}
 	}

@@ -1,0 +1,90 @@
+package integrity_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/varve-db/varve/integrity"
+)
+
+// TestALogUnderTheNameOfASealedSegment gives the newest log the name of a sealed
+// segment, its own or another's, or has it there twice: repair puts it back, and takes it
+// for no damaged seal. A sealed segment that lost its end is not taken for a log. No seed:
+// nothing is drawn.
+func TestALogUnderTheNameOfASealedSegment(t *testing.T) {
+	const first = "00000000000000000001.seg"
+	for _, c := range []struct {
+		name string
+		harm func(dir, log string) error
+	}{
+		{"its own", func(dir, log string) error {
+			return os.Rename(filepath.Join(dir, log), filepath.Join(dir, log[:20]+".seg"))
+		}},
+		{"another's that is gone, too", func(dir, log string) error {
+			return os.Rename(filepath.Join(dir, log), filepath.Join(dir, first))
+		}},
+		{"another's, and its own", func(dir, log string) error {
+			b, err := os.ReadFile(filepath.Join(dir, log))
+			if err != nil {
+				return err
+			}
+			if err := os.Remove(filepath.Join(dir, first)); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, first), b, 0o600)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := closedStore(t)
+			logs, err := filepath.Glob(dir + "/*.open")
+			if err != nil || len(logs) != 1 {
+				t.Fatal(logs, err)
+			}
+			whole := t.TempDir()
+			must(t, os.CopyFS(whole, os.DirFS(dir)))
+			must(t, c.harm(dir, filepath.Base(logs[0])))
+			plan, err := integrity.Repair(context.Background(), integrity.Folder(dir), integrity.RepairOptions{From: integrity.FolderDonor(os.DirFS(whole), "copy")})
+			if err != nil || len(plan.Left) != 0 {
+				t.Fatalf("%v, %+v", err, plan)
+			}
+			want, err := filepath.Glob(whole + "/*.*")
+			must(t, err)
+			got, err := filepath.Glob(dir + "/*.*")
+			must(t, err)
+			if len(got) != len(want) {
+				t.Errorf("files are %q, want those of %q", got, want)
+			}
+			for _, f := range want {
+				a, err := os.ReadFile(f)
+				must(t, err)
+				b, err := os.ReadFile(filepath.Join(dir, filepath.Base(f)))
+				if err != nil || !bytes.Equal(a, b) {
+					t.Errorf("%s is not that of the copy: %v", filepath.Base(f), err)
+				}
+			}
+			if rep := mustCheck(t, os.DirFS(dir), integrity.CheckOptions{Level: integrity.Full}); len(rep.Findings) != 0 {
+				t.Errorf("%+v", rep.Findings)
+			}
+		})
+	}
+	t.Run("cut", func(t *testing.T) {
+		dir := closedStore(t)
+		names, err := filepath.Glob(dir + "/*.seg")
+		must(t, err)
+		last := names[len(names)-1]
+		b, err := os.ReadFile(last)
+		must(t, err)
+		must(t, os.Chmod(last, 0o600))
+		must(t, os.Truncate(last, recordsEnd(t, b)/2))
+		plan, err := integrity.Repair(context.Background(), integrity.Folder(dir), integrity.RepairOptions{})
+		if err != nil || len(plan.Left) == 0 {
+			t.Fatalf("%v, %+v", err, plan)
+		}
+		if _, err := os.Stat(last); err != nil {
+			t.Errorf("it lost its name: %v", err)
+		}
+	})
+}
