@@ -20,6 +20,9 @@ import (
 // below which a disk is not mounted.
 var ErrNoIdentity = errors.New("no archive is there")
 
+// ErrBadIdentity is wrapped by the error for a target whose identity is damaged.
+var ErrBadIdentity = errors.New("not an identity")
+
 const (
 	identityFormat = 1
 	identityDigits = 32      // of the ID
@@ -36,7 +39,8 @@ type Identity struct {
 }
 
 // Identify reads the identity of a target. The error wraps ErrNoIdentity where
-// there is none, and segment.ErrVersion where a newer varve made it.
+// there is none, ErrBadIdentity where it is damaged, and segment.ErrVersion where a
+// newer varve made it.
 func Identify(ctx context.Context, t Target) (Identity, error) {
 	var id Identity
 	b, err := readIdentity(ctx, t)
@@ -66,13 +70,13 @@ func readIdentity(ctx context.Context, t Target) ([]byte, error) {
 func parseIdentity(b []byte) (Identity, error) {
 	var id Identity
 	if err := json.Unmarshal(b, &id); err != nil {
-		return id, fmt.Errorf("not an identity: %w; put it back from another copy of the archive", err)
+		return id, fmt.Errorf("%w: %w; put it back from another copy of the archive", ErrBadIdentity, err)
 	}
 	if id.Format > identityFormat {
 		return id, fmt.Errorf("identity of format %d: %w; upgrade varve", id.Format, segment.ErrVersion)
 	}
 	if id.Format != identityFormat || !validIdentity(id.ID) {
-		return id, errors.New("not an identity: no known format, or no id; put it back from another copy of the archive")
+		return id, fmt.Errorf("%w: no known format, or no id; put it back from another copy of the archive", ErrBadIdentity)
 	}
 	return id, nil
 }

@@ -49,7 +49,7 @@ type shipFlags struct {
 func (s *shipFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.to, "to", nil, "the archive's URL; several are each shipped to by itself")
 	f.StringVar(&s.state, "state", "", "folder for receipts and status; the store is then only read, and nothing is sealed (default DIR/receipts)")
-	f.BoolVar(&s.init, "init", false, "make the archive if it is none yet")
+	f.BoolVar(&s.init, "init", false, "make the archive if there never was one")
 	f.IntVar(&s.o.Parallel, "parallel", archiver.DefaultParallel, "segments that are sent to an archive at a time")
 	f.Var(&s.rate, "rate", "most that is sent to all archives together, in bytes a second, such as 50MB; 0: no bound")
 	f.DurationVar(&s.o.Timeout, "timeout", archiver.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")

@@ -52,6 +52,11 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 	if err != nil {
 		return nil, err
 	}
+	if flags.init {
+		if err := neverBefore(ctx, flags.to, &o); err != nil {
+			return nil, err
+		}
+	}
 	if flags.init || len(flags.to) < 2 {
 		o.Targets, err = a.openTargets(ctx, flags.to, flags.init)
 	} else {

@@ -57,6 +57,7 @@ func exitCode(err error) int {
 		code int
 	}{
 		{store.ErrNotFound, exitNotFound},
+		{archiver.ErrBadIdentity, exitDamage},
 		{store.ErrTooLarge, exitUsage},
 		{store.ErrNotStore, exitUsage},
 		{store.ErrMissing, exitDamage},

@@ -102,6 +102,38 @@ func (a *app) openTargets(ctx context.Context, urls []string, init bool) ([]arch
 	return targets, nil
 }
 
+// neverBefore refuses to make an archive anew where the store was shipped to one already:
+// --init may stand in a line of cron, and then a disk that is not mounted is not made an
+// archive by it.
+func neverBefore(ctx context.Context, urls []string, o *archiver.Options) error {
+	known, err := archiver.ReadStatus(o.Store, o.Receipts)
+	if err != nil {
+		return nil // nothing is known
+	}
+	for _, raw := range urls {
+		u, err := archiver.ParseURL(raw)
+		if err != nil {
+			return &usageError{err}
+		}
+		url := folderURL(u.Path)
+		t, err := openTarget(ctx, raw, false)
+		if err == nil {
+			url = t.URL()
+			_, err = archiver.Identify(ctx, archiver.Patient(t))
+		}
+		if !errors.Is(err, archiver.ErrNotExist) && !errors.Is(err, archiver.ErrNoIdentity) {
+			continue // it is one, or what is wrong will be found out
+		}
+		for _, s := range known.Targets {
+			if s.URL == url && s.ID != "" {
+				return usagef("%s: %w: it was archive %s, and --init makes no other in its place; mount what should be there, or, to begin anew, varve archive init --to %[1]s",
+					url, archiver.ErrNoIdentity, s.ID)
+			}
+		}
+	}
+	return nil
+}
+
 // warnSameDisk says so where an archive lies on the file system of the store.
 func (a *app) warnSameDisk(dir string, urls []string) {
 	for _, raw := range urls {
