@@ -16,6 +16,7 @@ const (
 // They stand in pages, and a tree of pages is all that a snapshot must clone.
 type directory struct {
 	tree  *btree.BTreeG[top]
+	flat  flat // what the tree leads to, where there are few pages
 	base  base // of the separators that pages begin with
 	pages int
 	seps  int64      // bytes in separators
@@ -59,7 +60,7 @@ func newDirectory(s *snapshots, f *leaf) directory {
 	d := directory{tree: btree.NewG(degree, topLess), snaps: s}
 	p := d.newPage()
 	p.insert(0, "", f)
-	d.tree.ReplaceOrInsert(d.top(p))
+	d.put(p)
 	return d
 }
 
@@ -71,14 +72,23 @@ func (d *directory) newPage() *page {
 
 // find returns the entry of the leaf that key belongs in.
 func (d *directory) find(key []byte) entry {
-	var p *page
+	x := d.base.prefix(key)
+	p := d.flat.find(x)
+	if p == nil {
+		p = d.search(x, key)
+	}
+	return p.at(p.find(key))
+}
+
+// search finds the page of a key with the prefix x in the tree.
+func (d *directory) search(x uint64, key []byte) (p *page) {
 	// The tree keeps no hold on what it is asked for, so key need not be copied.
-	ask := top{prefix: d.base.prefix(key), sep: unsafe.String(unsafe.SliceData(key), len(key))}
+	ask := top{prefix: x, sep: unsafe.String(unsafe.SliceData(key), len(key))}
 	d.tree.DescendLessOrEqual(ask, func(t top) bool {
 		p = t.page
 		return false
 	})
-	return p.at(p.find(key))
+	return p
 }
 
 // prev returns the entry before e.

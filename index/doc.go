@@ -17,7 +17,8 @@
 //     in the arena, and its Loc.
 //   - A page is a sorted array of up to 254 separators and the leaves that they
 //     lead to, with eight telling bytes for each separator as in a leaf.
-//   - A directory, a B-tree of github.com/google/btree, leads to the pages.
+//   - A directory, a B-tree of github.com/google/btree, leads to the pages; while
+//     they are few, two arrays lead there faster.
 //
 // The invariant: what a snapshot can reach is never written again. A leaf or
 // page that is older than the newest open snapshot is copied before it is changed,

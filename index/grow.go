@@ -11,7 +11,7 @@ func (d *directory) writable(p *page) *page {
 	c := new(page)
 	*c = *p
 	c.epoch = d.snaps.epoch
-	d.tree.ReplaceOrInsert(d.top(c))
+	d.put(c)
 	d.snaps.retain(pageBytes)
 	return c
 }
@@ -53,7 +53,7 @@ func (d *directory) split(p *page, i int, sep string, f *leaf) {
 	}
 	p.rebase()
 	right.rebase()
-	d.tree.ReplaceOrInsert(d.top(right))
+	d.put(right)
 	if n := d.tree.Len(); n <= maxRebase && n&(n-1) == 0 {
 		d.rebase()
 	}
@@ -68,13 +68,13 @@ func (d *directory) remove(sep string) {
 	if e.i > 0 {
 		p.remove(e.i)
 	} else {
-		d.tree.Delete(d.top(p))
+		d.drop(p)
 		p.remove(0)
 		if p.n == 0 {
 			d.pages--
 			return
 		}
-		d.tree.ReplaceOrInsert(d.top(p))
+		d.put(p)
 	}
 	if p.n <= pageMerge {
 		d.merge(p)
@@ -93,7 +93,7 @@ func (d *directory) merge(p *page) {
 
 // join appends the entries of r to those of l, which must be writable.
 func (d *directory) join(l, r *page) {
-	d.tree.Delete(d.top(r))
+	d.drop(r)
 	d.pages--
 	l.join(r, 0)
 }
@@ -114,4 +114,5 @@ func (d *directory) rebase() {
 	for _, t := range all {
 		d.tree.ReplaceOrInsert(d.top(t.page))
 	}
+	d.flatten()
 }

@@ -3,6 +3,7 @@ package index
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // check returns the first invariant that does not hold, or nil.
@@ -106,7 +107,26 @@ func (d *directory) check() error {
 	if err == nil && pages != d.pages {
 		err = fmt.Errorf("%d pages, counted %d", pages, d.pages)
 	}
-	return err
+	return firstError(err, d.checkFlat())
+}
+
+// checkFlat compares the flat directory with the tree.
+func (d *directory) checkFlat() error {
+	if d.tree.Len() > maxFlat {
+		if len(d.flat.page) != 0 {
+			return fmt.Errorf("a directory of %d pages has a flat one of %d", d.tree.Len(), len(d.flat.page))
+		}
+		return nil
+	}
+	f := flat{}
+	d.tree.Ascend(func(t top) bool {
+		f.prefix, f.page = append(f.prefix, t.prefix), append(f.page, t.page)
+		return true
+	})
+	if !slices.Equal(f.prefix, d.flat.prefix) || !slices.Equal(f.page, d.flat.page) {
+		return fmt.Errorf("the flat directory has %d pages, not those of the tree, %d", len(d.flat.page), len(f.page))
+	}
+	return nil
 }
 
 func (x *Index) checkArena(chunkLive map[int]int32) error {

@@ -9,8 +9,8 @@ type Memory struct {
 }
 
 const (
-	sepRound = 8          // what the allocation of a separator adds, on average
-	topHeap  = 32 * 3 / 2 // what the tree holds for a page: in a node two thirds full
+	sepRound = 8           // what the allocation of a separator adds, on average
+	topHeap  = 32*3/2 + 16 // what the tree holds for a page, in a node two thirds full, and the flat directory
 )
 
 // Memory returns what the index holds, counted as it changes: constant time.

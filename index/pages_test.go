@@ -172,3 +172,39 @@ func TestFindAgreesWithAScan(t *testing.T) {
 		}
 	}
 }
+
+// TestADirectoryIsFlatWhileItHasFewPages lets a directory grow beyond maxFlat and
+// shrink again, in an order that is the same in every run.
+func TestADirectoryIsFlatWhileItHasFewPages(t *testing.T) {
+	const n = (maxFlat + 1) * pageCap
+	f := new(leaf)
+	d := newDirectory(&snapshots{epoch: 1}, f)
+	sep := func(i int) string { return fmt.Sprintf("user:%08d", i+1) }
+	find := func(step int) {
+		t.Helper()
+		if err := d.check(); err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < n; i += step {
+			if got := d.find([]byte(sep(i) + "+")).sep(); got != sep(i) {
+				t.Fatalf("%q is found at %q", sep(i)+"+", got)
+			}
+		}
+	}
+	for i := range n {
+		d.add(sep(i*7919%n), f)
+	}
+	if d.pages <= maxFlat || len(d.flat.page) != 0 {
+		t.Errorf("%d pages, %d of them flat", d.pages, len(d.flat.page))
+	}
+	find(1)
+	for i := range n {
+		if i%4 != 0 {
+			d.remove(sep(i))
+		}
+	}
+	if d.pages > maxFlat || len(d.flat.page) != d.pages {
+		t.Errorf("%d pages, %d of them flat", d.pages, len(d.flat.page))
+	}
+	find(4)
+}

@@ -20,7 +20,7 @@ type group struct {
 	starts  bool
 	records int // where in buf the first record begins
 
-	commits atomic.Int32 // how many have joined
+	commits atomic.Int32 // how many have joined; not counted in a buffered store
 
 	taken   bool // being written, or kept to be written again: nobody joins any more
 	told    bool // those who waited have been told of an error
@@ -93,7 +93,9 @@ func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, 
 		l.data++
 		db.queued += size
 	}
-	g.commits.Add(1)
+	if !db.buffered() {
+		g.commits.Add(1)
+	}
 	return g, leads
 }
 
