@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -50,5 +51,14 @@ func health(w http.ResponseWriter, arc *archiver.Archiver) {
 		return
 	}
 	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintln(w, strings.Join(problems, "\n"))
+	fmt.Fprint(w, reasons(problems))
+}
+
+// reasons is a line for each problem: an error may have several.
+func reasons(problems []string) string {
+	var b strings.Builder
+	for _, p := range problems {
+		fmt.Fprintln(&b, oneLine(errors.New(p)))
+	}
+	return b.String()
 }

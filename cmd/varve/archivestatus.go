@@ -96,6 +96,8 @@ func writeTarget(out io.Writer, t *archiver.TargetStatus) {
 	} else {
 		fmt.Fprintf(w, "  archive\t%s\n", t.ID)
 		fmt.Fprintf(w, "  receipts\t%s\n", count(int64(t.Receipts), "segment", "segments"))
+	}
+	if t.ID != "" || t.Segments > 0 {
 		fmt.Fprintf(w, "  backlog\t%s, %s\n", count(int64(t.Segments), "segment", "segments"), human(t.Bytes))
 	}
 	if t.Segments > 0 {
