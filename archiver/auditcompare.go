@@ -48,7 +48,7 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	_, local := d.local[ref]
 	spoiled := d.spoiled[ref]
 	if spoiled != nil {
-		d.find(AuditBadReceipt, ref, d.rewrites(local), "%v", spoiled)
+		d.find(AuditBadReceipt, ref, d.rewrites(local, "repair"), "%v", spoiled)
 	}
 	if !d.known(ref) && !local {
 		d.unnamed(ref, object, receipt)
@@ -66,7 +66,7 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 			d.note("the gap %v was accepted, and the object is there again", ref)
 		}
 		if !receipt && spoiled == nil {
-			d.find(AuditNoReceipt, ref, d.rewrites(local), "the object is there, and nothing says that it is the right one")
+			d.find(AuditNoReceipt, ref, d.rewrites(local, "once"), "the object is there, and nothing says that it is the right one")
 		}
 		return true
 	case d.gaps[ref]:
@@ -79,9 +79,9 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 
 // rewrites says how there comes to be a receipt of an object; local is whether the store
 // has the segment.
-func (d *auditor) rewrites(local bool) string {
+func (d *auditor) rewrites(local bool, command string) string {
 	if local {
-		return "varve archive once asks the archive for the object, and writes the receipt; a damaged one goes to quarantine"
+		return "varve archive " + command + " asks the archive for the object, and writes the receipt"
 	}
 	return "the store does not have the segment any more, so nothing tells what the object was; varve archive audit --data proves it by its own checksums"
 }

@@ -36,7 +36,7 @@ type HealReport struct {
 // Healed is an object that was put back.
 type Healed struct {
 	Ref     segment.Ref `json:"segment"`
-	Object  string      `json:"object"`
+	Object  string      `json:"object"`          // or the file of its receipt
 	Problem string      `json:"problem"`         // what was wrong
 	Aside   string      `json:"aside,omitempty"` // the object that has the damaged bytes now
 	Size    int64       `json:"size"`
@@ -48,7 +48,8 @@ const badMark = ".bad-"
 
 // Heal puts back what an archive has lost or damaged of what the store has a receipt
 // for: only from a segment of the store that was verified, every byte of it, and is
-// what the receipt says. What is damaged is first copied aside, so that nothing is ever
+// what the receipt says. A receipt that is damaged itself is written again, by the store's
+// segment, when the object is that. What is damaged is first copied aside, so that nothing is ever
 // overwritten, and nothing that somebody may still need is deleted. An object that is
 // sound and another one than the receipt says is left alone, for a person to look at, and
 // so is one of a newer format. Heal can be ended anywhere, and repeated. The error is that of the store or of the target.
@@ -69,8 +70,10 @@ func Heal(ctx context.Context, o HealOptions) (*HealReport, error) {
 		h.local[g.Ref] = g
 	}
 	for r, err := range receipts.All(o.Archive.ident.ID) {
-		if bad, ok := errors.AsType[*DamagedReceiptError](err); ok { // by which nothing can be healed
-			h.rep.Failed = append(h.rep.Failed, BadSegment{bad.Segment, h.a.at(segmentName(list.Store, bad.Segment)), bad.Error()})
+		if bad, ok := errors.AsType[*DamagedReceiptError](err); ok {
+			if err := h.renew(ctx, receipts, bad); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if err != nil {

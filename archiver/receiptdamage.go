@@ -22,7 +22,7 @@ type DamagedReceiptError struct {
 
 // Error names the file and the next step.
 func (e *DamagedReceiptError) Error() string {
-	return e.problem() + "; varve archive once asks the archive for the object, sets the file aside, and writes it again"
+	return e.problem() + "; varve archive repair asks the archive for the object, sets the file aside, and writes it again"
 }
 
 // problem is the error without the next step.

@@ -142,11 +142,5 @@ func (l *lane) receipt(ctx context.Context, s *Shipment) error {
 	if err := l.identified(ctx); err != nil {
 		return err
 	}
-	return l.a.receipts.Write(Receipt{
-		Target: l.id.ID, URL: l.url, Store: s.Store, Segment: s.Ref, Kind: s.Kind.String(),
-		Object: segmentName(s.Store, s.Ref), Size: s.Size, SHA256: s.SHA256, Shipped: time.Now().UTC(),
-		FirstSeq: s.Summary.FirstSeq, LastSeq: s.Summary.LastSeq,
-		FirstTime: s.Summary.FirstTime, LastTime: s.Summary.LastTime,
-		Puts: uint64(s.Summary.Puts), Deletes: uint64(s.Summary.Deletes),
-	})
+	return l.a.receipts.Write(receiptOf(l.id.ID, l.url, s))
 }

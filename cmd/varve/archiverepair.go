@@ -13,7 +13,8 @@ import (
 const archiveRepairHelp = `Put back into the archive, from the store, what the archive lost or damaged of what was
 shipped there: objects that are not there, or have another size or hash than their receipt
 says; with --data also those whose bytes do not check. A segment is put back only if the
-store's own is sound, every byte of it, and is what the receipt says.
+store's own is sound, every byte of it, and is what the receipt says. A receipt that is
+damaged itself is written again, where the store has the segment.
 
 Nothing is overwritten: a damaged object is first copied to a name of its own, with .bad-1
 after it, where a person can look at it. An object that is sound, and not what was
