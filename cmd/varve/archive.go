@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -82,6 +83,22 @@ func (a *app) storeFolder() (string, error) {
 		return "", usagef("%w; -d names the store", err)
 	}
 	return dir, nil
+}
+
+// holdsSegments refuses a folder without any segment: the disk of the store may not be
+// mounted, and to ship nothing from there day after day would look well. Receipts in
+// a folder that is empty would keep a store from being made there.
+func holdsSegments(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext == ".seg" || ext == ".open" {
+			return nil
+		}
+	}
+	return usagef("%s: %w: it holds no segment; mount its disk, or let the store be made first", dir, store.ErrNotStore)
 }
 
 // receiptsFolder is where receipts and state are kept.

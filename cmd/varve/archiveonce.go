@@ -48,6 +48,9 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 	if err != nil {
 		return nil, err
 	}
+	if err := holdsSegments(dir); err != nil {
+		return nil, err
+	}
 	o, err := flags.options(dir)
 	if err != nil {
 		return nil, err
