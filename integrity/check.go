@@ -33,7 +33,7 @@ type CheckOptions struct {
 	Sample float64
 	Seed   uint64 // by which the sample is drawn; default: a random one
 
-	Workers  int                  // that read at once; default: two for each processor, so that one reads while the other hashes
+	Workers  int                  // that read at once; default: two for each processor, so that one reads while the other hashes, and at most 20
 	Rate     int64                // bytes a second; default: no limit
 	Progress func(n, total int64) // told of n more bytes of about total; the calls do not overlap; default: nobody
 }
@@ -194,7 +194,8 @@ func (c *check) stand(live bool) error {
 	return nil
 }
 
-// source is a segment file that is read in time with the limit, and counted.
+// source is a segment file that is read in time with the limit, and counted. VerifySealed,
+// which does both itself, is given file.
 type source struct {
 	pass
 	file Source
@@ -210,8 +211,17 @@ func (s *source) Close() error {
 	return f.Close()
 }
 
-// open opens the file of an entry.
+// open is source for a Standing.
 func (c *check) open(e *Entry) (Source, error) {
+	s, err := c.source(e)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// source opens the file of an entry.
+func (c *check) source(e *Entry) (*source, error) {
 	f, err := openFew(c.handles, c.fs, e)
 	if err != nil {
 		return nil, err

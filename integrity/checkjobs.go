@@ -9,13 +9,14 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
 // job is a sealed segment to be read: whole, or its table alone.
 type job struct {
 	e     *Entry
-	src   Source // nil: not open yet
+	src   *source // nil: not open yet
 	whole bool
 	out   bool  // it is not of the set any more
 	bytes int64 // to be read, about
@@ -29,7 +30,8 @@ func (c *check) jobs() []*job {
 	if c.st != nil {
 		for _, p := range c.st.Parts {
 			if mine[p.Entry] = true; p.Sealed {
-				list = append(list, &job{e: p.Entry, src: p.Src})
+				src, _ := p.Src.(*source)
+				list = append(list, &job{e: p.Entry, src: src})
 			}
 		}
 	}
@@ -70,6 +72,9 @@ func (c *check) sample(list []*job) {
 	c.rep.Confidence = &conf
 }
 
+// mostWorkers times the memory of VerifySealed is what Check may take.
+const mostWorkers = 20
+
 // work does all jobs, several at once. The error is that of the context.
 func (c *check) work(list []*job) error {
 	total := int64(0)
@@ -83,16 +88,18 @@ func (c *check) work(list []*job) error {
 	close(queue)
 	workers := c.o.Workers
 	if workers <= 0 {
-		workers = 2 * runtime.GOMAXPROCS(0)
+		workers = min(2*runtime.GOMAXPROCS(0), mostWorkers)
 	}
 	var wg sync.WaitGroup
 	for range min(workers, len(list)) {
 		wg.Go(func() {
+			var past vfs.Direct
+			defer past.Close()
 			for j := range queue {
 				if c.ctx.Err() != nil {
 					return
 				}
-				c.do(j, total)
+				c.do(j, total, &past)
 			}
 		})
 	}
@@ -100,11 +107,11 @@ func (c *check) work(list []*job) error {
 	return c.ctx.Err()
 }
 
-// do does one job.
-func (c *check) do(j *job, total int64) {
+// do does one job; past is the worker's.
+func (c *check) do(j *job, total int64, past *vfs.Direct) {
 	path := c.fs.Path(j.e.Name)
 	if j.src == nil {
-		src, err := c.open(j.e)
+		src, err := c.source(j.e)
 		if err != nil && j.out && errors.Is(err, fs.ErrNotExist) {
 			return // a writer removed it
 		}
@@ -126,7 +133,9 @@ func (c *check) do(j *job, total int64) {
 		}
 	}
 	if j.whole {
-		v, found, _ := VerifySealed(c.ctx, j.src, j.e.Size, o)
+		o.Limit, o.past = c.limit, past
+		v, found, _ := VerifySealed(c.ctx, j.src.file, j.e.Size, o)
+		j.src.read += v.Bytes
 		c.found(j, v, found)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 
+	"github.com/varve-db/varve/internal/vfs"
 	"golang.org/x/time/rate"
 )
 
@@ -25,10 +26,13 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 
 // pass is a file that is read from its beginning to its end, once: each byte is
 // hashed as it comes by for the first time, while it is in the processor's cache
-// for whoever asked. Until begin is called reads go through and count for nothing.
+// for whoever asked. Until begin is called, and after end, reads go through and count for
+// nothing.
 type pass struct {
 	ctx      context.Context
 	src      io.ReaderAt
+	past     *vfs.Direct // the page cache, for src, if it can
+	direct   bool        // past reads src
 	limit    *rate.Limiter
 	progress func(int64)
 	sum      hash.Hash // nil: not begun
@@ -36,7 +40,29 @@ type pass struct {
 	read     int64
 }
 
-func (p *pass) begin() { p.sum = sha256.New() }
+// begin begins the pass over the first size bytes of src.
+func (p *pass) begin(size int64) {
+	p.sum = sha256.New()
+	most := vfs.MostDirect
+	if p.limit != nil {
+		most = passBurst
+	}
+	p.direct = p.past != nil && p.past.Begin(p.src, size, most)
+}
+
+// end ends it; it need not have begun.
+func (p *pass) end() {
+	p.sum = nil
+	p.leave()
+}
+
+// leave has the rest read from src itself.
+func (p *pass) leave() {
+	if p.direct {
+		p.past.End()
+		p.direct = false
+	}
+}
 
 // ReadAt implements io.ReaderAt.
 func (p *pass) ReadAt(b []byte, off int64) (int, error) {
@@ -79,7 +105,7 @@ func (p *pass) get(b []byte, off int64) (n int, err error) {
 			return n, err
 		}
 		var m int
-		m, err = p.src.ReadAt(piece, off+int64(n))
+		m, err = p.readAt(piece, off+int64(n))
 		n += m
 		if m < len(piece) && err == nil {
 			err = io.ErrUnexpectedEOF
@@ -90,6 +116,18 @@ func (p *pass) get(b []byte, off int64) (n int, err error) {
 		err = nil
 	}
 	return n, err
+}
+
+// readAt reads past the page cache while that goes well. What is wrong where it does not,
+// src itself says.
+func (p *pass) readAt(b []byte, off int64) (int, error) {
+	if p.direct {
+		if n, err := p.past.ReadAt(b, off); err == nil {
+			return n, nil
+		}
+		p.leave()
+	}
+	return p.src.ReadAt(b, off)
 }
 
 func (p *pass) wait(n int) error {

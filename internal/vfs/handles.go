@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"io"
 	"io/fs"
 	"slices"
 	"sync"
@@ -135,14 +134,4 @@ func (h *Handle) shut() error {
 	f := h.f
 	h.f = nil
 	return f.Close()
-}
-
-// source returns what is read just now, nil if the file is not open.
-func (h *Handle) source() io.ReaderAt {
-	h.pool.mu.Lock()
-	defer h.pool.mu.Unlock()
-	if h.f == nil {
-		return nil
-	}
-	return h.f
 }
