@@ -100,7 +100,7 @@ func isFresh(dest string) (bool, error) {
 		return false, err
 	}
 	if !info.IsDir() {
-		return false, fmt.Errorf("%s: is a file; a store is a folder", dest)
+		return false, fmt.Errorf("%s: %w: it is a file; name a folder", dest, ErrDiverged)
 	}
 	list, err := os.ReadDir(dest)
 	return len(list) == 0, err

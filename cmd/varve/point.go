@@ -101,6 +101,9 @@ func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Arch
 		return nil, nil, err
 	}
 	plan, err := a.Plan(ctx, uuid, pt)
+	if p.timeline != "" && errors.Is(err, archiver.ErrNotExist) && !errors.Is(err, archiver.ErrIncomplete) {
+		return nil, nil, usagef("--timeline: %w", err)
+	}
 	return a, plan, archiveError(err)
 }
 
