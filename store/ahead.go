@@ -95,7 +95,12 @@ func (sc *scan) queue() bool {
 		return true
 	}
 	a.queue[1].settle()
-	return sc.next() && sc.next()
+	for range 2 {
+		if !sc.next() {
+			return false
+		}
+	}
+	return true
 }
 
 // next lends the first window of the queue. It reports whether the scan goes on.
