@@ -29,28 +29,10 @@ func (r *Reader) follow() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for {
-		t := &r.tip
-		if t.f == nil || !r.there(t.hdr.Ref) {
-			return false, nil
-		}
-		size, err := t.f.Size()
-		if err != nil {
-			return false, err
-		}
-		if !live && t.size == size {
-			return true, nil
-		}
-		if !live {
-			return false, nil // it has to be judged
-		}
-		next, edits, err := r.read(size)
-		if err != nil || edits {
-			return false, err
-		}
-		t.size = -1
-		if next == (segment.Ref{}) {
-			return true, nil
+	for r.there(r.tip.hdr.Ref) {
+		next, ok, err := r.ahead(live)
+		if err != nil || !ok || next == (segment.Ref{}) {
+			return ok, err
 		}
 		if moved, err := r.move(next); err != nil || !moved {
 			return false, err
@@ -59,6 +41,25 @@ func (r *Reader) follow() (bool, error) {
 			return true, nil // it is not begun yet
 		}
 	}
+	return false, nil
+}
+
+// ahead puts what is new in the tip into the index, and returns the log that follows it, if
+// it was ended. It reports false if the index has to be built anew.
+func (r *Reader) ahead(live bool) (next segment.Ref, ok bool, err error) {
+	t := &r.tip
+	if t.f == nil {
+		return t.ended, live, nil
+	}
+	size, err := t.f.Size()
+	if err != nil || !live {
+		return next, err == nil && t.size == size, err // one that is longer has to be judged
+	}
+	next, edits, err := r.read(size)
+	if err == nil && !edits {
+		t.size = -1
+	}
+	return next, !edits, err
 }
 
 // there reports whether the log is still in the folder, under either name. A copy
@@ -168,6 +169,9 @@ func (r *Reader) move(next segment.Ref) (bool, error) {
 
 // settle closes the file handle of a log that is complete, if it is mapped.
 func (r *Reader) settle() {
+	if r.tip.f == nil {
+		return
+	}
 	src := r.tip.sf.src.Load()
 	if src.data == nil {
 		return

@@ -30,12 +30,13 @@ type Reader struct {
 
 // tip is how far a Reader has followed the newest log.
 type tip struct {
-	sf   *segFile
-	hdr  *segment.Header
-	f    vfs.File
-	off  int64  // records up to here are in the index
-	next uint64 // the sequence number due there
-	size int64  // of the file, when it was judged without a writer; else -1
+	sf    *segFile
+	hdr   *segment.Header
+	f     vfs.File    // nil: the log had been ended when it was judged
+	ended segment.Ref // then, the log that follows it
+	off   int64       // records up to here are in the index
+	next  uint64      // the sequence number due there
+	size  int64       // of the file, when it was judged without a writer; else -1
 }
 
 // OpenReadOnly opens the store in the folder dir for reading. The folder may also be that
@@ -211,7 +212,7 @@ func (st standing) tip(v *view, live bool, rep *OpenReport) (tip, error) {
 		for _, p := range st.Parts {
 			if p.Entry == st.Newest {
 				t.sf.unpin()
-				t.sf, t.f = fileOf(p), nil
+				t.sf, t.f, t.ended = fileOf(p), nil, st.V.Successor
 			}
 		}
 		return t, nil

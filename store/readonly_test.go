@@ -3,9 +3,13 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 func TestReaderFollowsALiveWriter(t *testing.T) {
@@ -51,5 +55,66 @@ func TestReaderFollowsALiveWriter(t *testing.T) {
 	defer fsr.Close()
 	if n := fsr.Stats().Objects; n != 10000 {
 		t.Fatalf("%d objects through io/fs", n)
+	}
+}
+
+// listed is a folder in which something happens when it was listed, once.
+type listed struct {
+	vfs.FS
+	then func()
+}
+
+func (l *listed) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := l.FS.ReadDir(name)
+	if l.then != nil {
+		then := l.then
+		l.then = nil
+		then()
+	}
+	return list, err
+}
+
+// TestAReaderFollowsALogThatWasEndedWhenItOpened has logs ended and begun while a reader opens, so
+// that the newest that it knows of is ended, as happens where there are many
+// segments and each is small. It follows, and does not build its index anew. No seed: nothing
+// is drawn.
+func TestAReaderFollowsALogThatWasEndedWhenItOpened(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	putAndSeal := func(key string) {
+		mustPut(t, db, key, key)
+		if _, err := db.Seal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := openReader(&listed{vfs.Dir(dir), func() {
+		for i := range 3 {
+			putAndSeal(fmt.Sprint("a", i))
+		}
+	}}, resolve(t, Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if r.tip.ended == (segment.Ref{}) {
+		t.Fatalf("the newest log, %v, was not ended", r.tip.hdr.Ref)
+	}
+	before := r.OpenReport().Objects
+	want := map[string]string{"a0": "a0", "a1": "a1", "a2": "a2"}
+	for i := range 3 {
+		key := fmt.Sprint("b", i)
+		want[key] = key
+		putAndSeal(key)
+		if err := r.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+		mustHold(t, r, want)
+	}
+	if rep := r.OpenReport(); rep.Objects != before {
+		t.Errorf("the index was built anew, of %d objects", rep.Objects)
 	}
 }
