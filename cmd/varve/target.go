@@ -90,7 +90,7 @@ func (a *app) openTargets(ctx context.Context, urls []string, init bool) ([]arch
 			return nil, err
 		}
 		if init {
-			if _, err := archiver.Init(ctx, archiver.Patient(t)); err != nil {
+			if err := initArchive(ctx, t); err != nil {
 				return nil, archiveError(err)
 			}
 		}
@@ -132,6 +132,19 @@ func neverBefore(ctx context.Context, urls []string, o *archiver.Options) error 
 		}
 	}
 	return nil
+}
+
+// initArchive makes a target an archive, if it is none, and is fit to be one: a server that
+// overwrites would take a new identity in the place of an old one.
+func initArchive(ctx context.Context, t archiver.Target) error {
+	p := archiver.Patient(t)
+	if _, err := archiver.Identify(ctx, p); errors.Is(err, archiver.ErrNoIdentity) {
+		if err := t.Probe(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := archiver.Init(ctx, p)
+	return err
 }
 
 // warnSameDisk says so where an archive lies on the file system of the store.
