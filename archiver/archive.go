@@ -74,6 +74,9 @@ func afterFolder(folder string) string { return folder + "/~" }
 // Stores lists the stores in the archive, in order of UUID. It costs one request
 // for each store and each of its timelines, however many segments they have.
 func (a *Archive) Stores(ctx context.Context) ([]ArchivedStore, error) {
+	if f, ok := foldered(a.target); ok {
+		return a.storesOf(ctx, f)
+	}
 	var all []ArchivedStore
 	for after := ""; ; {
 		name, err := a.next(ctx, "", after)
@@ -101,6 +104,9 @@ func (a *Archive) Stores(ctx context.Context) ([]ArchivedStore, error) {
 // timelines lists the timelines of which the archive holds segments or marks of
 // segments.
 func (a *Archive) timelines(ctx context.Context, store segment.UUID) ([]segment.Timeline, error) {
+	if f, ok := foldered(a.target); ok {
+		return timelinesOf(ctx, f, store)
+	}
 	var all []segment.Timeline
 	prefix := store.String() + "/"
 	for after := ""; ; {
@@ -187,30 +193,6 @@ func (a *Archive) Contents(ctx context.Context, store segment.UUID, t segment.Ti
 		l.add(info)
 	}
 	return l, nil
-}
-
-// allContents lists every timeline of a store, by names alone, in one listing.
-func (a *Archive) allContents(ctx context.Context, store segment.UUID) (map[segment.Timeline]*Contents, error) {
-	all := map[segment.Timeline]*Contents{}
-	prefix := store.String() + "/"
-	var folder string
-	var c *Contents // of the folder; nil if it is that of no timeline
-	for info, err := range a.target.List(ctx, prefix, "") {
-		if err != nil {
-			return nil, err
-		}
-		if f, _, _ := strings.Cut(info.Name[len(prefix):], "/"); f != folder {
-			folder, c = f, nil
-			if t, ok := parseTimeline(f); ok {
-				c = &Contents{}
-				all[t] = c
-			}
-		}
-		if c != nil {
-			c.add(info)
-		}
-	}
-	return all, nil
 }
 
 // add adds what a listing tells of an object.

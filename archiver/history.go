@@ -20,12 +20,12 @@ type history struct {
 	lived *refSet // guarded by mu: segments that were in a live set, or that their own timeline retired
 }
 
-// history reads the listings of a store, and a header or two of each timeline.
-// The error names an object that cannot be read.
-func (a *Archive) history(ctx context.Context, store segment.UUID) (*history, error) {
+// history reads the listings of a store, cut into parts, and a header or two of each
+// timeline. The error names an object that cannot be read.
+func (a *Archive) history(ctx context.Context, store segment.UUID, cuts []string) (*history, error) {
 	h := &history{have: &refSet{}, lived: &refSet{}}
 	var err error
-	if h.tree, err = a.tree(ctx, store, h.remember); err != nil {
+	if h.tree, err = a.tree(ctx, store, cuts, h.remember); err != nil {
 		return nil, err
 	}
 	for _, b := range h.branches {

@@ -117,12 +117,16 @@ func (p *pruner) read(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
 	}
+	var cuts []string
+	if n := len(all); n > 0 {
+		cuts = p.a.cuts(all[n-1])
+	}
 	p.surplus = p.o.surplus(all, p.now)
 	p.backups = slices.DeleteFunc(all, func(b *Backup) bool { return slices.Contains(p.surplus, b) })
 	if p.plans, err = p.a.prunePlans(ctx, p.store); err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
 	}
-	if p.h, err = p.a.history(ctx, p.store); err != nil {
+	if p.h, err = p.a.history(ctx, p.store, cuts); err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
 	}
 	return nil

@@ -15,7 +15,7 @@ type shelf struct{ *tree }
 
 // shelf lists what the archive holds of a store.
 func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error) {
-	t, err := a.tree(ctx, store, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) { return a.Header(ctx, store, ref) })
+	t, err := a.tree(ctx, store, nil, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) { return a.Header(ctx, store, ref) })
 	if err != nil {
 		return nil, err
 	}

@@ -38,9 +38,10 @@ type branch struct {
 	tip     bool   // no branch that was not given up continues its last record
 }
 
-// tree lists what the archive holds of a store. header reads a header of it.
-func (a *Archive) tree(ctx context.Context, store segment.UUID, header func(context.Context, segment.Ref) (*segment.Header, error)) (*tree, error) {
-	all, err := a.allContents(ctx, store)
+// tree lists what the archive holds of a store, in parts: see cuts. header reads a header
+// of it.
+func (a *Archive) tree(ctx context.Context, store segment.UUID, cuts []string, header func(context.Context, segment.Ref) (*segment.Header, error)) (*tree, error) {
+	all, err := a.allContents(ctx, store, cuts)
 	if err != nil {
 		return nil, err
 	}

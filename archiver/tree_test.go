@@ -85,7 +85,7 @@ func TestABranchOnABridgeIsNoContinuationOfMore(t *testing.T) {
 			t.Errorf("timeline %v: %v", line, err)
 		}
 	}
-	h, err := s.a.history(t.Context(), simUUID)
+	h, err := s.a.history(t.Context(), simUUID, nil)
 	must(t, err)
 	_, err = h.dropsOf(t.Context(), nil, nil)
 	must(t, err)

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,6 +192,32 @@ func (t *Target) list(ctx context.Context, prefix, after string) iter.Seq2[archi
 				// ends too early.
 				begun, in.StartAfter, in.ContinuationToken = last, aws.String(t.prefix+last), nil
 			}
+		}
+	}
+}
+
+// Folders returns the parts of names between a prefix and the next slash, in order. See
+// [archiver.Foldered].
+func (t *Target) Folders(ctx context.Context, prefix string) (names []string, err error) {
+	in := &s3.ListObjectsV2Input{Bucket: &t.bucket, Prefix: aws.String(t.prefix + prefix), Delimiter: aws.String("/")}
+	for {
+		out, err := t.client.ListObjectsV2(ctx, in)
+		if err != nil {
+			return nil, t.fail(ctx, "list", prefix, err)
+		}
+		for _, p := range out.CommonPrefixes {
+			name, ok := strings.CutPrefix(aws.ToString(p.Prefix), t.prefix+prefix)
+			if name = strings.TrimSuffix(name, "/"); ok && name != "" {
+				names = append(names, name)
+			}
+		}
+		in.ContinuationToken = out.NextContinuationToken
+		if !aws.ToBool(out.IsTruncated) {
+			slices.Sort(names)
+			return slices.Compact(names), nil
+		}
+		if in.ContinuationToken == nil {
+			return nil, fmt.Errorf("list %s: the server says that there is more, and not how to get it", t.locate(prefix))
 		}
 	}
 }

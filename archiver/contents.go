@@ -1,0 +1,150 @@
+package archiver
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Foldered is a Target that tells the folders of an archive without listing what is in
+// them. It is made use of where there is one.
+type Foldered interface {
+	Target
+
+	// Folders returns, in order, the parts of names between a prefix, which is empty or
+	// ends in a slash, and the next slash. A folder that is empty may be among them.
+	Folders(ctx context.Context, prefix string) ([]string, error)
+}
+
+// foldered returns a target as what tells its folders, if it is.
+func foldered(t Target) (Foldered, bool) {
+	if p, ok := t.(*patient); ok {
+		f, ok := p.Target.(Foldered)
+		return patientFolders{p, f}, ok
+	}
+	f, ok := t.(Foldered)
+	return f, ok
+}
+
+// patientFolders is a patient target that tells its folders.
+type patientFolders struct {
+	*patient
+	inner Foldered
+}
+
+// Folders implements Foldered.
+func (p patientFolders) Folders(ctx context.Context, prefix string) (names []string, err error) {
+	err = p.ask(ctx, func(ctx context.Context, _ *watch) error {
+		names, err = p.inner.Folders(ctx, prefix)
+		return err
+	})
+	return names, err
+}
+
+// storesOf is Archive.Stores by way of folders: one request, and one for each store.
+func (a *Archive) storesOf(ctx context.Context, f Foldered) ([]ArchivedStore, error) {
+	folders, err := f.Folders(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var all []ArchivedStore
+	for _, folder := range folders {
+		uuid, ok := parseUUID(folder)
+		if !ok {
+			continue
+		}
+		timelines, err := timelinesOf(ctx, f, uuid)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ArchivedStore{uuid, timelines})
+	}
+	return all, nil
+}
+
+// timelinesOf is Archive.timelines by way of folders.
+func timelinesOf(ctx context.Context, f Foldered, store segment.UUID) ([]segment.Timeline, error) {
+	folders, err := f.Folders(ctx, store.String()+"/")
+	if err != nil {
+		return nil, err
+	}
+	var all []segment.Timeline
+	for _, folder := range folders {
+		if t, ok := parseTimeline(folder); ok {
+			all = append(all, t)
+		}
+	}
+	return all, nil
+}
+
+const (
+	listParallel = 8    // listings that are under way at a time
+	listPart     = 2000 // segments that are worth a listing of their own: two pages of S3
+)
+
+// cuts returns names that cut a listing of a backup's store into parts of about the same
+// length, of which each is listed by itself, all at a time: a server answers with a
+// thousand names, and what follows is asked for with the last of them. Folders are
+// read at once.
+func (a *Archive) cuts(b *Backup) (names []string) {
+	if _, ok := a.target.(*Dir); ok {
+		return nil
+	}
+	total := uint64(b.Count())
+	parts := min(listParallel, total/listPart)
+	var before uint64 // segments of the runs before
+	for _, r := range setOfRuns(b.Segments).normal() {
+		for n := uint64(len(names)) + 1; n < parts && n*total/parts < before+r.Count; n++ {
+			id := r.First + segment.ID(n*total/parts-before)
+			names = append(names, segmentName(b.Store, segment.Ref{Timeline: r.Timeline, ID: id}))
+		}
+		before += r.Count
+	}
+	return names
+}
+
+// allContents lists every timeline of a store, by names alone, in one listing, or in as
+// many as names in order cut it into.
+func (a *Archive) allContents(ctx context.Context, store segment.UUID, cuts []string) (map[segment.Timeline]*Contents, error) {
+	prefix := store.String() + "/"
+	parts := make([][]Info, len(cuts)+1)
+	err := fanOut(ctx, listParallel, len(parts), func(ctx context.Context, i int) error {
+		after, last := slices.Concat([]string{""}, cuts)[i], ""
+		if i < len(cuts) {
+			last = cuts[i]
+		}
+		for info, err := range a.target.List(ctx, prefix, after) {
+			if err != nil {
+				return err
+			}
+			if last != "" && info.Name > last {
+				return nil
+			}
+			parts[i] = append(parts[i], info)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := map[segment.Timeline]*Contents{}
+	var folder string
+	var c *Contents // of the folder; nil if it is that of no timeline
+	for _, part := range parts {
+		for _, info := range part {
+			if f, _, _ := strings.Cut(info.Name[len(prefix):], "/"); f != folder {
+				folder, c = f, nil
+				if t, ok := parseTimeline(f); ok {
+					c = &Contents{}
+					all[t] = c
+				}
+			}
+			if c != nil {
+				c.add(info)
+			}
+		}
+	}
+	return all, nil
+}
