@@ -103,7 +103,7 @@ func nextStep(err error) error {
 		step = "use a newer varve"
 	case errors.Is(err, fs.ErrPermission):
 		step = "run varve as the owner of the store"
-	case errors.Is(err, syscall.EMFILE):
+	case errors.Is(err, syscall.EMFILE) && !strings.Contains(err.Error(), "ulimit -n"):
 		step = "allow more open files (ulimit -n)"
 	case errors.Is(err, syscall.EROFS):
 		step = "mount it for writing, or only read"
