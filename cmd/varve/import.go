@@ -46,7 +46,7 @@ func (a *app) importCommand() *cobra.Command {
 			ctx, stop := interruptibleAtPipe(cmd.Context())
 			defer stop()
 			return a.withWriter(w.options(), func(db *store.DB) error {
-				im := importer{app: a, intake: a.newIntake(db, verbose), ctx: ctx, top: top}
+				im := importer{app: a, intake: a.newIntake(db, w.segmentSize, verbose), ctx: ctx, top: top}
 				return im.run()
 			})
 		},

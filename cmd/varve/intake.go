@@ -11,10 +11,13 @@ import (
 )
 
 // A batch is applied before it grows beyond these: large enough that the syncs
-// cost little, small enough that little is done twice after a crash.
+// cost little, small enough that little is done twice after a crash. Since a batch
+// lies in one segment, it is also at most a batchShare-th of one, so that segments
+// are nearly full, and none is larger than was asked for.
 const (
 	batchObjects = 1000
 	batchBytes   = 1 << 20
+	batchShare   = 16
 )
 
 // intake puts objects into a store, many under one sync, and keeps count of what
@@ -22,6 +25,7 @@ const (
 type intake struct {
 	db      *store.DB
 	batch   store.Batch
+	most    int64 // bytes of a batch
 	pending int64 // bytes of the values in batch
 
 	tell   io.Writer // gets the keys of each batch, in one write, once it is acknowledged; or nil
@@ -32,9 +36,10 @@ type intake struct {
 	start          time.Time
 }
 
-// newIntake returns an intake that tells the keys if verbose.
-func (a *app) newIntake(db *store.DB, verbose bool) *intake {
-	in := &intake{db: db, asJSON: a.json, start: time.Now()}
+// newIntake returns an intake into a store with segments of a size, which tells the
+// keys if verbose.
+func (a *app) newIntake(db *store.DB, segment size, verbose bool) *intake {
+	in := &intake{db: db, most: min(batchBytes, int64(segment)/batchShare), asJSON: a.json, start: time.Now()}
 	if verbose {
 		in.tell = a.out
 	}
@@ -49,12 +54,12 @@ the store has acknowledged it: with --sync always it is then on the disk.`
 // concerns this object alone.
 func (in *intake) add(o store.Object) error {
 	size := int64(len(o.Key) + len(o.Meta) + len(o.Value))
-	if in.batch.Len() >= batchObjects || in.batch.Len() > 0 && in.batch.Size()+size > batchBytes {
+	if in.batch.Len() >= batchObjects || in.batch.Len() > 0 && in.batch.Size()+size > in.most {
 		if err := in.flush(); err != nil {
 			return err
 		}
 	}
-	if size > batchBytes {
+	if size > in.most {
 		return in.addAlone(o)
 	}
 	if err := in.batch.PutObject(o); err != nil {

@@ -56,7 +56,7 @@ func (a *app) loadCommand() *cobra.Command {
 			ctx, stop := interruptibleAtPipe(cmd.Context())
 			defer stop()
 			return a.withWriter(w.options(), func(db *store.DB) error {
-				l.intake = a.newIntake(db, l.verbose)
+				l.intake = a.newIntake(db, w.segmentSize, l.verbose)
 				return l.run(ctx, in, total)
 			})
 		},

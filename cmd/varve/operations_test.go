@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -189,7 +190,9 @@ func (m *manual) run(t *testing.T, steps []step) {
 	for i, s := range steps {
 		fmt.Fprintf(&script, "%s\nprintf '%s' %d $?\n", m.here(s.do), strings.ReplaceAll(mark, "\n", `\n`), i)
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", script.String())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a page may wait for what does not come
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", script.String())
 	cmd.Dir = cwd
 	cmd.Env = append(os.Environ(), "VARVE_DIR=", "TZ=UTC", "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with all that the page leaves in the background

@@ -141,7 +141,7 @@ func (a *app) destination(dest string, dryRun bool) (take func(store.Object) err
 	if err != nil {
 		return nil, nil, err
 	}
-	in := a.newIntake(db, false)
+	in := a.newIntake(db, store.DefaultSegmentSize, false)
 	return in.add, func(err error) error { return errors.Join(in.finish(err), db.Close()) }, nil
 }
 
