@@ -311,3 +311,19 @@ func TestReaderFollowsOverALogThatWasNeverBegun(t *testing.T) {
 	mustClose(t, r)
 	mustClose(t, db)
 }
+
+func TestAnUnknownContentKindIsRefused(t *testing.T) {
+	db, err := Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, db)
+	var b Batch
+	o := Object{Key: []byte("k"), Content: Msgpack + 1}
+	if db.PutObject(o) == nil || b.PutObject(o) == nil || b.Len() != 0 {
+		t.Error("taken")
+	}
+	if there, err := db.Has(o.Key); there || err != nil {
+		t.Error(there, err)
+	}
+}

@@ -23,7 +23,11 @@ func (db *DB) Put(key, value []byte) error {
 
 // PutObject is Put with meta and content kind; Seq is ignored.
 func (db *DB) PutObject(o Object) error {
-	recs := [1]segment.Record{o.record()}
+	r, err := o.record()
+	if err != nil {
+		return err
+	}
+	recs := [1]segment.Record{r}
 	return db.commit(recs[:])
 }
 

@@ -25,12 +25,16 @@ type Object struct {
 	Seq     uint64 // its sequence number, given by the store
 }
 
-func (o *Object) record() segment.Record {
+func (o *Object) record() (segment.Record, error) {
 	r := segment.Record{Kind: segment.Put, Key: o.Key, Value: o.Value, Meta: o.Meta}
-	if o.Content == Msgpack {
+	switch o.Content {
+	case Raw:
+	case Msgpack:
 		r.Flags = segment.FlagMsgpack
+	default:
+		return r, fmt.Errorf("content kind %d: want Raw or Msgpack", o.Content)
 	}
-	return r
+	return r, nil
 }
 
 // set makes o what r says; the slices are r's.
@@ -61,7 +65,13 @@ func (b *Batch) Put(key, value []byte) error {
 // PutObject adds an object with meta and content kind. Its slices are copied.
 // The error wraps ErrTooLarge or says what else the format cannot hold; the
 // batch is then as before.
-func (b *Batch) PutObject(o Object) error { return b.add(o.record()) }
+func (b *Batch) PutObject(o Object) error {
+	r, err := o.record()
+	if err != nil {
+		return err
+	}
+	return b.add(r)
+}
 
 // Delete adds a deletion. The key is copied.
 func (b *Batch) Delete(key []byte) error {
