@@ -21,7 +21,8 @@ the store's disk can cost, plus the time to ship; 0 leaves it to the writer.
 At SIGTERM or SIGINT it begins nothing new, lets uploads go on for --grace, and exits
 with 0. It ends by itself only if no archive is left that it can go on with: because it is
 not the one that it was, holds other content under a segment's name, or its server
-overwrites. To kill it at any time loses and doubles nothing.
+overwrites; or because at the start it is not there, or may not be written to. To kill it
+at any time loses and doubles nothing.
 
 --listen serves /metrics for Prometheus, and /healthz: 200, or 503 with the reasons while
 there is an alarm or a segment has been waiting for more than --max-lag.`
