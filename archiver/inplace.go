@@ -131,49 +131,61 @@ func (s *remote) parse(b, key []byte, seq uint64, off int64) (*segment.Record, e
 	return rec, s.damaged(err)
 }
 
-// wave is how many footers Get fetches at once, to begin with.
+// wave is how many footers find fetches at once, to begin with.
 const wave = 4
 
 // Get returns the record of a key, as the caller's own. A key that is not there is
 // ErrNotFound; what is damaged is a *segment.CorruptError.
+func (r *Reader) Get(key []byte) (*segment.Record, error) {
+	in, e, err := r.find(key)
+	if err != nil {
+		return nil, err
+	}
+	if in == nil {
+		return nil, ErrNotFound
+	}
+	return in.record(key, e.Seq, e.Offset, e.Size)
+}
+
+// Has reports whether a key is there. It reads tables, and no object. What is damaged
+// is a *segment.CorruptError.
+func (r *Reader) Has(key []byte) (bool, error) {
+	in, _, err := r.find(key)
+	return in != nil, err
+}
+
+// find returns the newest entry of a key and the segment that holds it; a nil segment
+// if the key is not there.
 //
 // It looks into the newest segments first, and ends early: what a segment holds was
 // written before any log of a greater id was begun, since an output takes its
 // records from segments that were sealed before it.
-func (r *Reader) Get(key []byte) (*segment.Record, error) {
-	var best segment.Entry
-	var in *remote
+func (r *Reader) find(key []byte) (in *remote, best segment.Entry, err error) {
+search:
 	for from, n := 0, wave; from < len(r.segs); from, n = from+n, min(4*n, 64) {
 		list := r.segs[from:min(from+n, len(r.segs))]
 		if err := r.openAll(list); err != nil {
-			return nil, err
+			return nil, best, err
 		}
 		for _, s := range list {
 			if in == nil || s.foot.LastSeq > best.Seq {
 				e, found, err := s.lookup(key)
 				if err != nil {
-					return nil, err
+					return nil, best, err
 				}
 				if found && (in == nil || e.Seq > best.Seq) {
 					best, in = e, s
 				}
 			}
 			if in != nil && s.hdr.Kind == segment.Log && best.Seq >= s.hdr.FirstSeq {
-				return r.found(in, key, &best)
+				break search
 			}
 		}
 	}
-	if in == nil {
-		return nil, ErrNotFound
+	if in != nil && best.Kind == segment.Delete {
+		in = nil
 	}
-	return r.found(in, key, &best)
-}
-
-func (r *Reader) found(s *remote, key []byte, e *segment.Entry) (*segment.Record, error) {
-	if e.Kind == segment.Delete {
-		return nil, ErrNotFound
-	}
-	return s.record(key, e.Seq, e.Offset, e.Size)
+	return in, best, nil
 }
 
 // openAll fetches footers, several at a time.

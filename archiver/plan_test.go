@@ -207,6 +207,9 @@ func checkForged(t *testing.T, f *forger, a *archiver.Archive, p archiver.Point,
 		if err == nil && string(rec.Value) != want[key] || err != nil && (want[key] != "" || !errors.Is(err, archiver.ErrNotFound)) {
 			t.Fatalf("%v: get %q in place: %v, want %q", &p, key, err, want[key])
 		}
+		if has, err := r.Has([]byte(key)); err != nil || has != (want[key] != "") {
+			t.Fatalf("%v: has %q in place: %v, %v, want %q", &p, key, has, err, want[key])
+		}
 	}
 }
 

@@ -113,6 +113,9 @@ func readsInPlace(t *testing.T, what string, r *archiver.Reader, want map[string
 	for i := range 40 {
 		key := fmt.Sprintf("key/%02d", i)
 		rec, err := r.Get([]byte(key))
+		if has, err := r.Has([]byte(key)); err != nil || has != (want[key] != "") {
+			t.Fatalf("%s: has %q: %v, %v", what, key, has, err)
+		}
 		if value, there := want[key]; !there {
 			if !errors.Is(err, archiver.ErrNotFound) {
 				t.Fatalf("%s: get %q, which is not there: %v", what, key, err)

@@ -24,11 +24,14 @@ object carries its key beside it, and loads without --key:
 Both kinds may stand in one stream. load takes every object that has a field
 key_b64 for one of the second kind; so a value with such a field is printed so.
 
---key FIELD prints only those objects bare whose FIELD is their key, --with-keys none.`
+--key FIELD prints only those objects bare whose FIELD is their key, --with-keys none.
+
+` + inPlaceHelp
 
 func (a *app) dumpCommand() *cobra.Command {
 	d := dumper{app: a}
 	withKeys := false
+	var from sourceFlags
 	cmd := &cobra.Command{
 		Use:               "dump",
 		Short:             "Print all objects as lines of JSON, which load takes",
@@ -40,12 +43,13 @@ func (a *app) dumpCommand() *cobra.Command {
 			if cmd.Flags().Changed("key") {
 				d.fields, d.chosen = []string{d.field}, true
 			}
-			return a.withReader(d.run)
+			return a.withObjects(cmd, &from, d.run)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&d.field, "key", "", "print objects bare only if this field is their key")
 	f.BoolVar(&withKeys, "with-keys", false, "print no object bare, so that load needs no --key")
+	from.register(f)
 	cmd.MarkFlagsMutuallyExclusive("key", "with-keys")
 	return cmd
 }
@@ -60,12 +64,12 @@ type dumper struct {
 	bare   int64
 }
 
-func (d *dumper) run(db *store.Reader) error {
+func (d *dumper) run(db objects) error {
 	out := bufio.NewWriterSize(d.out, 64<<10)
 	bad := damages{app: d.app}
 	var bar *meter
 	if !isTerminal(d.out) {
-		bar = d.meter("dumping", db.Stats().LiveBytes)
+		bar = d.meter("dumping", db.liveBytes())
 		defer bar.finish()
 	}
 	var l line

@@ -22,10 +22,13 @@ refused, and nothing is written; with --skip the others are, and the exit code i
 
 With --json it ends with a line of files, directories, links, bytes, seconds and
 refused.
-Ctrl-C stops, and leaves what was written in DEST; exit code 130.`
+Ctrl-C stops, and leaves what was written in DEST; exit code 130.
+
+` + inPlaceHelp
 
 func (a *app) exportCommand() *cobra.Command {
 	e := exporter{app: a}
+	var from sourceFlags
 	cmd := &cobra.Command{
 		Use:   "export DEST",
 		Short: "Write all objects as files",
@@ -35,13 +38,18 @@ func (a *app) exportCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := interruptibleAtPipe(cmd.Context())
+			until := interruptibleAtPipe
+			if from.inArchive(cmd.Flags()) {
+				until = interruptible
+			}
+			ctx, stop := until(cmd.Context())
 			defer stop()
 			e.ctx, e.dest = ctx, args[0]
-			return a.withReader(e.run)
+			return a.withObjects(cmd, &from, e.run)
 		},
 	}
 	cmd.Flags().BoolVar(&e.skip, "skip", false, "leave out what cannot be a file, instead of writing nothing")
+	from.register(cmd.Flags())
 	return cmd
 }
 
@@ -68,22 +76,17 @@ type exportCounts struct {
 	Refused     int64   `json:"refused"`
 }
 
-func (e *exporter) run(db *store.Reader) error {
+func (e *exporter) run(db objects) error {
 	start := time.Now()
 	if err := emptyDir(e.dest); err != nil {
 		return err
 	}
-	s, err := db.Snapshot()
-	if err != nil {
+	if err := e.plan(db); err != nil {
 		return err
 	}
-	defer s.Close()
-	if err := e.plan(s); err != nil {
-		return err
-	}
-	e.bar = e.meter("exporting", db.Stats().LiveBytes)
+	e.bar = e.meter("exporting", db.liveBytes())
 	defer e.bar.finish()
-	err = e.write(s)
+	err := e.write(db)
 	e.bar.finish()
 	e.Seconds = time.Since(start).Seconds()
 	if err != nil {
@@ -132,7 +135,7 @@ func emptyDir(dest string) error {
 }
 
 // write writes all objects, and last what directories have of attributes.
-func (e *exporter) write(s *store.Snapshot) (err error) {
+func (e *exporter) write(db objects) (err error) {
 	if err := os.MkdirAll(e.dest, 0o755); err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (e *exporter) write(s *store.Snapshot) (err error) {
 	}
 	defer func() { err = errors.Join(err, e.root.Close()) }()
 	bad := damages{app: e.app}
-	for o, err := range s.Scan(store.Range{}) {
+	for o, err := range db.Scan(store.Range{}) {
 		if e.ctx.Err() != nil {
 			return context.Cause(e.ctx)
 		}

@@ -10,10 +10,10 @@ import (
 
 // plan looks at all keys before anything is written, and refuses those that
 // cannot be files, as they would leave DEST or be in each other's way.
-func (e *exporter) plan(s *store.Snapshot) error {
+func (e *exporter) plan(db objects) error {
 	e.bad = map[string]bool{}
-	c := keyCheck{s: s}
-	for o, err := range s.Scan(store.Range{KeysOnly: true}) {
+	c := keyCheck{db: db}
+	for o, err := range db.Scan(store.Range{KeysOnly: true}) {
 		if err != nil {
 			return err
 		}
@@ -37,14 +37,19 @@ func (e *exporter) plan(s *store.Snapshot) error {
 // maxRefusals is how many refused keys are named.
 const maxRefusals = 20
 
-// keyCheck tells which keys can be paths of one tree.
+// keyCheck tells which keys can be paths of one tree. It is asked about all keys, in
+// their order.
 type keyCheck struct {
-	s    *store.Snapshot
-	last string // the directory that was found to be none of the files
+	db    objects
+	above []string // the keys so far that the present one begins with
 }
 
 // check returns why a key cannot be the path of a file, or nil.
 func (c *keyCheck) check(key string) error {
+	for n := len(c.above); n > 0 && !strings.HasPrefix(key, c.above[n-1]); n-- {
+		c.above = c.above[:n-1]
+	}
+	defer func() { c.above = append(c.above, key) }()
 	if key == topKey {
 		return c.directory(key)
 	}
@@ -64,17 +69,13 @@ func (c *keyCheck) check(key string) error {
 		if err := c.directory(key); err != nil {
 			return err
 		}
-		return c.free(path)
 	}
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		return c.free(path[:i])
-	}
-	return nil
+	return c.free(path)
 }
 
 // directory makes sure that a key which ends in a slash is import's.
 func (c *keyCheck) directory(key string) error {
-	o, err := c.s.GetObject([]byte(key))
+	o, err := c.db.GetObject([]byte(key))
 	if err != nil {
 		return nil // the damage is told when the object is due
 	}
@@ -84,23 +85,14 @@ func (c *keyCheck) directory(key string) error {
 	return nil
 }
 
-// free makes sure that neither dir nor a directory above it is the key of a file
-// or link.
-func (c *keyCheck) free(dir string) error {
-	if dir == c.last {
-		return nil
-	}
-	for i := 0; i <= len(dir); i++ {
-		if i < len(dir) && dir[i] != '/' {
-			continue
-		}
-		if is, err := c.s.Has([]byte(dir[:i])); is || err != nil {
-			if err != nil {
-				return err
-			}
-			return fmt.Errorf("lies in %q, which is a key itself and so cannot be a directory", dir[:i])
+// free makes sure that no key is in the way of a path: that it, if it is a directory, and
+// all directories above it are no keys of files or links. Those would sort before it, and
+// all keys between begin with them, too.
+func (c *keyCheck) free(path string) error {
+	for _, k := range c.above {
+		if k == path || strings.HasPrefix(path[len(k):], "/") {
+			return fmt.Errorf("lies in %q, which is a key itself and so cannot be a directory", k)
 		}
 	}
-	c.last = dir
 	return nil
 }

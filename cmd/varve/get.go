@@ -4,13 +4,12 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/store"
 )
 
 func (a *app) getCommand() *cobra.Command {
 	var k keyFlag
-	var from pointFlags
+	var from sourceFlags
 	cmd := &cobra.Command{
 		Use:   "get KEY",
 		Short: "Print the value of a key",
@@ -26,11 +25,8 @@ func (a *app) getCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if from.url != "" || from.given(cmd.Flags()) {
-				return a.withArchive(cmd.Context(), &from, cmd.Flags(), func(r *archiver.Reader) error { return a.getFrom(r, key) })
-			}
-			return a.withReader(func(r *store.Reader) error {
-				o, err := r.GetObject(key)
+			return a.withObjects(cmd, &from, func(db objects) error {
+				o, err := db.GetObject(key)
 				if err != nil {
 					return missing(key, err)
 				}
@@ -44,8 +40,7 @@ func (a *app) getCommand() *cobra.Command {
 		},
 	}
 	k.register(cmd)
-	cmd.Flags().StringVar(&from.url, "from", "", "the URL of an archive to read from")
-	from.registerPoint(cmd.Flags())
+	from.register(cmd.Flags())
 	return cmd
 }
 

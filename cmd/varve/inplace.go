@@ -1,22 +1,75 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"strings"
+	"iter"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
-const inPlaceHelp = `With --from URL the object is read from an archive, without restoring it.
+const inPlaceHelp = `With --archive URL it reads from an archive, without restoring it, and not from the
+store that -d names. URL is file:///path, s3://bucket/prefix, or a folder's path.
 ` + pointHelp
 
-// object makes the object of a record.
+// objects is what a command that only reads works on: a store, or a point of an archive.
+type objects interface {
+	Scan(store.Range) iter.Seq2[store.Object, error]
+	GetObject(key []byte) (store.Object, error)
+	Has(key []byte) (bool, error)
+	liveBytes() int64 // of the records of all objects, or -1 if that is not known
+}
+
+// stored is the objects of a store.
+type stored struct{ *store.Reader }
+
+func (s stored) liveBytes() int64 { return s.Stats().LiveBytes }
+
+// archived is the objects of a point of an archive.
+type archived struct{ r *archiver.Reader }
+
+func (a archived) liveBytes() int64 { return -1 }
+
+// GetObject returns an object, as the caller's own.
+func (a archived) GetObject(key []byte) (store.Object, error) {
+	rec, err := a.r.Get(key)
+	if err != nil {
+		return store.Object{}, notFound(err)
+	}
+	return objectOf(rec), nil
+}
+
+// Has reports whether a key is there.
+func (a archived) Has(key []byte) (bool, error) { return a.r.Has(key) }
+
+// Scan iterates as that of a store does.
+func (a archived) Scan(r store.Range) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		for rec, err := range a.r.Scan(archiver.ReadRange{From: r.From, To: r.To, Prefix: r.Prefix, Reverse: r.Reverse, Limit: r.Limit, KeysOnly: r.KeysOnly}) {
+			var o store.Object
+			if rec != nil {
+				o = objectOf(rec)
+			}
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// notFound is the store's error for a key that an archive lacks.
+func notFound(err error) error {
+	if errors.Is(err, archiver.ErrNotFound) {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// objectOf makes the object of a record.
 func objectOf(r *segment.Record) store.Object {
 	o := store.Object{Key: r.Key, Value: r.Value, Meta: r.Meta, Seq: r.Seq}
 	if r.Flags&segment.FlagMsgpack != 0 {
@@ -25,84 +78,47 @@ func objectOf(r *segment.Record) store.Object {
 	return o
 }
 
-// withArchive runs fn on a reader of the point that the flags name.
-func (a *app) withArchive(parent context.Context, p *pointFlags, f *pflag.FlagSet, fn func(*archiver.Reader) error) error {
-	ctx, stop := interruptible(parent)
+// sourceFlags say where a command that only reads finds its objects: in the store, or
+// with --archive at a point of an archive.
+type sourceFlags struct{ pointFlags }
+
+func (s *sourceFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&s.url, "archive", "", "the `URL` of an archive to read from, or its folder")
+	s.urlFlag = "archive"
+	s.registerPoint(f)
+}
+
+// inArchive reports whether the flags mean an archive.
+func (s *sourceFlags) inArchive(f *pflag.FlagSet) bool {
+	return f.Changed(s.urlFlag) || s.given(f)
+}
+
+// withObjects runs fn on the objects that the flags mean.
+func (a *app) withObjects(cmd *cobra.Command, s *sourceFlags, fn func(objects) error) error {
+	if !s.inArchive(cmd.Flags()) {
+		return a.withReader(func(r *store.Reader) error { return fn(stored{r}) })
+	}
+	return a.withArchive(cmd, s, func(ctx context.Context, arc *archiver.Archive, plan *archiver.Plan) error {
+		return fn(archived{arc.Reader(ctx, plan, nil)})
+	})
+}
+
+// withArchive runs fn on the archive and the point that the flags mean.
+func (a *app) withArchive(cmd *cobra.Command, s *sourceFlags, fn func(context.Context, *archiver.Archive, *archiver.Plan) error) error {
+	f := cmd.Flags()
+	for _, name := range []string{"integrity", "allow-damaged"} {
+		if f.Changed(name) {
+			return usagef("--%s is about a store: of an archive all that is read is verified, and what is damaged is named", name)
+		}
+	}
+	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	arc, plan, err := p.plan(ctx, f)
+	arc, plan, err := s.plan(ctx, f)
 	if err == nil {
-		err = fn(arc.Reader(ctx, plan, nil))
+		err = archiveError(fn(ctx, arc, plan))
 	}
-	if err != nil {
-		return stopped(ctx, err)
+	if _, ok := errors.AsType[*interrupted](err); err == nil || ok {
+		return err
 	}
-	return nil
+	return stopped(ctx, err)
 }
-
-// getFrom prints an object of an archive.
-func (a *app) getFrom(r *archiver.Reader, key []byte) error {
-	rec, err := r.Get(key)
-	if errors.Is(err, archiver.ErrNotFound) {
-		return missing(key, store.ErrNotFound)
-	}
-	if err != nil {
-		return archiveError(err)
-	}
-	o := objectOf(rec)
-	out := o.Value
-	if a.json {
-		out = objectLine(new(line), &o)
-	}
-	_, err = a.out.Write(out)
-	return err
-}
-
-// scanFrom prints the objects of a range of an archive.
-func (a *app) scanFrom(r *archiver.Reader, rg store.Range) error {
-	out := bufio.NewWriterSize(a.out, 64<<10)
-	d := damages{app: a}
-	p := scanPrinter{app: a, out: out, keysOnly: rg.KeysOnly}
-	for rec, err := range r.Scan(archiver.ReadRange{From: rg.From, To: rg.To, Prefix: rg.Prefix, Reverse: rg.Reverse, Limit: rg.Limit, KeysOnly: rg.KeysOnly}) {
-		if err != nil && rec == nil {
-			return errors.Join(archiveError(err), out.Flush())
-		}
-		if err != nil {
-			if err := d.note(err); err != nil {
-				return errors.Join(err, out.Flush())
-			}
-			continue
-		}
-		o := objectOf(rec)
-		if err := p.print(&o); err != nil {
-			return err
-		}
-	}
-	return errors.Join(out.Flush(), d.err())
-}
-
-// startFlag is --from of scan: the first key, or the URL of an archive, or, given
-// twice, both.
-type startFlag struct {
-	key   string
-	given bool // the key
-	url   *string
-}
-
-// Set tells a URL from a key by what it begins with. A key that begins so can be
-// given with --quoted.
-func (s *startFlag) Set(v string) error {
-	for _, scheme := range []string{"file://", "s3://"} {
-		if strings.HasPrefix(v, scheme) {
-			if *s.url != "" {
-				return fmt.Errorf("two archives, %s and %s; a key that begins so is given in quotes, with -q", *s.url, v)
-			}
-			*s.url = v
-			return nil
-		}
-	}
-	s.key, s.given = v, true
-	return nil
-}
-
-func (s *startFlag) String() string { return s.key }
-func (s *startFlag) Type() string   { return "KEY|URL" }

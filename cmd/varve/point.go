@@ -23,6 +23,7 @@ Where an archive holds several stores or timelines, the error lists them.`
 // pointFlags name an archive, and a point of a store in it.
 type pointFlags struct {
 	url      string
+	urlFlag  string // its flag's name
 	at       string
 	seq      uint64
 	backup   uint64
@@ -30,7 +31,7 @@ type pointFlags struct {
 	timeline string
 }
 
-// registerPoint adds all but --from.
+// registerPoint adds all but the flag of the URL.
 func (p *pointFlags) registerPoint(f *pflag.FlagSet) {
 	f.StringVar(&p.at, "at", "", "the archived state of that `TIME`: a time, or how long ago")
 	f.Uint64Var(&p.seq, "at-seq", 0, "the archived state at that sequence number")
@@ -82,7 +83,7 @@ func (p *pointFlags) point(f *pflag.FlagSet) (pt archiver.Point, err error) {
 // plan opens the archive and plans the point.
 func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Archive, *archiver.Plan, error) {
 	if p.url == "" {
-		return nil, nil, usagef("which archive? give --from URL, such as file:///backup or s3://bucket/prefix")
+		return nil, nil, usagef("which archive? give --%s URL, such as file:///backup or s3://bucket/prefix", p.urlFlag)
 	}
 	pt, err := p.point(f)
 	if err != nil {

@@ -82,6 +82,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&r.url, "from", "", "the archive's URL")
+	r.urlFlag = "from"
 	r.registerPoint(f)
 	d.register(f)
 	f.BoolVar(&r.dryRun, "dry-run", false, "only say what would be done")

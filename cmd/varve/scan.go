@@ -4,22 +4,19 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/store"
 )
 
 // scanFlags say which objects, and what of them.
 type scanFlags struct {
 	keyFlag
-	pointFlags
-	from       startFlag
-	to, prefix string
-	reverse    bool
-	limit      int
-	keysOnly   bool
+	sourceFlags
+	from, to, prefix string
+	reverse          bool
+	limit            int
+	keysOnly         bool
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -34,8 +31,7 @@ one that is empty or begins with a quote. Msgpack values are printed as JSON.
 An object that cannot be read is named on standard error, the scan goes on, and
 the exit code is 3.
 
-` + strings.Replace(inPlaceHelp, "object is", "objects are", 1) + `
-A first key and an archive take a --from each.
+` + inPlaceHelp + `
 
 ` + objectHelp + `
 With --keys-only it has the key alone.`,
@@ -46,22 +42,18 @@ With --keys-only it has the key alone.`,
 			if err != nil {
 				return err
 			}
-			if s.url != "" || s.given(cmd.Flags()) {
-				return a.withArchive(cmd.Context(), &s.pointFlags, cmd.Flags(), func(db *archiver.Reader) error { return a.scanFrom(db, r) })
-			}
-			return a.withReader(func(db *store.Reader) error { return a.scan(db, r) })
+			return a.withObjects(cmd, &s.sourceFlags, func(db objects) error { return a.scan(db, r) })
 		},
 	}
 	f := cmd.Flags()
-	s.from.url = &s.url
-	f.Var(&s.from, "from", "the first key, or what is just after it; or file:///… or s3://…: the archive to read from")
-	f.StringVar(&s.to, "to", "", "the key to stop before")
+	f.StringVar(&s.from, "from", "", "the first `KEY`, or what is just after it")
+	f.StringVar(&s.to, "to", "", "the `KEY` to stop before")
 	f.StringVar(&s.prefix, "prefix", "", "only keys that begin so")
 	f.BoolVar(&s.reverse, "reverse", false, "by descending key")
 	f.IntVar(&s.limit, "limit", 0, "at most so many objects (default all)")
 	f.BoolVar(&s.keysOnly, "keys-only", false, "print only the keys, and read nothing else")
-	s.register(cmd)
-	s.registerPoint(f)
+	s.keyFlag.register(cmd)
+	s.sourceFlags.register(f)
 	return cmd
 }
 
@@ -75,8 +67,8 @@ func (s *scanFlags) keyRange(cmd *cobra.Command) (r store.Range, err error) {
 		name string
 		arg  string
 		to   *[]byte
-	}{{"from", s.from.key, &r.From}, {"to", s.to, &r.To}, {"prefix", s.prefix, &r.Prefix}} {
-		if !cmd.Flags().Changed(b.name) || b.name == "from" && !s.from.given {
+	}{{"from", s.from, &r.From}, {"to", s.to, &r.To}, {"prefix", s.prefix, &r.Prefix}} {
+		if !cmd.Flags().Changed(b.name) {
 			continue
 		}
 		if *b.to, err = s.bytes(b.arg); err != nil {
@@ -89,7 +81,7 @@ func (s *scanFlags) keyRange(cmd *cobra.Command) (r store.Range, err error) {
 	return r, nil
 }
 
-func (a *app) scan(db *store.Reader, r store.Range) error {
+func (a *app) scan(db objects, r store.Range) error {
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	d := damages{app: a}
 	p := scanPrinter{app: a, out: out, keysOnly: r.KeysOnly}

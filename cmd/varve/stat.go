@@ -17,6 +17,9 @@ const statHelp = `Open the store read-only, and print what it holds and what the
 sizes, memory per key, whether a process has it open for writing, and, after a crash,
 what the next open for writing will recover.
 
+` + inPlaceHelp + `
+The tables of all segments are read, and bytes are those that a restore fetches.
+
 With --json it prints one object:
   writer   whether a process has the store open for writing
   stats    path, uuid, timeline, objects, last_seq, key_bytes, index_bytes (memory,
@@ -27,60 +30,86 @@ With --json it prints one object:
            level (of checks), objects, segments, last_seq, phases (name, records,
            bytes, took_ns), begun, cut (segment, offset, bytes, reason: what recovery
            would cut off), left_alone, notes, lost (the newest log, if
-           it is not there), took_ns`
+           it is not there), took_ns
+  point    instead of report, with --archive: seq, time, timeline and, if it was given,
+           backup`
 
 // status is what stat prints.
 type status struct {
-	Writer bool             `json:"writer"`
-	Stats  store.Stats      `json:"stats"`
-	Report store.OpenReport `json:"report"`
+	Writer bool              `json:"writer"`
+	Stats  store.Stats       `json:"stats"`
+	Report *store.OpenReport `json:"report,omitempty"` // nil: an archive was read
+	Point  *archivedPoint    `json:"point,omitempty"`  // nil: a store was read
+
+	plan string // Point for people
 }
 
 func (a *app) statCommand() *cobra.Command {
-	return &cobra.Command{
+	var from sourceFlags
+	cmd := &cobra.Command{
 		Use:               "stat",
 		Short:             "Show what the store holds and how an open went",
 		Long:              statHelp,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: noFiles,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from.inArchive(cmd.Flags()) {
+				return a.withArchive(cmd, &from, a.statArchive)
+			}
 			return a.withReader(func(r *store.Reader) error {
 				live, err := writerLives(a.dir)
 				if err != nil {
 					return err
 				}
-				s := status{live, r.Stats(), r.OpenReport()}
-				if a.json {
-					return a.printJSON(s)
-				}
-				out := bufio.NewWriter(a.out)
-				s.print(out)
-				return out.Flush()
+				rep := r.OpenReport()
+				return a.printStat(&status{Writer: live, Stats: r.Stats(), Report: &rep})
 			})
 		},
 	}
+	from.register(cmd.Flags())
+	return cmd
+}
+
+func (a *app) printStat(s *status) error {
+	if a.json {
+		return a.printJSON(s)
+	}
+	out := bufio.NewWriter(a.out)
+	s.print(out)
+	return out.Flush()
 }
 
 // print writes the status for people.
 func (s *status) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	st := &s.Stats
-	fmt.Fprintf(w, "store\t%s\n", st.Path)
-	fmt.Fprintf(w, "uuid\t%v\n", st.UUID)
-	fmt.Fprintf(w, "timeline\t%v\n", st.Timeline)
-	writer := "none"
-	if s.Writer {
-		writer = "a process has it open for writing"
+	if s.Point != nil {
+		fmt.Fprintf(w, "archive\t%s\nuuid\t%v\npoint\t%s\n", st.Path, st.UUID, s.plan)
+	} else {
+		fmt.Fprintf(w, "store\t%s\nuuid\t%v\ntimeline\t%v\nwriter\t%s\n", st.Path, st.UUID, st.Timeline, s.writer())
 	}
-	fmt.Fprintf(w, "writer\t%s\n", writer)
 	fmt.Fprintf(w, "objects\t%d, last sequence number %d\n", st.Objects, st.LastSeq)
-	fmt.Fprintf(w, "on disk\t%s in %s, %s of it live\n",
-		human(st.FileBytes), count(int64(len(st.Segments)), "segment", "segments"), human(st.LiveBytes))
+	where := "on disk"
+	if s.Point != nil {
+		where = "archived"
+	}
+	fmt.Fprintf(w, "%s\t%s in %s, %s of it live\n",
+		where, human(st.FileBytes), count(int64(len(st.Segments)), "segment", "segments"), human(st.LiveBytes))
 	fmt.Fprintf(w, "in memory\t%s of index: keys %s, %.1f bytes per key beyond that\n",
 		human(st.IndexBytes), human(st.KeyBytes), st.BytesPerKey)
 	w.Flush()
 	s.printSegments(out)
-	printReport(out, &s.Report)
+	if s.Report != nil {
+		printReport(out, s.Report)
+	}
+}
+
+// writer says who has the store open.
+func (s *status) writer() string {
+	if s.Writer {
+		return "a process has it open for writing"
+	}
+	return "none"
 }
 
 func (s *status) printSegments(out io.Writer) {
