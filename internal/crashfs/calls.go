@@ -61,12 +61,9 @@ func (f *FS) Create(name string) (vfs.File, error) {
 	return h, nil
 }
 
-// lookup returns what stands under a name. The store's folder is not an inode.
+// lookup returns what stands under a name.
 func (f *FS) lookup(name string) (*inode, error) {
-	if name == "." {
-		return &inode{dir: true, mode: 0o700}, nil
-	}
-	in := f.tree.names[name]
+	in := f.tree.dir(name)
 	if in == nil {
 		return nil, syscall.ENOENT
 	}
@@ -85,8 +82,8 @@ func (f *FS) vacant(name string) error {
 	return err
 }
 
-// Rename gives a file another name, in place of what stands there. Folders
-// cannot be renamed.
+// Rename gives a file another name, in place of what stands there, or a folder,
+// with what is in it, a name that is free.
 func (f *FS) Rename(oldname, newname string) error {
 	return f.plain(Op{Kind: OpRename, Name: oldname, To: newname}, func() error {
 		if !fs.ValidPath(oldname) || !fs.ValidPath(newname) {
@@ -96,10 +93,12 @@ func (f *FS) Rename(oldname, newname string) error {
 		if err != nil {
 			return err
 		}
-		if in.dir {
-			return vfs.ErrUnsupported
+		if in.dir && (oldname == "." || strings.HasPrefix(newname+"/", oldname+"/")) {
+			return syscall.EINVAL
 		}
-		if to, err := f.lookup(newname); err == nil && to.dir {
+		if to, err := f.lookup(newname); err == nil && in.dir {
+			return syscall.EEXIST // as os.Rename has it
+		} else if err == nil && to.dir {
 			return syscall.EISDIR
 		}
 		if err := f.vacant(newname); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -148,10 +147,20 @@ func (f *FS) Remove(name string) error {
 	})
 }
 
-// Mkdir makes a folder, if it is not there.
+// Mkdir makes a folder, if it is not there. That of "." makes its own name durable.
 func (f *FS) Mkdir(name string) error {
 	return f.named(OpMkdir, name, func() error {
-		if in, err := f.lookup(name); err == nil && in.dir {
+		in, err := f.lookup(name)
+		if name == "." {
+			if err != nil {
+				f.commit(change{kind: OpMkdir, name: name})
+			}
+			if !f.dead {
+				f.commit(change{kind: OpSyncDir, name: ".."})
+			}
+			return nil
+		}
+		if err == nil && in.dir {
 			return nil
 		}
 		if err := f.vacant(name); err != nil {
@@ -173,6 +182,17 @@ func (f *FS) SyncDir(name string) error {
 			return syscall.ENOTDIR
 		}
 		f.commit(change{kind: OpSyncDir, name: name})
+		return nil
+	})
+}
+
+// SyncOwnName makes the folder's own name durable.
+func (f *FS) SyncOwnName() error {
+	return f.plain(Op{Kind: OpSyncDir, Name: ".."}, func() error {
+		if _, err := f.lookup("."); err != nil {
+			return err
+		}
+		f.commit(change{kind: OpSyncDir, name: ".."})
 		return nil
 	})
 }

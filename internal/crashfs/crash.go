@@ -22,8 +22,8 @@ func (f *FS) Crash(seed uint64, kind Kind) *FS {
 
 func (f *FS) crash(seed uint64, kind Kind) *FS {
 	rng := rand.New(rand.NewPCG(seed, uint64(kind.Data)<<8|uint64(kind.Names)))
-	names := f.tree.after(f.keptNames(rng, kind.Names))
-	kept := map[*inode]bool{}
+	root, names := f.tree.after(f.keptNames(rng, kind.Names))
+	kept := map[*inode]bool{root: true}
 	for _, in := range names {
 		kept[in] = true
 	}
@@ -46,9 +46,13 @@ func (f *FS) crash(seed uint64, kind Kind) *FS {
 			c.inodes[in.ino] = to[in]
 		}
 	}
+	c.tree = newTree(to[root])
 	for name, in := range names {
-		c.tree.disk[name], c.tree.names[name] = to[in], to[in]
+		c.tree.names[name] = to[in]
 		to[in].links++
+	}
+	for name, in := range c.tree.names {
+		c.tree.disk[c.tree.entry(name)] = in
 	}
 	c.graves = lastGraves(d.stale, all)
 	return c
@@ -151,6 +155,9 @@ func (f *FS) sum(seed maphash.Seed, c *FS) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	number := func(n uint64) { h.Write(binary.LittleEndian.AppendUint64(nil, n)) }
+	if c.tree.root == nil {
+		number(0) // all is lost, which is not the same as an empty folder
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.tree.names)) {
 		in := c.tree.names[name]
 		number(uint64(len(name)))

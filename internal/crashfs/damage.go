@@ -41,19 +41,26 @@ func (f *FS) SetBytes(name string, b []byte) {
 
 // set is SetBytes under the mutex.
 func (f *FS) set(name string, b []byte) {
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		f.ensure(dir, true)
-	}
+	f.ensureFolder(path.Dir(name))
 	f.ensure(name, false).set(b)
+}
+
+// ensureFolder makes a folder, and those above it, durably.
+func (f *FS) ensureFolder(dir string) {
+	if dir != "." {
+		f.ensureFolder(path.Dir(dir))
+	}
+	f.ensure(dir, true)
 }
 
 // ensure returns what stands under name; what it has to make is durable.
 func (f *FS) ensure(name string, dir bool) *inode {
-	if in := f.tree.names[name]; in != nil {
+	if in := f.tree.dir(name); in != nil {
 		return in
 	}
 	in := f.newInode(dir)
-	f.tree.names[name], f.tree.disk[name] = in, in
+	f.tree.set(name, in)
+	f.tree.disk[f.tree.entry(name)] = in
 	return in
 }
 
@@ -76,7 +83,7 @@ func (f *FS) Copy() *FS {
 	defer f.mu.Unlock()
 	c := New()
 	c.lastIno, c.clock = f.lastIno, f.clock
-	for _, name := range slices.Sorted(maps.Keys(f.tree.names)) {
+	for _, name := range slices.Sorted(maps.Keys(f.tree.names)) { // folders before what is in them
 		from := f.tree.names[name]
 		in := c.ensure(name, from.dir)
 		in.mode, in.diskMode = from.mode, from.mode

@@ -45,7 +45,11 @@
 //   - A link is a name of its own, kept or lost whatever becomes of the file's
 //     other names. A file all of whose names are lost is lost.
 //   - A name may be kept though the bytes of its file are not: an empty file.
-//   - A file in a folder whose own name was lost is lost.
+//   - A file in a folder whose own name was lost is lost. So is all in an FS whose
+//     own name was lost (see NewUnsynced): then the FS's folder is absent.
+//   - A folder that was renamed has its old name or its new one, and what is in it
+//     is found under that. A sync of the folder makes durable what is in it, not
+//     its own name.
 //
 // A Sync that fails loses what it was to write. As in Linux the pages read
 // back as written and count as clean, so a later Sync succeeds and does not
@@ -57,7 +61,7 @@
 //
 // Damage to durable bytes (tests do that with [FS.SetBytes]); disks that
 // acknowledge a flush and do not do it; sectors of a size other than 512; file
-// systems that tear a rename; symbolic links; renaming of folders;
+// systems that tear a rename; symbolic links;
 // memory maps (Map is vfs.ErrUnsupported, so that the path without is the one
 // tested); times. What a lock file holds is durable at once, since nothing may
 // depend on it, and states that differ in it would teach nothing. Room that was

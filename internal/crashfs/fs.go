@@ -13,7 +13,7 @@ type FS struct {
 	mu     sync.Mutex // guards all below, and every inode; hooks are called without it
 	tree   tree
 	inodes map[uint64]*inode // all that tree names, or a handle keeps
-	locks  map[string]bool
+	locks  map[uint64]bool   // by the inode's number
 
 	lastIno  uint64
 	clock    int64    // births so far
@@ -27,15 +27,26 @@ type FS struct {
 	rec        *Recording
 }
 
-// New returns an empty file system, with room without limit.
-func New() *FS {
-	return &FS{
-		tree:     tree{names: map[string]*inode{}, disk: map[string]*inode{}},
-		inodes:   map[uint64]*inode{},
-		locks:    map[string]bool{},
-		capacity: -1,
-	}
+// New returns an empty folder with room without limit, whose own name is on the
+// disk.
+func New() *FS { return newFS(newRoot()) }
+
+// NewUnsynced is New of a folder that somebody made, and whose own name is not on
+// the disk: a power cut may take it, with all that is in it, until SyncOwnName or
+// Mkdir(".") is called.
+func NewUnsynced() *FS {
+	f := newFS(nil)
+	f.tree.change(nameOp{kind: OpMkdir, in: newRoot()}, ".", "")
+	return f
 }
+
+// newFS returns the file system whose own folder is root; nil is one that is absent.
+func newFS(root *inode) *FS {
+	return &FS{tree: newTree(root), inodes: map[uint64]*inode{}, locks: map[uint64]bool{}, capacity: -1}
+}
+
+// newRoot returns the folder of an FS, which has no number among its files.
+func newRoot() *inode { return &inode{dir: true, mode: 0o700, diskMode: 0o700, links: 1} }
 
 // Ops returns the number of operations so far: the calls that change something.
 func (f *FS) Ops() int {

@@ -8,7 +8,7 @@ const maxGraves = 16
 // syncDir makes the names of a folder durable, and the modes of its files, and
 // frees the files that are gone for good.
 func (f *FS) syncDir(dir string) {
-	f.tree.syncDir(dir)
+	f.tree.syncDir(f.tree.dir(dir))
 	alive := map[*inode]bool{}
 	for _, in := range f.tree.inodes() {
 		alive[in] = true

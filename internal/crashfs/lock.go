@@ -11,6 +11,7 @@ import (
 // has it.
 func (f *FS) Lock(name, holder string) (io.Closer, string, error) {
 	var present string
+	var ino uint64
 	err := f.named(OpLock, name, func() error {
 		in, err := f.lookup(name)
 		if err == nil && in.dir {
@@ -22,24 +23,26 @@ func (f *FS) Lock(name, holder string) (io.Closer, string, error) {
 			}
 			f.commit(change{kind: OpCreate, name: name})
 		}
-		if f.locks[name] {
+		if err == nil && f.locks[in.ino] {
 			present = string(in.data)
 			return vfs.ErrLocked
 		}
-		f.locks[name] = true
 		f.commit(change{kind: opSet, name: name, p: []byte(holder)})
+		ino = f.tree.names[name].ino
+		f.locks[ino] = true
 		return nil
 	})
 	if err != nil {
 		return nil, present, err
 	}
-	return &heldLock{fsys: f, name: name}, "", nil
+	return &heldLock{fsys: f, name: name, ino: ino}, "", nil
 }
 
 // Locked reports whether the lock of a file is held.
 func (f *FS) Locked(name string) (held bool, err error) {
 	err = f.named(OpLocked, name, func() error {
-		held = f.locks[name]
+		in := f.tree.names[name]
+		held = in != nil && f.locks[in.ino]
 		return nil
 	})
 	return held, err
@@ -48,6 +51,7 @@ func (f *FS) Locked(name string) (held bool, err error) {
 type heldLock struct {
 	fsys   *FS
 	name   string
+	ino    uint64
 	closed bool
 }
 
@@ -58,7 +62,7 @@ func (l *heldLock) Close() error {
 			return fs.ErrClosed
 		}
 		l.closed = true
-		delete(l.fsys.locks, l.name)
+		delete(l.fsys.locks, l.ino)
 		return nil
 	})
 }

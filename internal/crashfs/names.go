@@ -8,54 +8,133 @@ import (
 	"strings"
 )
 
+// entry is the place of a name: in a folder. It stays the same when the folder is
+// renamed.
+type entry struct {
+	dir  *inode // nil: the folder above the FS's own
+	base string
+}
+
+// own is the entry of the FS's own folder.
+var own = entry{base: "."}
+
 // nameOp is a change of names that is not durable yet.
 type nameOp struct {
-	op   int
-	kind OpKind // OpCreate, OpMkdir, OpLink, OpRename, OpRemove
-	name string
-	to   string   // of a rename
-	in   *inode   // created, linked or renamed
-	dirs []string // the folders that must be synced to make it durable
+	op    int
+	kind  OpKind // OpCreate, OpMkdir, OpLink, OpRename, OpRemove
+	at    entry
+	to    entry    // of a rename
+	in    *inode   // created, linked, renamed; a folder that is removed
+	dirs  []*inode // the folders that must be synced to make it durable
+	above []*inode // of a rename: the folders on the way to its new name
 }
 
 // tree is the names: as they are, as they are on the disk, and the changes
 // that lie between, in order.
 type tree struct {
-	names   map[string]*inode
-	disk    map[string]*inode
+	root    *inode            // the FS's own folder as it is; nil: it is absent
+	names   map[string]*inode // what is in it, by path
+	disk    map[entry]*inode
 	pending []nameOp
 }
 
-// change makes the change in the names as they are, and leaves it to a
-// SyncDir to make it on the disk.
-func (t *tree) change(op nameOp) {
-	op.dirs = []string{path.Dir(op.name)}
-	if to := path.Dir(op.to); op.kind == OpRename && to != op.dirs[0] {
-		op.dirs = append(op.dirs, to)
+// newTree returns the tree of an empty folder whose name is durable; a nil root is
+// one that is absent.
+func newTree(root *inode) tree {
+	t := tree{root: root, names: map[string]*inode{}, disk: map[entry]*inode{}}
+	if root != nil {
+		t.disk[own] = root
 	}
-	op.apply(t.names)
+	return t
+}
+
+// dir returns a folder as it is; nil is the one above the FS's own.
+func (t *tree) dir(name string) *inode {
+	switch name {
+	case "..":
+		return nil
+	case ".":
+		return t.root
+	}
+	return t.names[name]
+}
+
+// entry returns the place of a name as it is.
+func (t *tree) entry(name string) entry {
+	if name == "." {
+		return own
+	}
+	return entry{t.dir(path.Dir(name)), path.Base(name)}
+}
+
+// change makes the change in the names as they are, and leaves it to a
+// SyncDir to make it on the disk. To is the new name of a rename.
+func (t *tree) change(op nameOp, name, to string) {
+	op.at = t.entry(name)
+	op.dirs = []*inode{op.at.dir}
+	if op.kind == OpRename {
+		op.to = t.entry(to)
+		if op.to.dir != op.at.dir {
+			op.dirs = append(op.dirs, op.to.dir)
+		}
+		for dir := path.Dir(to); dir != "."; dir = path.Dir(dir) {
+			op.above = append(op.above, t.names[dir])
+		}
+	}
+	switch op.kind {
+	case OpRemove:
+		delete(t.names, name)
+	case OpRename:
+		t.move(name, to)
+	default:
+		t.set(name, op.in)
+	}
 	t.pending = append(t.pending, op)
 }
 
-// apply makes the change in a set of names.
-func (o nameOp) apply(names map[string]*inode) {
+// set puts something under a name as it is.
+func (t *tree) set(name string, in *inode) {
+	if name == "." {
+		t.root = in
+	} else {
+		t.names[name] = in
+	}
+}
+
+// move gives a file, or a folder with what is in it, another name.
+func (t *tree) move(from, to string) {
+	in := t.names[from]
+	delete(t.names, from)
+	if in.dir {
+		for _, name := range slices.Collect(maps.Keys(t.names)) {
+			if rest, ok := strings.CutPrefix(name, from+"/"); ok {
+				t.names[to+"/"+rest] = t.names[name]
+				delete(t.names, name)
+			}
+		}
+	}
+	t.names[to] = in
+}
+
+// apply makes the change on the disk.
+func (o nameOp) apply(disk map[entry]*inode) {
 	switch o.kind {
 	case OpCreate, OpMkdir, OpLink:
-		names[o.name] = o.in
+		disk[o.at] = o.in
 	case OpRemove:
-		delete(names, o.name)
+		delete(disk, o.at)
 	case OpRename:
-		delete(names, o.name)
-		names[o.to] = o.in
+		delete(disk, o.at)
+		disk[o.to] = o.in
 	}
 }
 
 // syncDir makes the changes in a folder durable.
-func (t *tree) syncDir(dir string) {
+func (t *tree) syncDir(dir *inode) {
 	keep := make([]bool, len(t.pending))
 	for i := range t.pending {
 		op := &t.pending[i]
-		op.dirs = slices.DeleteFunc(slices.Clone(op.dirs), func(d string) bool { return d == dir })
+		op.dirs = slices.DeleteFunc(slices.Clone(op.dirs), func(d *inode) bool { return d == dir })
 		keep[i] = len(op.dirs) == 0
 	}
 	t.close(keep)
@@ -83,15 +162,15 @@ func (t *tree) close(keep []bool) {
 
 // needs reports whether o cannot be on the disk without the earlier change e.
 func (o nameOp) needs(e nameOp) bool {
-	if o.kind == OpRename && e.kind == OpMkdir && strings.HasPrefix(o.to, e.name+"/") {
+	if (e.kind == OpMkdir || e.kind == OpRename) && slices.Contains(o.above, e.in) {
 		return true
 	}
-	for _, mine := range []string{o.name, o.to} {
-		for _, theirs := range []string{e.name, e.to} {
-			if mine == "" || theirs == "" {
+	for _, mine := range []entry{o.at, o.to} {
+		for _, theirs := range []entry{e.at, e.to} {
+			if mine == (entry{}) || theirs == (entry{}) {
 				continue
 			}
-			if mine == theirs || o.kind == OpRemove && strings.HasPrefix(theirs, mine+"/") {
+			if mine == theirs || o.kind == OpRemove && o.in != nil && theirs.dir == o.in {
 				return true
 			}
 		}
@@ -99,44 +178,51 @@ func (o nameOp) needs(e nameOp) bool {
 	return false
 }
 
-// after returns the names on the disk if just the given changes are kept, with
-// those that they stand on.
-func (t *tree) after(keep []bool) map[string]*inode {
+// after returns the FS's own folder and the names on the disk if just the given
+// changes are kept, with those that they stand on. Without the folder's own name
+// all is lost.
+func (t *tree) after(keep []bool) (root *inode, names map[string]*inode) {
 	t.close(keep)
-	names := maps.Clone(t.disk)
+	disk := maps.Clone(t.disk)
 	for i, op := range t.pending {
 		if keep[i] {
-			op.apply(names)
+			op.apply(disk)
 		}
 	}
-	maps.DeleteFunc(names, func(name string, _ *inode) bool { return !rooted(names, name) })
-	return names
-}
-
-// rooted reports whether every folder above name is there.
-func rooted(names map[string]*inode, name string) bool {
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if in := names[dir]; in == nil || !in.dir {
-			return false
+	in := map[*inode][]string{}
+	for e := range disk {
+		in[e.dir] = append(in[e.dir], e.base)
+	}
+	names = map[string]*inode{}
+	var walk func(dir *inode, at string)
+	walk = func(dir *inode, at string) {
+		for _, base := range in[dir] {
+			name, x := path.Join(at, base), disk[entry{dir, base}]
+			if names[name] = x; x.dir {
+				walk(x, name)
+			}
 		}
 	}
-	return true
+	if root = disk[own]; root != nil {
+		walk(root, ".")
+	}
+	return root, names
 }
 
 // inodes returns every inode that a name stands for, stood for on the disk, or
 // would stand for if a change were kept, by number.
 func (t *tree) inodes() []*inode {
-	set := map[*inode]bool{}
-	for _, m := range []map[string]*inode{t.names, t.disk} {
-		for _, in := range m {
-			set[in] = true
-		}
+	set := map[*inode]bool{t.root: true}
+	for _, in := range t.names {
+		set[in] = true
+	}
+	for e, in := range t.disk {
+		set[in], set[e.dir] = true, true
 	}
 	for _, op := range t.pending {
-		if op.in != nil {
-			set[op.in] = true
-		}
+		set[op.in], set[op.at.dir], set[op.to.dir] = true, true, true
 	}
+	delete(set, nil)
 	return slices.SortedFunc(maps.Keys(set), byNumber)
 }
 
@@ -160,15 +246,25 @@ func (t *tree) clone() tree {
 	for _, in := range t.inodes() {
 		to[in] = in.clone()
 	}
-	c := tree{names: map[string]*inode{}, disk: map[string]*inode{}, pending: slices.Clone(t.pending)}
+	all := func(list []*inode) (copies []*inode) {
+		for _, in := range list {
+			copies = append(copies, to[in])
+		}
+		return copies
+	}
+	at := func(e entry) entry { return entry{to[e.dir], e.base} }
+	c := newTree(nil)
+	c.root, c.pending = to[t.root], slices.Clone(t.pending)
 	for name, in := range t.names {
 		c.names[name] = to[in]
 	}
-	for name, in := range t.disk {
-		c.disk[name] = to[in]
+	for e, in := range t.disk {
+		c.disk[at(e)] = to[in]
 	}
 	for i := range c.pending {
-		c.pending[i].in = to[c.pending[i].in]
+		op := &c.pending[i]
+		op.at, op.to, op.in = at(op.at), at(op.to), to[op.in]
+		op.dirs, op.above = all(op.dirs), all(op.above)
 	}
 	return c
 }

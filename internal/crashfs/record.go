@@ -52,20 +52,23 @@ func (f *FS) apply(c change) {
 
 // applyName makes a change of names.
 func (f *FS) applyName(c change) {
-	op := nameOp{op: c.op, kind: c.kind, name: c.name, to: c.to}
+	op, name := nameOp{op: c.op, kind: c.kind}, c.name
 	switch c.kind {
 	case OpCreate, OpMkdir:
 		op.in = f.newInode(c.kind == OpMkdir)
 	case OpLink: // changes the new name only
-		op.in, op.name, op.to = f.tree.names[c.name], c.to, ""
+		op.in, name = f.tree.names[c.name], c.to
 		op.in.links++
 	case OpRename:
 		op.in = f.tree.names[c.name]
 		f.unlink(c.to)
 	case OpRemove:
+		if in := f.tree.names[c.name]; in != nil && in.dir {
+			op.in = in
+		}
 		f.unlink(c.name)
 	}
-	f.tree.change(op)
+	f.tree.change(op, name, c.to)
 }
 
 func (f *FS) unlink(name string) {

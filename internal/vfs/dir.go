@@ -112,24 +112,21 @@ func (d dirFS) Remove(name string) error {
 	return os.Remove(path)
 }
 
-// Mkdir of "." makes the folder itself, and makes its name durable, since no
-// SyncDir can name the folder above.
 func (d dirFS) Mkdir(name string) error {
 	path, err := d.path("mkdir", name)
 	if err != nil {
 		return err
+	}
+	if name == "." {
+		return d.makeOwn()
 	}
 	err = os.Mkdir(path, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		if info, serr := os.Stat(path); serr == nil && info.IsDir() {
 			return nil
 		}
-		return err
 	}
-	if err != nil || name != "." {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return err
 }
 
 func (d dirFS) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -145,7 +142,16 @@ func (d dirFS) Stat(name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.Lstat(path)
+	if name != "." {
+		return os.Lstat(path)
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, lerr := os.Lstat(path); lerr == nil {
+			err = danglingLink(path, err)
+		}
+	}
+	return info, err
 }
 
 func (d dirFS) SyncDir(name string) error {

@@ -33,6 +33,7 @@ func (r fromFS) Link(string, string) error                      { return errRead
 func (r fromFS) Remove(string) error                            { return errReadOnly }
 func (r fromFS) Mkdir(string) error                             { return errReadOnly }
 func (r fromFS) SyncDir(string) error                           { return errReadOnly }
+func (r fromFS) SyncOwnName() error                             { return errReadOnly }
 func (r fromFS) Lock(string, string) (io.Closer, string, error) { return nil, "", errReadOnly }
 func (r fromFS) Free() (int64, error)                           { return 0, errReadOnly }
 

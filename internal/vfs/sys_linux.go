@@ -50,6 +50,9 @@ func writeBack(fd int, off, n int64) {
 	_ = unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
+// syncAll waits, and learns of errors since Linux 5.8.
+func syncAll(fd int) error { return retry(func() error { return unix.Syncfs(fd) }) }
+
 // free counts what an unprivileged user may still take. Blocks are counted in
 // fragments, which differ from Bsize on some network and FUSE file systems.
 func free(path string) (int64, error) {

@@ -17,5 +17,6 @@ func reserve(int, int64) error                    { return ErrUnsupported }
 func mmap(int, int) ([]byte, func() error, error) { return nil, nil, ErrUnsupported }
 func writeBack(int, int64, int64)                 {}
 func identity(int) (Identity, error)              { return Identity{}, ErrUnsupported }
+func syncAll(int) error                           { return ErrUnsupported }
 func free(string) (int64, error)                  { return 0, ErrUnsupported }
 func cannotSyncDir(error) bool                    { return false }

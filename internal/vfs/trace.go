@@ -90,6 +90,10 @@ func (t *traceFS) SyncDir(name string) error {
 	return t.report(t.FS.SyncDir(name), "syncdir %s", name)
 }
 
+func (t *traceFS) SyncOwnName() error {
+	return t.report(t.FS.SyncOwnName(), "syncdir ..")
+}
+
 func (t *traceFS) Lock(name, holder string) (io.Closer, string, error) {
 	c, present, err := t.FS.Lock(name, holder)
 	if t.report(err, "lock %s", name) != nil {

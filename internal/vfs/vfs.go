@@ -56,17 +56,24 @@ type FS interface {
 	Remove(name string) error
 
 	// Mkdir makes a folder, mode 0700. One that is there already is no error.
+	// Mkdir(".") makes the FS's own folder, and its name durable as SyncOwnName does.
 	Mkdir(name string) error
 
 	// ReadDir lists a folder ("." is the store's own) by name.
 	ReadDir(name string) ([]fs.DirEntry, error)
 
-	// Stat describes a file. It does not follow a symbolic link.
+	// Stat describes a file. It does not follow a symbolic link, unless that is the
+	// FS's own folder (".").
 	Stat(name string) (fs.FileInfo, error)
 
 	// SyncDir makes durable every name made, linked, renamed or removed in a folder
 	// before the call.
 	SyncDir(name string) error
+
+	// SyncOwnName makes durable the name that the FS's own folder has in the folder
+	// above, which no name here can say. It is for whoever begins something in a
+	// folder that somebody else may have made, and not synced.
+	SyncOwnName() error
 
 	// Lock takes the exclusive lock of the file name, which it makes where it is
 	// absent, writes holder into it, and keeps it until the returned Closer is closed. It
