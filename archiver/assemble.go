@@ -175,11 +175,11 @@ func (r *restorer) place() error {
 
 // putLast writes the log that the store goes on with. Its id is at least least,
 // and it knows of the retired segments that are still in the folder.
-func (r *restorer) putLast(least segment.ID, retired []segment.Ref) error {
+func (r *restorer) putLast(least segment.ID, retired segment.Set) error {
 	p := r.plan
 	h := &segment.Header{
-		Kind: segment.Log, UUID: p.Store, FirstSeq: p.Seq + 1, Time: max(time.Now().UnixNano(), p.Time.UnixNano()+1),
-		Parent: p.Last, ParentSeq: p.Seq, Live: r.set, Retired: retired,
+		Head: segment.Head{Kind: segment.Log, UUID: p.Store, FirstSeq: p.Seq + 1, Time: max(time.Now().UnixNano(), p.Time.UnixNano()+1),
+			Parent: p.Last, ParentSeq: p.Seq}, Live: r.set, Retired: retired,
 	}
 	recs := none
 	if p.Cut != nil {

@@ -128,7 +128,7 @@ type auditor struct {
 	reach   map[segment.Timeline]segment.ID // the chain: of each timeline, up to which id
 	named   refSet                          // by live sets and edits on the chain
 	retired refSet                          // named as retired
-	headers map[segment.Ref]*segment.Header // of the chain's segments, without sets
+	headers map[segment.Ref]*segment.Head   // of the chain's segments
 	lost    map[segment.Ref]bool            // findings that explain a gap in the sequence
 
 	mu  sync.Mutex // guards what follows, while several goroutines look

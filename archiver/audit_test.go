@@ -390,7 +390,7 @@ func resealed(t *testing.T, b []byte, u segment.UUID, ref segment.Ref) []byte {
 	src, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
 	must(t, err)
 	h := *src.Header
-	h.UUID, h.Ref, h.Live, h.NextID, h.Parent, h.Replaced, h.ParentSeq = u, ref, nil, ref.ID+1, segment.Ref{}, segment.Ref{}, 0
+	h.UUID, h.Ref, h.Live, h.NextID, h.Parent, h.Replaced, h.ParentSeq = u, ref, segment.Set{}, ref.ID+1, segment.Ref{}, segment.Ref{}, 0
 	out := h.Append(nil)
 	for rec, err := range src.Records(segment.Span{Depth: segment.WithValues}) {
 		must(t, err)

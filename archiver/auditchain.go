@@ -200,7 +200,7 @@ func (d *auditor) listReceipts(context.Context) error {
 // nothing new.
 func (d *auditor) follow(ctx context.Context) error {
 	d.reach = map[segment.Timeline]segment.ID{d.newest.Ref.Timeline: d.newest.Ref.ID}
-	d.headers, d.lost = map[segment.Ref]*segment.Header{}, map[segment.Ref]bool{}
+	d.headers, d.lost = map[segment.Ref]*segment.Head{}, map[segment.Ref]bool{}
 	if !d.open {
 		d.named.addRefs([]segment.Ref{d.newest.Ref})
 	}
@@ -296,7 +296,7 @@ func (d *auditor) known(ref segment.Ref) bool { return d.named.has(ref) || d.ret
 // absorb takes note of what a header on the chain names.
 func (d *auditor) absorb(h *segment.Header, edits []segment.EditSet) {
 	if h.Ref != d.newest.Ref || !d.open {
-		d.headers[h.Ref] = &segment.Header{Kind: h.Kind, Ref: h.Ref, FirstSeq: h.FirstSeq}
+		d.headers[h.Ref] = &segment.Head{Kind: h.Kind, Ref: h.Ref, FirstSeq: h.FirstSeq}
 	}
 	if h.Kind != segment.Log {
 		return
@@ -304,23 +304,21 @@ func (d *auditor) absorb(h *segment.Header, edits []segment.EditSet) {
 	if p := h.Parent; p != (segment.Ref{}) {
 		d.reach[p.Timeline] = max(d.reach[p.Timeline], p.ID)
 	}
-	d.name(&d.named, h.Live)
-	d.name(&d.retired, h.Retired)
+	d.name(h.Live)
+	d.retired.addSet(h.Retired) // among them may be what an open left alone, which is not of the chain
+	d.retired.normal()
 	for _, e := range edits {
-		d.name(&d.named, e.Adopt)
-		d.name(&d.named, e.Retire)
+		d.name(segment.SetOf(e.Adopt...))
+		d.name(segment.SetOf(e.Retire...))
 	}
 }
 
-// name adds refs to a set, and their timelines to the chain.
-func (d *auditor) name(set *refSet, refs []segment.Ref) {
-	set.addRefs(refs)
-	set.normal()
-	if set == &d.retired {
-		return // among them may be what an open left alone, which is not of the chain
-	}
-	for _, r := range refs {
-		d.reach[r.Timeline] = max(d.reach[r.Timeline], r.ID)
+// name adds to what is named on the chain, and the timelines to the chain.
+func (d *auditor) name(set segment.Set) {
+	d.named.addSet(set)
+	d.named.normal()
+	for _, r := range set.Runs() {
+		d.reach[r.Timeline] = max(d.reach[r.Timeline], r.Last())
 	}
 }
 

@@ -358,8 +358,8 @@ func TestCostsOfAThousandBackupsOverManySegments(t *testing.T) {
 		s.target.objects[backupName(simUUID, b.ID, "json")] = simObject{b: data}
 	}
 	a, err := OpenArchive(t.Context(), lazyLogs{s.target, func(id segment.ID) []byte {
-		return simSegment(t, &segment.Header{Kind: segment.Log, UUID: simUUID, Ref: all[id-1], FirstSeq: uint64(id),
-			Time: s.now.Add(time.Duration(id) * time.Second).UnixNano(), NextID: id + 1, Live: all[:id-1]}, 1, nil)
+		return simSegment(t, &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: all[id-1], FirstSeq: uint64(id),
+			Time: s.now.Add(time.Duration(id) * time.Second).UnixNano(), NextID: id + 1}, Live: segment.SetOf(all[:id-1]...)}, 1, nil)
 	}})
 	must(t, err)
 	s.target.sorted = nil

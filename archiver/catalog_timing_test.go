@@ -45,8 +45,8 @@ func NewBigCatalog(t *testing.T, root string) *BigCatalog {
 
 // log makes a log of which the archive has the name alone.
 func (c *BigCatalog) log(id segment.ID) []byte {
-	h := &segment.Header{Kind: segment.Log, UUID: simUUID, Ref: c.all[id-1], FirstSeq: uint64(id),
-		Time: c.now.Add(time.Duration(id) * time.Second).UnixNano(), NextID: id + 1, Live: c.all[:id-1]}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: c.all[id-1], FirstSeq: uint64(id),
+		Time: c.now.Add(time.Duration(id) * time.Second).UnixNano(), NextID: id + 1}, Live: segment.SetOf(c.all[:id-1]...)}
 	return simSegment(c.t, h, 1, nil)
 }
 
@@ -88,7 +88,7 @@ func (c *BigCatalog) Store(targetID string) (dir string, receipts *Receipts) {
 	state := filepath.Join(dir, "receipts")
 	must(c.t, os.MkdirAll(filepath.Join(state, targetID), 0o700))
 	for i, ref := range c.all {
-		h := &segment.Header{Kind: segment.Log, UUID: simUUID, Ref: ref, FirstSeq: uint64(ref.ID), Time: 1, NextID: ref.ID + 1}
+		h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: ref, FirstSeq: uint64(ref.ID), Time: 1, NextID: ref.ID + 1}}
 		b := h.Append(nil)
 		if i == len(c.all)-1 {
 			b = c.log(ref.ID)

@@ -89,10 +89,10 @@ func (h *history) claimSince(ctx context.Context, c *claims, b *branch, why stri
 		// The newest log is no use yet if what it builds on is still being
 		// shipped; that must not go meanwhile.
 		if newest != nil {
-			set.addRefs(newest.Live)
+			set.addSet(newest.Live)
 		}
 		if hd != nil {
-			set.addRefs(hd.Live)
+			set.addSet(hd.Live)
 			set.addAll(b.from(b.Segments[i].Ref.ID, upTo))
 			set.addAll(b.storedSince(time.Unix(0, hd.Time).Add(-settle), t, upTo))
 			break
@@ -104,7 +104,7 @@ func (h *history) claimSince(ctx context.Context, c *claims, b *branch, why stri
 				return err
 			}
 			if first != nil {
-				set.addRefs(first.Live)
+				set.addSet(first.Live)
 			}
 		}
 		upTo = b.fork.ID

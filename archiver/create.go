@@ -176,7 +176,7 @@ func readState(fsys fs.FS, g Sealed) (*state, error) {
 	if h := r.Header; h.UUID != g.Store || h.Ref != g.Ref || h.Kind != g.Kind {
 		return nil, fmt.Errorf("%s: %w", g.Name, errOtherSegment)
 	}
-	set := setOf(append(slices.Clone(r.Header.Live), r.Header.Ref))
+	set := r.Header.Live.With(r.Header.Ref)
 	for rec, err := range r.Records(segment.Span{}) {
 		if err != nil {
 			return nil, inFile(g.Name, err)
@@ -192,10 +192,9 @@ func readState(fsys fs.FS, g Sealed) (*state, error) {
 		if err != nil {
 			return nil, inFile(g.Name, err)
 		}
-		set = set.minus(setOf(e.Retire))
-		set.addRefs(e.Adopt)
+		set = e.Apply(set)
 	}
-	return &state{r.Header.UUID, r.Header.Ref, set}, nil
+	return &state{r.Header.UUID, r.Header.Ref, &refSet{set: set}}, nil
 }
 
 // haveReceipts returns a *MissingError if a segment of the state has no receipt.

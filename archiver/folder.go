@@ -124,8 +124,8 @@ func (d *folder) remove(files ...*localSeg) error {
 type copyState struct {
 	log  *localSeg
 	v    *integrity.Verdict
-	live []segment.Ref // what the store is made of beside the log, or with it if it was ended
-	seq  uint64        // its last sequence number
+	live segment.Set // what the store is made of beside the log, or with it if it was ended
+	seq  uint64      // its last sequence number
 }
 
 // state judges the newest log of a folder. It is nil where there is none. The
@@ -160,14 +160,10 @@ func (d *folder) state() (*copyState, error) {
 	}
 	s.live, s.seq = s.log.hdr.Live, s.v.NextSeq-1
 	for _, e := range s.v.Edits {
-		s.live = slices.DeleteFunc(slices.Clone(s.live), func(r segment.Ref) bool {
-			_, gone := slices.BinarySearchFunc(e.Retire, r, segment.Ref.Compare)
-			return gone
-		})
-		s.live = merged(s.live, e.Adopt)
+		s.live = e.Apply(s.live)
 	}
 	if s.ended() {
-		s.live = merged(s.live, []segment.Ref{s.log.hdr.Ref})
+		s.live = s.live.With(s.log.hdr.Ref)
 	}
 	return s, nil
 }

@@ -67,7 +67,7 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 		return nil, err
 	}
 	r.rep.Freshened = true
-	there := !r.prove && old.seq == r.plan.Seq && slices.Equal(old.live, r.set)
+	there := !r.prove && old.seq == r.plan.Seq && old.live.Equal(r.set)
 	if err := r.fetch(ctx, there); err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (r *restorer) replace(ctx context.Context, old *copyState) error {
 			return err
 		}
 		gone = append(gone, bridge)
-		retired, least = merged(retired, []segment.Ref{bridge.hdr.Ref}), bridge.hdr.Ref.ID+1
+		retired, least = retired.With(bridge.hdr.Ref), bridge.hdr.Ref.ID+1
 		if old.log.ext == "open" {
 			if err := r.clean(old.log); err != nil {
 				return err
@@ -169,7 +169,7 @@ func (r *restorer) replace(ctx context.Context, old *copyState) error {
 	if err := r.place(); err != nil {
 		return err
 	}
-	if err := r.putLast(least, without(retired, r.set)); err != nil {
+	if err := r.putLast(least, retired.Minus(r.set)); err != nil {
 		return err
 	}
 	return r.clean(append(append(gone, r.torn(old)...), r.temporaries(true)...)...)
@@ -235,7 +235,7 @@ func (r *restorer) placesAny() bool {
 // complete reports whether the copy has all of its segments. Otherwise it does not
 // open, and needs no bridge.
 func (r *restorer) complete(old *copyState) bool {
-	for _, ref := range old.live {
+	for ref := range old.live.All() {
 		if r.dir.sealed(r.plan.Store, ref) == nil {
 			return false
 		}
@@ -248,8 +248,8 @@ func (r *restorer) complete(old *copyState) bool {
 func (r *restorer) bridge(old *copyState) (*localSeg, error) {
 	was := old.log.hdr
 	h := &segment.Header{
-		Kind: segment.Log, UUID: was.UUID, FirstSeq: was.FirstSeq, Time: max(time.Now().UnixNano(), was.Time, old.v.LastTime+1),
-		Parent: was.Ref, ParentSeq: old.seq, Replaced: was.Ref, Live: old.live,
+		Head: segment.Head{Kind: segment.Log, UUID: was.UUID, FirstSeq: was.FirstSeq, Time: max(time.Now().UnixNano(), was.Time, old.v.LastTime+1),
+			Parent: was.Ref, ParentSeq: old.seq, Replaced: was.Ref}, Live: old.live,
 	}
 	if r.plan.to(was.Ref.Timeline) == nil { // of a restore: it stands for the same
 		h.Parent, h.ParentSeq, h.Replaced = was.Parent, was.ParentSeq, was.Replaced
@@ -265,11 +265,12 @@ func (r *restorer) bridge(old *copyState) (*localSeg, error) {
 		defer f.Close()
 		recs = records(f, old.v.End)
 	}
-	known := append(refsOf(r.dir.segs), was.Retired...)
+	known := refsOf(r.dir.segs).Union(was.Retired)
+	var coming []segment.Ref
 	for _, x := range r.ready {
-		known = append(known, x.ref)
+		coming = append(coming, x.ref)
 	}
-	h.Retired = without(merged(known, nil), old.live)
+	h.Retired = known.With(coming...).Minus(old.live)
 	id := max(r.plan.NextID, r.dir.maxID+1, was.NextID, old.v.Successor.ID+1)
 	h.Ref = segment.Ref{Timeline: newTimeline(), ID: id}
 	h.NextID = id + 1
@@ -282,11 +283,9 @@ func (r *restorer) bridge(old *copyState) (*localSeg, error) {
 // leaving returns the segments of the copy that the plan does not need: those of its
 // set, those that left it before, and its newest log.
 func (r *restorer) leaving(old *copyState) (gone []*localSeg) {
-	ours := merged(merged(old.live, old.log.hdr.Retired), []segment.Ref{old.log.hdr.Ref, old.log.hdr.Replaced})
+	ours := old.live.Union(old.log.hdr.Retired).With(old.log.hdr.Ref, old.log.hdr.Replaced)
 	for _, x := range r.dir.segs {
-		_, known := slices.BinarySearchFunc(ours, x.hdr.Ref, segment.Ref.Compare)
-		_, stays := slices.BinarySearchFunc(r.set, x.hdr.Ref, segment.Ref.Compare)
-		if known && x.hdr.UUID == r.plan.Store && (!stays || x.ext == "open") {
+		if ours.Has(x.hdr.Ref) && x.hdr.UUID == r.plan.Store && (!r.set.Has(x.hdr.Ref) || x.ext == "open") {
 			gone = append(gone, x)
 		}
 	}
@@ -315,18 +314,10 @@ func (r *restorer) torn(old *copyState) (gone []*localSeg) {
 	return gone
 }
 
-func refsOf(segs []*localSeg) []segment.Ref {
+func refsOf(segs []*localSeg) segment.Set {
 	var refs []segment.Ref
 	for _, x := range segs {
 		refs = append(refs, x.hdr.Ref)
 	}
-	return merged(refs, nil)
-}
-
-// without returns the refs that are not in a set.
-func without(refs, set []segment.Ref) []segment.Ref {
-	return slices.DeleteFunc(slices.Clone(refs), func(r segment.Ref) bool {
-		_, there := slices.BinarySearchFunc(set, r, segment.Ref.Compare)
-		return there
-	})
+	return segment.SetOf(refs...)
 }

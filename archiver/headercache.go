@@ -6,9 +6,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// maxCachedRefs bounds the headers that an archive remembers, by the refs in their
-// sets, which are nearly all of their memory: 16 MiB.
-const maxCachedRefs = 1 << 20
+// maxCachedRuns bounds the headers that an archive remembers, by the runs of their
+// sets, which are nearly all of their memory: 24 MiB.
+const maxCachedRuns = 1 << 20
 
 type headerKey struct {
 	store segment.UUID
@@ -19,7 +19,7 @@ type headerKey struct {
 type headerCache struct {
 	entries map[headerKey]*order.Element
 	recent  order.List // of *cachedHeader, the latest first
-	refs    int        // cost of all entries
+	runs    int        // cost of all entries
 }
 
 type cachedHeader struct {
@@ -27,9 +27,9 @@ type cachedHeader struct {
 	h   *segment.Header
 }
 
-// cost is what an entry counts against maxCachedRefs. Even an output's header
-// takes the memory of some refs.
-func (c *cachedHeader) cost() int { return 32 + len(c.h.Live) + len(c.h.Retired) }
+// cost is what an entry counts against maxCachedRuns. Even an output's header
+// takes the memory of some runs.
+func (c *cachedHeader) cost() int { return 16 + len(c.h.Live.Runs()) + len(c.h.Retired.Runs()) }
 
 func (c *headerCache) get(k headerKey) (*segment.Header, bool) {
 	e, ok := c.entries[k]
@@ -49,10 +49,10 @@ func (c *headerCache) put(k headerKey, h *segment.Header) {
 	}
 	n := &cachedHeader{k, h}
 	c.entries[k] = c.recent.PushFront(n)
-	c.refs += n.cost()
-	for c.refs > maxCachedRefs && c.recent.Len() > 1 {
+	c.runs += n.cost()
+	for c.runs > maxCachedRuns && c.recent.Len() > 1 {
 		old := c.recent.Remove(c.recent.Back()).(*cachedHeader)
 		delete(c.entries, old.key)
-		c.refs -= old.cost()
+		c.runs -= old.cost()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -50,10 +49,10 @@ func (h *history) remember(ctx context.Context, ref segment.Ref) (*segment.Heade
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lived.addRefs(hd.Live)
-	for _, r := range hd.Retired {
+	h.lived.addSet(hd.Live)
+	for _, r := range hd.Retired.Runs() {
 		if r.Timeline == hd.Ref.Timeline { // else its own timeline may still adopt it
-			h.lived.addRefs([]segment.Ref{r})
+			h.lived.addRuns([]Run{r})
 		}
 	}
 	h.lived.normal()
@@ -61,7 +60,9 @@ func (h *history) remember(ctx context.Context, ref segment.Ref) (*segment.Heade
 }
 
 // missing returns those of a live set that are not there.
-func (h *history) missing(hd *segment.Header) *refSet { return setOf(hd.Live).minus(h.have) }
+func (h *history) missing(hd *segment.Header) *refSet {
+	return &refSet{set: hd.Live.Minus(h.have.whole())}
+}
 
 // completeLog returns the newest of the first n segments of a branch that is a log,
 // was begun by time t (zero: at any), and whose live set is all there: from there
@@ -89,7 +90,7 @@ func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time
 				from, _ = find(b.Segments, r.First)
 			}
 			first := segment.Ref{Timeline: r.Timeline, ID: r.First}
-			j, _, err := row.search(ctx, from, i, func(_ int, hd *segment.Header) (bool, error) { return !lists(hd, first), nil })
+			j, _, err := row.search(ctx, from, i, func(_ int, hd *segment.Header) (bool, error) { return !hd.Live.Has(first), nil })
 			if err == nil && j < 0 {
 				j, _, err = row.last(ctx, 0, from)
 			}
@@ -104,12 +105,6 @@ func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time
 		i, hd, err = row.last(ctx, 0, i+1)
 	}
 	return nil, -1, newest, err
-}
-
-// lists reports whether a log's live set holds ref.
-func lists(hd *segment.Header, ref segment.Ref) bool {
-	_, found := slices.BinarySearchFunc(hd.Live, ref, segment.Ref.Compare)
-	return found
 }
 
 // giveUp gives up tips, but for those that went on since.

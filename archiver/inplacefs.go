@@ -25,8 +25,9 @@ func (a *Archive) FS(ctx context.Context, p *Plan) (fs.FS, error) {
 		d.files = append(d.files, planFile{sealName(x.Ref.ID), x.Size, x.Modified, src})
 	}
 	h := &segment.Header{
-		Kind: segment.Log, UUID: p.Store, Ref: segment.Ref{Timeline: newTimeline(), ID: p.NextID}, FirstSeq: p.Seq + 1,
-		Time: p.Time.UnixNano() + 1, Parent: p.Last, ParentSeq: p.Seq, Live: p.set(), NextID: p.NextID + 1,
+		Head: segment.Head{Kind: segment.Log, UUID: p.Store, Ref: segment.Ref{Timeline: newTimeline(), ID: p.NextID}, FirstSeq: p.Seq + 1,
+			Time: p.Time.UnixNano() + 1, Parent: p.Last, ParentSeq: p.Seq, NextID: p.NextID + 1},
+		Live: segment.SetOf(p.set()...),
 	}
 	var cut io.ReaderAt
 	end := int64(0)

@@ -121,7 +121,7 @@ func (l *lineage) gap(ctx context.Context, p Point, i int, f *segment.Footer) er
 		return e
 	}
 	e.Between[1] = l.links[n].Ref
-	for _, ref := range h.Live {
+	for ref := range h.Live.All() {
 		if _, there := l.stored(ref); !there && ref.ID > l.links[i].Ref.ID {
 			e.Missing = append(e.Missing, ref)
 		}

@@ -54,7 +54,7 @@ func (f *forger) log(id segment.ID, live []segment.ID, ops ...string) {
 // "edit a,b>c": retire a and b, adopt c.
 func (f *forger) running(id segment.ID, live []segment.ID, ops ...string) ([]byte, segment.Place) {
 	f.t.Helper()
-	h := &segment.Header{Kind: segment.Log, UUID: f.uuid, Ref: f.ref(id), FirstSeq: f.seq, Time: f.time, NextID: id + 1, Live: f.refs(live...)}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: f.uuid, Ref: f.ref(id), FirstSeq: f.seq, Time: f.time, NextID: id + 1}, Live: segment.SetOf(f.refs(live...)...)}
 	b := h.Append(nil)
 	add := func(r segment.Record) {
 		f.time += 1e9
@@ -92,7 +92,7 @@ func (f *forger) parse(s string) (refs []segment.Ref) {
 // output ships an output: of "k=v@seq", in order.
 func (f *forger) output(id segment.ID, items ...string) {
 	f.t.Helper()
-	h := &segment.Header{Kind: segment.Output, UUID: f.uuid, Ref: f.ref(id), FirstSeq: 1, Time: f.time}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Output, UUID: f.uuid, Ref: f.ref(id), FirstSeq: 1, Time: f.time}}
 	b := h.Append(nil)
 	for _, it := range items {
 		kv, at, _ := strings.Cut(it, "@")

@@ -10,9 +10,10 @@ import (
 // base returns the segments that, with the log of a place up to there, are the
 // state at the place. The error is a *MissingError where there is no such set.
 func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
-	lacking := l.lacking(at.hdr.Live)
+	live := slices.Collect(at.hdr.Live.All())
+	lacking := l.lacking(live)
 	if len(lacking) == 0 {
-		return at.hdr.Live, nil
+		return live, nil
 	}
 	// Compaction may have replaced what is missing before the point.
 	edited, err := l.edited(ctx, at)
@@ -26,8 +27,7 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 	for from := at.at; len(lacking) > 0; {
 		// It was not there yet, perhaps, in an earlier log; from then on, the logs have all.
 		from, _, err = l.row().search(ctx, 0, from, func(_ int, h *segment.Header) (bool, error) {
-			_, there := slices.BinarySearchFunc(h.Live, lacking[0], segment.Ref.Compare)
-			return !there, nil
+			return !h.Live.Has(lacking[0]), nil
 		})
 		if err != nil {
 			return nil, err
@@ -46,8 +46,9 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 		if logs == nil {
 			return nil, fail
 		}
-		if lacking = l.lacking(h.Live); len(lacking) == 0 {
-			return merged(h.Live, logs), nil
+		live := slices.Collect(h.Live.All())
+		if lacking = l.lacking(live); len(lacking) == 0 {
+			return merged(live, logs), nil
 		}
 	}
 	return nil, fail
@@ -80,7 +81,7 @@ func (l *lineage) edited(ctx context.Context, at *place) ([]segment.Ref, error) 
 		end = f.RecordsEnd
 	}
 	if end <= r.HeaderSize {
-		return set, nil
+		return slices.Collect(set.All()), nil
 	}
 	for rec, err := range r.Records(segment.Span{To: end}) {
 		var e segment.EditSet
@@ -90,13 +91,9 @@ func (l *lineage) edited(ctx context.Context, at *place) ([]segment.Ref, error) 
 		if err != nil {
 			return nil, l.a.damaged(err, name, at.log.Ref)
 		}
-		set = slices.DeleteFunc(slices.Clone(set), func(r segment.Ref) bool {
-			_, gone := slices.BinarySearchFunc(e.Retire, r, segment.Ref.Compare)
-			return gone
-		})
-		set = merged(set, e.Adopt)
+		set = e.Apply(set)
 	}
-	return set, nil
+	return slices.Collect(set.All()), nil
 }
 
 // between returns the logs links[from] up to the one before a place, or nil if

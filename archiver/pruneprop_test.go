@@ -167,7 +167,7 @@ func (w *pruneWorld) restore(r *rapid.T) {
 	have := w.target.segmentsThere()
 	var at []int
 	for k, l := range x.chain {
-		if !slices.ContainsFunc(append(slices.Clone(l.hdr.Live), l.hdr.Ref), func(ref segment.Ref) bool { return !have[ref] }) {
+		if !slices.ContainsFunc(slices.Collect(l.hdr.Live.With(l.hdr.Ref).All()), func(ref segment.Ref) bool { return !have[ref] }) {
 			at = append(at, k)
 		}
 	}
@@ -221,7 +221,7 @@ func (w *pruneWorld) pin(r *rapid.T) {
 		return
 	}
 	l := rapid.SampledFrom(x.chain).Draw(r, "log")
-	w.pinNow(append(slices.Clone(l.hdr.Live), l.hdr.Ref))
+	w.pinNow(slices.Collect(l.hdr.Live.With(l.hdr.Ref).All()))
 }
 
 // pinNow pins refs if they are all there, and, if the pin is granted, expects that they
@@ -279,7 +279,7 @@ func (w *pruneWorld) prune(r *rapid.T) {
 			}
 			if left.Add(-1) == 0 {
 				l := x.chain[len(x.chain)/2]
-				w.pinNow(append(slices.Clone(l.hdr.Live), l.hdr.Ref))
+				w.pinNow(slices.Collect(l.hdr.Live.With(l.hdr.Ref).All()))
 			}
 		}
 	}

@@ -154,7 +154,7 @@ type restorer struct {
 	fsys vfs.FS
 	o    RestoreOptions
 	plan *Plan
-	set  []segment.Ref
+	set  segment.Set
 	rep  *RestoreReport
 	dir  *folder
 	get  *fetcher
@@ -167,7 +167,7 @@ func newRestorer(a *Archive, fsys vfs.FS, o RestoreOptions) *restorer {
 	setDefault(&o.Parallel, 4)
 	setDefault(&o.Timeout, 5*time.Minute)
 	p := o.Plan
-	r := &restorer{a: a, fsys: fsys, o: o, plan: p, set: p.set()}
+	r := &restorer{a: a, fsys: fsys, o: o, plan: p, set: segment.SetOf(p.set()...)}
 	r.rep = &RestoreReport{Dest: fsys.Path("."), Store: p.Store, Seq: p.Seq, Time: p.Time, Segments: len(p.Segments), Bytes: p.Bytes()}
 	n := len(p.Segments)
 	t := &tracker{report: o.Progress, done: make([]bool, n), ended: make([]time.Time, n)}
@@ -214,7 +214,7 @@ func (r *restorer) build(ctx context.Context) (*RestoreReport, error) {
 		return nil, err
 	}
 	r.rep.Removed = nil // only what an earlier attempt left
-	return r.rep, r.putLast(0, nil)
+	return r.rep, r.putLast(0, segment.Set{})
 }
 
 // stale returns what a restore that was ended before left of no use.

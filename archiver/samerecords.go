@@ -23,7 +23,7 @@ func (p *Plan) unknownLine(old *copyState) *Stretch {
 		return nil // it was written to
 	}
 	newest := segment.Ref{}
-	for _, ref := range old.live {
+	for ref := range old.live.All() {
 		if p.to(ref.Timeline) == nil {
 			return nil
 		}

@@ -19,10 +19,10 @@ func manyLogs(t testing.TB, dir string, first, last int) {
 	t.Helper()
 	for i := first - 1; i < last; i++ {
 		ref := shipRef(i + 1)
-		h := &segment.Header{Kind: segment.Log, UUID: shipUUID, Ref: ref, FirstSeq: uint64(1 + i), Time: 1e18, NextID: ref.ID + 1}
+		h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: shipUUID, Ref: ref, FirstSeq: uint64(1 + i), Time: 1e18, NextID: ref.ID + 1}}
 		if i == last-1 {
 			for id := 1; id < last; id++ {
-				h.Live = append(h.Live, shipRef(id))
+				h.Live = h.Live.With(shipRef(id))
 			}
 		}
 		path := filepath.Join(dir, ref.ID.String()+".seg")

@@ -33,7 +33,7 @@ const shipLine = segment.Timeline(0x7e57)
 // decides; sealed, or as it is while it is written to.
 func logBytes(t testing.TB, store segment.UUID, ref segment.Ref, first uint64, n, size int, at time.Time, sealed bool) []byte {
 	t.Helper()
-	h := &segment.Header{Kind: segment.Log, UUID: store, Ref: ref, FirstSeq: first, Time: at.UnixNano(), NextID: ref.ID + 1}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: store, Ref: ref, FirstSeq: first, Time: at.UnixNano(), NextID: ref.ID + 1}}
 	b := h.Append(nil)
 	p := h.Place()
 	rnd := rand.New(rand.NewPCG(uint64(ref.ID), uint64(ref.Timeline)))

@@ -232,7 +232,7 @@ type simLog struct {
 // newSimWriter begins a store.
 func newSimWriter(t testing.TB, line segment.Timeline, now time.Time) *simWriter {
 	return &simWriter{t: t, nextID: 2, toShip: map[segment.Ref][]byte{}, hdr: &segment.Header{
-		Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: line, ID: 1}, FirstSeq: 1, Time: now.UnixNano()}}
+		Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: line, ID: 1}, FirstSeq: 1, Time: now.UnixNano()}}}
 }
 
 func (w *simWriter) line() segment.Timeline { return w.hdr.Ref.Timeline }
@@ -247,9 +247,9 @@ func (w *simWriter) roll(now time.Time) {
 	end := max(now.UnixNano(), h.Time+int64(w.puts+len(w.edits))+1)
 	w.chain = append(slices.Clone(w.chain), &simLog{h, end, w.seq() - 1})
 	w.live = sortedRefs(append(w.live, h.Ref))
-	w.hdr = &segment.Header{Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: h.Ref.Timeline, ID: w.nextID},
-		FirstSeq: w.seq(), Time: end, Parent: h.Parent, ParentSeq: h.ParentSeq, NextID: w.nextID + 1,
-		Live: slices.Clone(w.live), Retired: slices.Clone(w.retired)}
+	w.hdr = &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: h.Ref.Timeline, ID: w.nextID},
+		FirstSeq: w.seq(), Time: end, Parent: h.Parent, ParentSeq: h.ParentSeq, NextID: w.nextID + 1},
+		Live: segment.SetOf(w.live...), Retired: segment.SetOf(w.retired...)}
 	w.nextID++
 	w.puts, w.edits = 0, nil
 }
@@ -258,7 +258,7 @@ func (w *simWriter) roll(now time.Time) {
 func (w *simWriter) compact(retire []segment.Ref, now time.Time) {
 	ref := segment.Ref{Timeline: w.line(), ID: w.nextID}
 	w.nextID++
-	h := &segment.Header{Kind: segment.Output, UUID: simUUID, Ref: ref, FirstSeq: 1, Time: now.UnixNano()}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Output, UUID: simUUID, Ref: ref, FirstSeq: 1, Time: now.UnixNano()}}
 	w.toShip[ref] = simSegment(w.t, h, 1, nil)
 	w.outputs = append(w.outputs, simOutput{ref, retire, now})
 }
@@ -284,19 +284,19 @@ func (w *simWriter) crash(line segment.Timeline, now time.Time) *simWriter {
 	for _, o := range w.outputs {
 		n.retired = sortedRefs(append(n.retired, o.ref))
 	}
-	n.hdr = &segment.Header{Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: line, ID: w.nextID}, FirstSeq: old.FirstSeq,
-		Time: now.UnixNano(), Parent: old.Ref, ParentSeq: w.seq() - 1, Replaced: old.Ref, NextID: n.nextID,
-		Live: slices.Clone(n.live), Retired: slices.Clone(n.retired)}
+	n.hdr = &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: line, ID: w.nextID}, FirstSeq: old.FirstSeq,
+		Time: now.UnixNano(), Parent: old.Ref, ParentSeq: w.seq() - 1, Replaced: old.Ref, NextID: n.nextID},
+		Live: segment.SetOf(n.live...), Retired: segment.SetOf(n.retired...)}
 	return n
 }
 
 // restored returns a writer on a new timeline, after the k-th log of a chain.
 func (w *simWriter) restored(k int, line segment.Timeline, nextID segment.ID, now time.Time) *simWriter {
 	l := w.chain[k]
-	n := &simWriter{t: w.t, chain: slices.Clone(w.chain[:k+1]), live: sortedRefs(append(slices.Clone(l.hdr.Live), l.hdr.Ref)),
+	n := &simWriter{t: w.t, chain: slices.Clone(w.chain[:k+1]), live: sortedRefs(slices.Collect(l.hdr.Live.With(l.hdr.Ref).All())),
 		nextID: nextID + 1, toShip: map[segment.Ref][]byte{}}
-	n.hdr = &segment.Header{Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: line, ID: nextID}, FirstSeq: l.seq + 1,
-		Time: now.UnixNano(), Parent: l.hdr.Ref, ParentSeq: l.seq, NextID: n.nextID, Live: slices.Clone(n.live)}
+	n.hdr = &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: segment.Ref{Timeline: line, ID: nextID}, FirstSeq: l.seq + 1,
+		Time: now.UnixNano(), Parent: l.hdr.Ref, ParentSeq: l.seq, NextID: n.nextID}, Live: segment.SetOf(n.live...)}
 	return n
 }
 
@@ -313,7 +313,7 @@ func (w *simWriter) needs() []segment.Ref {
 // from what is there: from the live set of some log up to it, and all logs since.
 func restorable(chain []*simLog, k int, have map[segment.Ref]bool) bool {
 	for j := k; j >= 0 && have[chain[j].hdr.Ref]; j-- {
-		if !slices.ContainsFunc(chain[j].hdr.Live, func(r segment.Ref) bool { return !have[r] }) {
+		if !slices.ContainsFunc(slices.Collect(chain[j].hdr.Live.All()), func(r segment.Ref) bool { return !have[r] }) {
 			return true
 		}
 	}

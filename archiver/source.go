@@ -122,7 +122,7 @@ func (s *Source) peek(name string, info fs.FileInfo) Sealed {
 }
 
 // header reads the first bytes of a file.
-func (s *Source) header(name string) (*segment.Header, error) {
+func (s *Source) header(name string) (*segment.Head, error) {
 	f, err := s.fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (s *Source) header(name string) (*segment.Header, error) {
 	return h, err
 }
 
-func wholeHeader(f fs.File) (*segment.Header, error) {
+func wholeHeader(f fs.File) (*segment.Head, error) {
 	src, size, err := readerAt(f)
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func wholeHeader(f fs.File) (*segment.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Header, nil
+	return &r.Header.Head, nil
 }
 
 // list sorts the files by what they are.

@@ -85,5 +85,5 @@ func (a *Archive) verifyObject(ctx context.Context, store segment.UUID, ref segm
 	if err = errors.Join(err, s.Close()); err != nil {
 		return nil, a.damaged(err, name, ref)
 	}
-	return ship, a.isSegment(&segment.Header{UUID: ship.Store, Ref: ship.Ref}, store, ref)
+	return ship, a.isSegment(&segment.Header{Head: segment.Head{UUID: ship.Store, Ref: ship.Ref}}, store, ref)
 }

@@ -113,7 +113,7 @@ func (t *tree) bridge(ctx context.Context, b *branch) error {
 	if err != nil {
 		return err
 	}
-	for _, ref := range slices.Backward(merged(first.Live, first.Retired)) {
+	for _, ref := range slices.Backward(slices.Collect(first.Live.Union(first.Retired).All())) {
 		p := t.branches[ref.Timeline]
 		if p == nil || p == b {
 			continue

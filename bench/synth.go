@@ -97,8 +97,11 @@ func (y *synthetic) add(id segment.ID, shipped bool) error {
 
 // log returns a sealed log with one object.
 func (y *synthetic) log(id segment.ID) ([]byte, error) {
-	h := &segment.Header{Kind: segment.Log, UUID: syntheticUUID, Ref: y.refs[id-1], FirstSeq: uint64(id),
-		Time: y.at(id).UnixNano(), NextID: id + 1, Live: y.refs[:id-1]}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: syntheticUUID, Ref: y.refs[id-1], FirstSeq: uint64(id),
+		Time: y.at(id).UnixNano(), NextID: id + 1}}
+	if id > 1 {
+		h.Live = segment.SetOfRuns(segment.Run{Timeline: 1, First: 1, Count: uint64(id - 1)})
+	}
 	b := h.Append(nil)
 	begin, p := int64(len(b)), h.Place()
 	put := segment.Record{Kind: segment.Put, Key: fmt.Appendf(nil, "%08d", id), Value: []byte("value"), ValueSize: 5}
@@ -109,8 +112,8 @@ func (y *synthetic) log(id segment.ID) ([]byte, error) {
 		r.Flags |= segment.FlagCommit | segment.FlagVouch
 		b = p.AppendRecord(b, int64(len(b)), r)
 	}
-	r := segment.ReaderFor(h, bytes.NewReader(b), int64(len(b)))
-	r.HeaderSize = begin // its thousands of segments need not be parsed again
+	r := segment.ReaderFor(&h.Head, bytes.NewReader(b), int64(len(b)))
+	r.HeaderSize = begin
 	footer, _, err := r.Seal(r.Size)
 	return append(b, footer...), err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +63,7 @@ type check struct {
 
 	s    *Survey
 	st   *Standing // nil: the newest log does not tell
-	live []segment.Ref
+	live segment.Set
 	sums map[segment.Ref]*segment.Summary // what footers say, for those with findings
 
 	mu      sync.Mutex // guards what workers add to: rep, sums, sources; the calls of Progress
@@ -161,7 +160,7 @@ func (c *check) writer() (bool, error) {
 // stand is one attempt of settle.
 func (c *check) stand(live bool) error {
 	c.close()
-	c.sources, c.s, c.st, c.live = nil, nil, nil, nil
+	c.sources, c.s, c.st, c.live = nil, nil, nil, segment.Set{}
 	c.rep = &Report{Path: c.fs.Path("."), Writer: live, Asked: c.o.Level, Level: c.o.Level, Findings: []Finding{}, Notes: []Note{}}
 	so := StandOptions{Level: min(c.o.Level, Log), Live: live, Open: c.open}
 	s, err := Look(c.fs)
@@ -279,7 +278,4 @@ func (c *check) good(f *Finding) time.Time {
 }
 
 // outside reports whether a segment is none of the store's any more.
-func (c *check) outside(ref segment.Ref) bool {
-	_, in := slices.BinarySearchFunc(c.live, ref, segment.Ref.Compare)
-	return !in
-}
+func (c *check) outside(ref segment.Ref) bool { return !c.live.Has(ref) }

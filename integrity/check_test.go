@@ -242,7 +242,7 @@ func TestDamageOutsideTheSetIsSaidToBeThat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := segment.Header{Kind: segment.Output, UUID: h.UUID, Ref: segment.Ref{Timeline: h.Ref.Timeline, ID: 99}, FirstSeq: 1, Time: 1}
+	out := segment.Header{Head: segment.Head{Kind: segment.Output, UUID: h.UUID, Ref: segment.Ref{Timeline: h.Ref.Timeline, ID: 99}, FirstSeq: 1, Time: 1}}
 	b := out.Append(nil)
 	b = out.Place().AppendRecord(b, int64(len(b)), &segment.Record{Kind: segment.Put, Seq: 1, Key: []byte("k"), Value: []byte("value")})
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))

@@ -88,7 +88,7 @@ func sameError(e, err error) bool {
 
 // named returns the segment of the set with an id, or else the id alone.
 func (c *check) named(id segment.ID) segment.Ref {
-	for _, r := range c.live {
+	for r := range c.live.All() {
 		if r.ID == id {
 			return r
 		}
@@ -157,7 +157,7 @@ func (c *check) withoutNewest(why error) error {
 		c.rep.find(c.finding(DamagedHeader, why))
 		return nil
 	}
-	c.live = With(c.editedBy(newest), newest.Header.Ref)
+	c.live = c.editedBy(newest).With(newest.Header.Ref)
 	f := c.finding(DamagedLog, why)
 	if f.Segment == (segment.Ref{}) {
 		f.Segment = newest.Header.Ref
@@ -181,7 +181,7 @@ func (c *check) withoutNewest(why error) error {
 		c.problem(why)
 	}
 	var missing []segment.Ref
-	for _, ref := range c.live {
+	for ref := range c.live.All() {
 		if c.s.ByRef[ref] == nil {
 			missing = append(missing, ref)
 		}
@@ -190,10 +190,9 @@ func (c *check) withoutNewest(why error) error {
 	return nil
 }
 
-// editedBy returns the live set of a log's header after its edits, as far as its records
+// editedBy returns the live set of a log's header after its edits, as far as it
 // can be read.
-func (c *check) editedBy(e *Entry) []segment.Ref {
-	live := e.Header.Live
+func (c *check) editedBy(e *Entry) (live segment.Set) {
 	src, err := c.open(e)
 	if err != nil {
 		return live
@@ -202,6 +201,7 @@ func (c *check) editedBy(e *Entry) []segment.Ref {
 	if err != nil {
 		return live
 	}
+	live = r.Header.Live
 	for rec, err := range r.Records(segment.Span{}) {
 		if err != nil {
 			break
@@ -210,7 +210,7 @@ func (c *check) editedBy(e *Entry) []segment.Ref {
 			continue
 		}
 		if x, err := rec.ParseEdit(); err == nil {
-			live = edited(live, x)
+			live = x.Apply(live)
 		}
 	}
 	return live
@@ -251,7 +251,7 @@ func (c *check) damagedLog(e *Entry, first Finding) error {
 		return c.ctx.Err()
 	}
 	for _, x := range w.edits {
-		c.live = edited(c.live, x)
+		c.live = x.Apply(c.live)
 	}
 	n := 0
 	for _, f := range found.list {

@@ -3,7 +3,6 @@ package integrity
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -14,11 +13,11 @@ func (c *check) tell() {
 	c.leftovers()
 	st, r := c.st, c.rep
 	if st == nil {
-		r.Segments = len(c.live)
+		r.Segments = c.live.Len()
 		return
 	}
 	r.Timeline, r.Clean = st.Newest.Header.Ref.Timeline, st.Clean
-	r.LastSeq, r.Segments = st.V.NextSeq-1, len(st.Live)
+	r.LastSeq, r.Segments = st.V.NextSeq-1, st.Live.Len()
 	if st.V.Successor == (segment.Ref{}) { // else it is a part
 		r.Records = st.V.Records
 		r.Segments++
@@ -77,14 +76,14 @@ func (c *check) modes() {
 
 // leftovers notes the files that no open of the store needs.
 func (c *check) leftovers() {
-	var retired []segment.Ref
+	var retired segment.Set
 	if c.st != nil {
-		retired = c.st.RetiredRefs()
+		retired = c.st.Retired()
 	}
 	for _, e := range c.s.Files {
 		if ref := e.Header.Ref; c.outside(ref) && (c.st == nil || e != c.st.Newest) {
 			text := "a segment that is not of the store's set, and is left alone"
-			if _, ok := slices.BinarySearchFunc(retired, ref, segment.Ref.Compare); ok {
+			if retired.Has(ref) {
 				text = "a segment that has left the store's set; an open for writing removes it"
 			}
 			c.rep.note(c.fs.Path(e.Name), text)

@@ -53,7 +53,7 @@ type folderDonor struct {
 
 type donorFile struct {
 	name   string
-	header *segment.Header
+	header *segment.Head
 	sealed bool // by its name
 	size   int64
 }
@@ -146,7 +146,8 @@ func (d *folderDonor) add(name string, sealed bool) {
 	}
 	defer src.Close()
 	if r, err := segment.NewReader(src, size); err == nil {
-		d.files = append(d.files, donorFile{name, r.Header, sealed, size})
+		head := r.Header.Head
+		d.files = append(d.files, donorFile{name, &head, sealed, size})
 	}
 }
 

@@ -12,7 +12,7 @@ func (st *Standing) headless(ref segment.Ref) *Part {
 		if !e.Sealed || e.ID != ref.ID {
 			continue
 		}
-		h := &segment.Header{Kind: segment.Log, UUID: st.UUID, Ref: ref, FirstSeq: st.due()}
+		h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: ref, FirstSeq: st.due()}
 		whole := &Entry{Name: e.Name, ID: e.ID, Sealed: true, Size: e.Size, Mode: e.Mode, Header: h}
 		if p := st.openHeadless(whole); p != nil {
 			p.Err = InFile(st.FS.Path(e.Name), e.Err)

@@ -128,7 +128,7 @@ func newerFooter(name string) func(*sick) {
 
 // foreign is a sound segment of another store, or of another timeline of this one.
 func foreign(p *sick, uuid segment.UUID, r segment.Ref) []byte {
-	h := &segment.Header{Kind: segment.Log, UUID: uuid, Ref: r, FirstSeq: 1, Time: p.time, NextID: r.ID + 1}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: uuid, Ref: r, FirstSeq: 1, Time: p.time, NextID: r.ID + 1}}
 	b := h.Append(nil)
 	put := segment.Record{Kind: segment.Put, Flags: segment.FlagCommit, Key: []byte("stranger"), Seq: 1, Time: p.time + 1}
 	b = h.Place().AppendRecord(b, int64(len(b)), &put)

@@ -12,8 +12,8 @@ import (
 // logOf writes a log of n commits, each of a few objects, in writes of several
 // commits whose first record vouches for what was written before.
 func logOf(n int) (h *segment.Header, b []byte) {
-	h = &segment.Header{Kind: segment.Log, UUID: segment.UUID{1, 2, 3}, Ref: segment.Ref{Timeline: 7, ID: 4}, FirstSeq: 10, Time: 1,
-		NextID: 5, Live: []segment.Ref{{Timeline: 7, ID: 1}}}
+	h = &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: segment.UUID{1, 2, 3}, Ref: segment.Ref{Timeline: 7, ID: 4}, FirstSeq: 10, Time: 1,
+		NextID: 5}, Live: segment.SetOf(segment.Ref{Timeline: 7, ID: 1})}
 	b = h.Append(nil)
 	seq := h.FirstSeq
 	for i := range n {
@@ -160,7 +160,7 @@ func FuzzJudge(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := JudgeHeaderless(segment.ReaderFor(r.Header, bytes.NewReader(b), r.Size)); err != nil && !isDamage(err) {
+		if err := JudgeHeaderless(segment.ReaderFor(&r.Header.Head, bytes.NewReader(b), r.Size)); err != nil && !isDamage(err) {
 			t.Errorf("headerless: %v", err)
 		}
 		v, err := Judge(r, Level(level%3))

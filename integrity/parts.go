@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/varve-db/varve/internal/vfs"
@@ -37,16 +36,16 @@ type Part struct {
 
 // gather opens the segments that the newest log says the store is made of.
 func (st *Standing) gather() error {
-	st.Live = st.Newest.Header.Live
+	st.Live = st.R.Header.Live
 	for _, e := range st.V.Edits {
-		st.Live = edited(st.Live, e)
+		st.Live = e.Apply(st.Live)
 	}
 	complete := st.V.Successor != (segment.Ref{})
 	if complete {
-		st.Live = With(st.Live, st.Newest.Header.Ref)
+		st.Live = st.Live.With(st.Newest.Header.Ref)
 	}
 	var missing []string
-	for _, ref := range st.Live {
+	for ref := range st.Live.All() {
 		e := st.ByRef[ref]
 		if e == nil && st.tolerate {
 			if p := st.headless(ref); p != nil {
@@ -85,27 +84,6 @@ func shortList(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return strings.Join(names, ", ")
-}
-
-// With returns refs, which are in order of Ref.Compare, and r. It may be refs itself.
-func With(refs []segment.Ref, r segment.Ref) []segment.Ref {
-	i, there := slices.BinarySearchFunc(refs, r, segment.Ref.Compare)
-	if there {
-		return refs
-	}
-	return slices.Insert(slices.Clone(refs), i, r)
-}
-
-// edited returns the set after an edit.
-func edited(refs []segment.Ref, e segment.EditSet) []segment.Ref {
-	out := slices.DeleteFunc(slices.Clone(refs), func(r segment.Ref) bool {
-		_, gone := slices.BinarySearchFunc(e.Retire, r, segment.Ref.Compare)
-		return gone
-	})
-	for _, r := range e.Adopt {
-		out = With(out, r)
-	}
-	return out
 }
 
 // openFile opens a segment for reading.

@@ -140,7 +140,7 @@ type planner struct {
 	tried    map[string]bool       // what is in Left, by name or segment
 	healed   map[string]bool       // by name
 	blind    bool                  // what the store is made of is not known for certain
-	live     []segment.Ref         // what it is made of, the newest log included, once that is known
+	live     segment.Set           // what it is made of, the newest log included, once that is known
 }
 
 // errNoLog is for a folder of nothing but logs not begun.

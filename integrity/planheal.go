@@ -72,7 +72,7 @@ func (p *planner) clear(s *Step) error {
 	}
 	e := &Entry{Name: name}
 	e.read(p.view)
-	mine := e.Header != nil && e.Header.UUID == p.plan.UUID && (p.live == nil || slices.Contains(p.live, e.Header.Ref))
+	mine := e.Header != nil && e.Header.UUID == p.plan.UUID && (p.live.Len() == 0 || p.live.Has(e.Header.Ref))
 	if e.Err != nil && !isCorrupt(e.Err) || mine {
 		return fmt.Errorf("%s is in its place, and is not touched", name)
 	}
@@ -141,11 +141,15 @@ func (p *planner) examine(x *patient, like *segment.Reader) error {
 	src := &patchy{ctx: p.ctx, src: f}
 	h := x.e.Header
 	if h != nil && h.Ref == x.ref && h.UUID == p.plan.UUID {
-		x.header = h.Append(nil)
+		own, err := x.e.whole(f)
+		if err != nil {
+			return err
+		}
+		x.header = own.Append(nil)
 	} else if like != nil {
-		h = like.Header
+		h = &like.Header.Head
 	} else {
-		h = &segment.Header{Kind: segment.Log, UUID: p.plan.UUID, Ref: x.ref, FirstSeq: 1}
+		h = &segment.Head{Kind: segment.Log, UUID: p.plan.UUID, Ref: x.ref, FirstSeq: 1}
 	}
 	r := segment.ReaderFor(h, src, x.e.Size)
 	if x.header != nil {

@@ -223,7 +223,7 @@ func (p *planner) successor(s *stock, ref segment.Ref, v *Verdict) (bool, error)
 			break
 		}
 		defer src.Close()
-		h := &segment.Header{Kind: segment.Log, UUID: p.plan.UUID, Ref: ref, FirstSeq: v.NextSeq}
+		h := &segment.Head{Kind: segment.Log, UUID: p.plan.UUID, Ref: ref, FirstSeq: v.NextSeq}
 		if err := JudgeHeaderless(segment.ReaderFor(h, src, e.Size)); err != nil {
 			g := p.finding(err)
 			g.Kind, g.File = DamagedHeader, e.Name
@@ -256,17 +256,20 @@ func (p *planner) replacing(ref segment.Ref) (segment.Ref, bool) {
 // set looks at the segments of which the newest log l says that they make up the
 // store; v is nil if not all of l could be read.
 func (p *planner) set(s *stock, l *Entry, v *Verdict) (bool, error) {
-	live := l.Header.Live
+	live, err := p.liveOf(l)
+	if err != nil {
+		return false, err
+	}
 	if v != nil {
 		for _, e := range v.Edits {
-			live = edited(live, e)
+			live = e.Apply(live)
 		}
 	}
 	if v != nil && !p.blind {
-		p.live = With(live, l.Header.Ref)
+		p.live = live.With(l.Header.Ref)
 	}
 	again := false
-	for _, ref := range live {
+	for ref := range live.All() {
 		healed, err := p.member(s, l, ref)
 		if err != nil {
 			return false, err
@@ -274,6 +277,20 @@ func (p *planner) set(s *stock, l *Entry, v *Verdict) (bool, error) {
 		again = again || healed
 	}
 	return again || p.useless(s, l, live), p.ctx.Err()
+}
+
+// liveOf reads the live set in the header of a log.
+func (p *planner) liveOf(l *Entry) (segment.Set, error) {
+	src, err := p.view.Open(l.Name)
+	if err != nil {
+		return segment.Set{}, err
+	}
+	defer src.Close()
+	h, err := l.whole(src)
+	if err != nil {
+		return segment.Set{}, InFile(p.view.Path(l.Name), err)
+	}
+	return h.Live, nil
 }
 
 // member looks at one segment of the set.
@@ -320,13 +337,18 @@ func (p *planner) missing(s *stock, l *Entry, ref segment.Ref) bool {
 
 // useless sets aside files without a header that are of no segment of the store:
 // it does not open as long as they are there.
-func (p *planner) useless(s *stock, l *Entry, live []segment.Ref) (again bool) {
-	if p.blind || len(p.plan.Left) > 0 {
+func (p *planner) useless(s *stock, l *Entry, live segment.Set) (again bool) {
+	if p.blind || len(p.plan.Left) > 0 || len(s.bare) == 0 {
 		return false // one of them may be what is looked for
 	}
+	lacking := map[segment.ID]bool{}
+	for r := range live.All() {
+		if s.of(r) == nil {
+			lacking[r.ID] = true
+		}
+	}
 	for _, e := range s.bare {
-		inSet := slices.ContainsFunc(live, func(r segment.Ref) bool { return r.ID == e.ID && s.of(r) == nil })
-		if e.ID >= l.Header.Ref.ID || inSet || e.ID == l.Header.Replaced.ID && !e.Sealed {
+		if e.ID >= l.Header.Ref.ID || lacking[e.ID] || e.ID == l.Header.Replaced.ID && !e.Sealed {
 			continue
 		}
 		p.step(Step{Action: SetAside, File: e.Name, Reason: fmt.Sprintf("no sound header, and no segment of the store is missing: %v", e.Err)})

@@ -17,7 +17,7 @@ const outputName, logFileName = "00000000000000000007.seg", "0000000000000000000
 func compacted(t testing.TB) *crashfs.FS {
 	t.Helper()
 	uuid := segment.UUID{4, 2}
-	h := &segment.Header{Kind: segment.Output, UUID: uuid, Ref: segment.Ref{Timeline: 3, ID: 7}, FirstSeq: 1, Time: 5}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Output, UUID: uuid, Ref: segment.Ref{Timeline: 3, ID: 7}, FirstSeq: 1, Time: 5}}
 	out := h.Append(nil)
 	for i := range 15 {
 		r := segment.Record{Kind: segment.Put, Key: fmt.Appendf(nil, "key %02d", i), Value: fmt.Appendf(nil, "%0100d", i), Seq: uint64(20 - i)}
@@ -34,7 +34,7 @@ func compacted(t testing.TB) *crashfs.FS {
 	fsys := crashfs.New()
 	fsys.SetBytes(outputName, append(out, footer...))
 	chmodFS(t, fsys, outputName, 0o400)
-	l := &segment.Header{Kind: segment.Log, UUID: uuid, Ref: segment.Ref{Timeline: 3, ID: 8}, FirstSeq: 21, Time: 6, NextID: 9, Live: []segment.Ref{h.Ref}}
+	l := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: uuid, Ref: segment.Ref{Timeline: 3, ID: 8}, FirstSeq: 21, Time: 6, NextID: 9}, Live: segment.SetOf(h.Ref)}
 	b := l.Append(nil)
 	for i := range 2 {
 		r := segment.Record{Kind: segment.Put, Key: fmt.Appendf(nil, "key %02d", i), Value: []byte("newer"), Seq: 21 + uint64(i), Time: 7 + int64(i),

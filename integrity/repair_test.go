@@ -283,7 +283,7 @@ func newer(b []byte) []byte {
 
 // stranger is a segment of another store.
 func strangerLog() []byte {
-	h := &segment.Header{Kind: segment.Log, UUID: segment.UUID{9, 9}, Ref: segment.Ref{Timeline: 5, ID: 2}, FirstSeq: 1, Time: 1, NextID: 3}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: segment.UUID{9, 9}, Ref: segment.Ref{Timeline: 5, ID: 2}, FirstSeq: 1, Time: 1, NextID: 3}}
 	b := h.Append(nil)
 	r := segment.Record{Kind: segment.Put, Key: []byte("foreign"), Value: []byte("x"), Flags: segment.FlagCommit | segment.FlagVouch, Seq: 1, Time: 2}
 	return h.Place().AppendRecord(b, int64(len(b)), &r)

@@ -162,14 +162,17 @@ func (w *salvage) all() error {
 	if l == nil {
 		return w.everything("no log has a sound header")
 	}
-	live, next, err := w.setOf(l)
+	h, live, next, err := w.setOf(l)
 	if err != nil {
 		return err
 	}
-	if o := w.stranger(l, live); o != nil {
+	if h == nil {
+		return w.everything(fmt.Sprintf("the set of segments in %s cannot be read any more", l.Name))
+	}
+	if o := w.stranger(h, live); o != nil {
 		return w.everything(fmt.Sprintf("%s does not know of %s, one of them does not belong here", l.Name, o.Name))
 	}
-	for _, ref := range live {
+	for ref := range live.All() {
 		if ref == l.Header.Ref {
 			continue
 		}
@@ -202,43 +205,45 @@ func (w *salvage) everything(why string) error {
 
 // stranger returns a log that whoever began the newest log did not know of, as
 // Standing.unaccounted does; nil is as it should be.
-func (w *salvage) stranger(l *Entry, live []segment.Ref) *Entry {
-	h := l.Header
-	known := append(slices.Concat(h.Live, h.Retired, live), h.Ref, h.Replaced)
-	last := segment.ID(0)
-	for _, r := range slices.Concat(h.Live, h.Retired) {
-		last = max(last, r.ID)
-	}
+func (w *salvage) stranger(h *segment.Header, live segment.Set) *Entry {
+	known := h.Live.Union(h.Retired)
+	last := known.MaxID()
+	known = known.Union(live).With(h.Ref, h.Replaced)
 	for _, e := range w.ours {
-		if e.Header.Kind == segment.Log && e.Header.Ref.ID > last && !slices.Contains(known, e.Header.Ref) {
+		if e.Header.Kind == segment.Log && e.Header.Ref.ID > last && !known.Has(e.Header.Ref) {
 			return e
 		}
 	}
 	return nil
 }
 
-// setOf returns the segments that the newest log says the store is made of, and the log
-// that follows it.
-func (w *salvage) setOf(l *Entry) (live []segment.Ref, next segment.Ref, err error) {
-	live = l.Header.Live
-	h, err := w.open(l, l.Header)
+// setOf returns the header of the newest log, the segments that the log says the store
+// is made of, and the log that follows it. The header is nil if it cannot be read again.
+func (w *salvage) setOf(l *Entry) (hdr *segment.Header, live segment.Set, next segment.Ref, err error) {
+	f, err := w.open(l, l.Header)
 	if err != nil {
-		w.note(l.Name, "changes of the set of segments cannot be read: %v", err)
-		return live, next, w.ctx.Err()
+		w.note(l.Name, "the set of segments cannot be read: %v", err)
+		return nil, live, next, w.ctx.Err()
 	}
-	defer h.Close()
-	walk := &goOn{r: h.r, src: h.src, to: h.end, depth: segment.CheckValues, rec: func(rec *segment.Record) error {
+	defer f.Close()
+	if hdr, err = l.whole(f); err != nil {
+		w.note(l.Name, "the set of segments cannot be read: %v", err)
+		return nil, live, next, w.ctx.Err()
+	}
+	live = hdr.Live
+	walk := &goOn{r: f.r, src: f.src, to: f.end, depth: segment.CheckValues, rec: func(rec *segment.Record) error {
 		switch rec.Kind {
 		case segment.Edit:
 			if e, err := rec.ParseEdit(); err == nil {
-				live = edited(live, e)
+				live = e.Apply(live)
 			}
 		case segment.End:
 			next = rec.Successor()
 		}
 		return w.ctx.Err()
 	}}
-	return live, next, walk.run()
+	err = walk.run()
+	return hdr, live, next, err
 }
 
 // member looks through a segment of the set.

@@ -20,7 +20,7 @@ type haul struct {
 }
 
 // open opens a file of which the header is known, from itself or otherwise.
-func (w *salvage) open(e *Entry, hdr *segment.Header) (*haul, error) {
+func (w *salvage) open(e *Entry, hdr *segment.Head) (*haul, error) {
 	f, err := w.fs.Open(e.Name)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (w *salvage) open(e *Entry, hdr *segment.Header) (*haul, error) {
 	}
 	h := &haul{Source: f, src: &patchy{ctx: w.ctx, src: f}, end: e.Size}
 	h.r = segment.ReaderFor(hdr, h.src, e.Size)
-	h.r.HeaderSize = min(e.Size, int64(len(hdr.Append(nil))))
+	h.r.HeaderSize = min(e.Size, max(e.HeaderSize, segment.MinHeader))
 	if h.footer, err = h.r.OpenFooter(); err == nil {
 		h.end = h.footer.RecordsEnd
 	} else {
@@ -41,7 +41,7 @@ func (w *salvage) open(e *Entry, hdr *segment.Header) (*haul, error) {
 
 // file looks through one file. The newest log counts up to its last whole batch, or as far as it
 // says that it was on the disk.
-func (w *salvage) file(e *Entry, hdr *segment.Header, newest bool) error {
+func (w *salvage) file(e *Entry, hdr *segment.Head, newest bool) error {
 	h, err := w.open(e, hdr)
 	if vfs.IsTooManyFiles(err) { // which is no damage
 		return vfs.TooManyFiles(err)
@@ -113,7 +113,7 @@ func (w *salvage) headerless(e *Entry, ref segment.Ref, newest bool) error {
 	if e.Size == 0 {
 		e.Size, _ = f.Size()
 	}
-	hdr := &segment.Header{Kind: segment.Log, UUID: w.out.UUID, Ref: ref, FirstSeq: w.due}
+	hdr := &segment.Head{Kind: segment.Log, UUID: w.out.UUID, Ref: ref, FirstSeq: w.due}
 	known := ref == w.follow || ref.ID == 1 // the first of the store
 	sum, err := segment.ReaderFor(hdr, &patchy{ctx: w.ctx, src: f}, e.Size).Trailer()
 	f.Close()
@@ -133,7 +133,7 @@ func (w *salvage) headerless(e *Entry, ref segment.Ref, newest bool) error {
 		return err
 	}
 	if len(w.losses) == before { // nothing but the header
-		w.losses = append(w.losses, Loss{Kind: LostControl, Segment: ref, File: e.Name, Bytes: min(e.Size, int64(len(hdr.Append(nil)))), Reason: "the header of the log"})
+		w.losses = append(w.losses, Loss{Kind: LostControl, Segment: ref, File: e.Name, Bytes: min(e.Size, segment.MinHeader), Reason: "the header of the log"})
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (p *sick) begin(id segment.ID) ([]byte, segment.Place) {
 		next = 6 // 5 is the output's
 	}
 	p.time++
-	h := &segment.Header{Kind: segment.Log, UUID: p.uuid, Ref: ref(id), FirstSeq: p.seq, Time: p.time, NextID: next, Live: live}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: p.uuid, Ref: ref(id), FirstSeq: p.seq, Time: p.time, NextID: next}, Live: segment.SetOf(live...)}
 	return h.Append(nil), h.Place()
 }
 
@@ -163,7 +163,7 @@ func (p *sick) edit(b []byte, place segment.Place) []byte {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	h := &segment.Header{Kind: segment.Output, UUID: p.uuid, Ref: ref(5), FirstSeq: f.FirstSeq, Time: p.time}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Output, UUID: p.uuid, Ref: ref(5), FirstSeq: f.FirstSeq, Time: p.time}}
 	out := h.Append(nil)
 	for c := f.Cursor(); c.Next(); {
 		rec, err := r.RecordAt(c.Entry.Offset, f.RecordsEnd)

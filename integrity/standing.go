@@ -15,14 +15,14 @@ type Standing struct {
 	*Survey
 	Newest *Entry
 	Src    Source          // of the newest log
-	R      *segment.Reader // of its records
+	R      *segment.Reader // of its records; it has the header with its sets
 	V      *Verdict
-	Parts  []*Part       // the segments that have a table, or can have one
-	Live   []segment.Ref // the set: the parts, and what is missing
-	Next   *Entry        // the named successor, if it is there without a sound header
-	Lost   bool          // the named successor is not there
-	Clean  bool          // closed in order, and this very file
-	Why    string        // why the newest log cannot be continued
+	Parts  []*Part     // the segments that have a table, or can have one
+	Live   segment.Set // the set: the parts, and what is missing
+	Next   *Entry      // the named successor, if it is there without a sound header
+	Lost   bool        // the named successor is not there
+	Clean  bool        // closed in order, and this very file
+	Why    string      // why the newest log cannot be continued
 
 	// Missing is what is not there of the set, if that is tolerated; see also
 	// Survey.Problems and Part.Err.
@@ -148,34 +148,31 @@ func (st *Standing) judge(level Level) error {
 // and is not the one that it replaced: whoever began the newest log did
 // not know of it.
 func (st *Standing) unaccounted() *Entry {
-	h := st.Newest.Header
-	known := slices.Concat(h.Live, st.RetiredRefs())
+	h := st.R.Header
+	known := h.Live.Union(st.Retired())
 	for _, e := range st.V.Edits {
-		known = append(known, e.Adopt...)
+		known = known.With(e.Adopt...)
 	}
-	last := segment.ID(0)
-	for _, r := range known {
-		last = max(last, r.ID)
-	}
-	known = append(known, h.Ref, h.Replaced)
+	last := known.MaxID()
 	for _, e := range slices.Backward(st.Files) {
-		if e.Header.Kind == segment.Log && e.Header.Ref.ID > last && !slices.Contains(known, e.Header.Ref) {
+		if e.Header.Ref.ID <= last {
+			return nil // so is all before it
+		}
+		if e.Header.Kind == segment.Log && e.Header.Ref != h.Ref && e.Header.Ref != h.Replaced {
 			return e
 		}
 	}
 	return nil
 }
 
-// RetiredRefs returns what the newest log says has left the set, and may be on the
+// Retired returns what the newest log says has left the set, and may be on the
 // disk still.
-func (st *Standing) RetiredRefs() []segment.Ref {
-	refs := st.Newest.Header.Retired
+func (st *Standing) Retired() segment.Set {
+	s := st.R.Header.Retired
 	for _, e := range st.V.Edits {
-		for _, r := range e.Retire {
-			refs = With(refs, r)
-		}
+		s = s.With(e.Retire...)
 	}
-	return refs
+	return s
 }
 
 // judgeClose finds out whether the newest log can be continued.
@@ -259,6 +256,6 @@ func (st *Standing) judgeNext(e *Entry) error {
 		return err
 	}
 	defer f.Close()
-	h := &segment.Header{Kind: segment.Log, UUID: st.UUID, Ref: st.V.Successor, FirstSeq: st.V.NextSeq}
+	h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: st.V.Successor, FirstSeq: st.V.NextSeq}
 	return InFile(st.FS.Path(e.Name), JudgeHeaderless(segment.ReaderFor(h, f, e.Size)))
 }

@@ -3,6 +3,7 @@ package integrity
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -21,8 +22,24 @@ type Entry struct {
 	Sealed bool       // by the name
 	Size   int64
 	Mode   fs.FileMode
-	Header *segment.Header // nil: none that is sound
-	Err    error           // why
+	Err    error // why there is no header that is sound
+
+	// Header is nil where none is sound. The sets of a log's header are not kept: those
+	// of all logs of a store would take more than all else. Who needs one reads it again.
+	Header     *segment.Head
+	HeaderSize int64
+}
+
+// whole reads the header of an entry again, with its sets, from the entry's file.
+func (e *Entry) whole(src io.ReaderAt) (*segment.Header, error) {
+	r, err := segment.NewReader(src, e.Size)
+	if err != nil {
+		return nil, err
+	}
+	if r.Header.Head != *e.Header {
+		return nil, fmt.Errorf("the header is that of %v; it was that of %v a moment ago", r.Header.Ref, e.Header.Ref)
+	}
+	return r.Header, nil
 }
 
 // Survey is what a store's folder holds.
@@ -221,7 +238,8 @@ func (e *Entry) read(fsys vfs.FS) {
 		e.Err = err
 		return
 	}
-	e.Header = r.Header
+	head := r.Header.Head // and not its sets
+	e.Header, e.HeaderSize = &head, r.HeaderSize
 	if info, err := fsys.Stat(e.Name); err == nil {
 		e.Mode = info.Mode()
 	}

@@ -22,8 +22,8 @@ const testTime = 1_767_323_045_000_000_000
 
 // logHeader is that of the logs of these tests.
 func logHeader() *segment.Header {
-	return &segment.Header{Kind: segment.Log, UUID: segment.UUID{9, 9}, Ref: segment.Ref{Timeline: 7, ID: 3}, FirstSeq: 100, Time: testTime,
-		NextID: 5, Live: []segment.Ref{{Timeline: 7, ID: 1}, {Timeline: 7, ID: 2}}}
+	return &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: segment.UUID{9, 9}, Ref: segment.Ref{Timeline: 7, ID: 3}, FirstSeq: 100, Time: testTime,
+		NextID: 5}, Live: segment.SetOf(segment.Ref{Timeline: 7, ID: 1}, segment.Ref{Timeline: 7, ID: 2})}
 }
 
 // layRecords writes a header and records, with their times and vouches filled in.
@@ -92,7 +92,7 @@ func fill(t testing.TB, n, size int) []byte {
 
 // output is a compaction's.
 func output(t testing.TB) []byte {
-	h := &segment.Header{Kind: segment.Output, UUID: segment.UUID{9, 9}, Ref: segment.Ref{Timeline: 7, ID: 9}, FirstSeq: 10, Time: testTime}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Output, UUID: segment.UUID{9, 9}, Ref: segment.Ref{Timeline: 7, ID: 9}, FirstSeq: 10, Time: testTime}}
 	return seal(t, layRecords(h,
 		segment.Record{Kind: segment.Put, Seq: 50, Key: []byte("a"), Value: []byte("newer")},
 		segment.Record{Kind: segment.Put, Seq: 20, Key: []byte("a"), Value: []byte("older")},

@@ -48,7 +48,7 @@ func TestSealTakesNoMemoryForWhatDoesNotFollow(t *testing.T) {
 		recs = append(recs, Record{Kind: Put, Flags: FlagCommit, Seq: uint64(i) + 1, Key: []byte{byte(i)}})
 	}
 	recs = append(recs, Record{Kind: Put, Flags: FlagCommit, Seq: 101, Key: []byte("large"), Value: make([]byte, 32<<20)}, endRecord(102, Ref{5, 2}))
-	b := layOut(&Header{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: 1}, recs...)
+	b := layOut(&Header{Head: Head{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: 1}}, recs...)
 	r, err := NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)

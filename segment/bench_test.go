@@ -9,7 +9,7 @@ import (
 
 // testLog lays out n records of random keys as a log.
 func testLog(n int, key func(i int) []byte, value []byte) []byte {
-	h := &Header{Kind: Log, UUID: UUID{7}, Ref: Ref{9, 1}, FirstSeq: 1, Time: 1, NextID: 2}
+	h := &Header{Head: Head{Kind: Log, UUID: UUID{7}, Ref: Ref{9, 1}, FirstSeq: 1, Time: 1, NextID: 2}}
 	b := h.Append(make([]byte, 0, n*(len(value)+80)))
 	p := h.Place()
 	for i := range n {
@@ -136,7 +136,7 @@ func BenchmarkFind(b *testing.B) {
 		b.Run(kind.String(), func(b *testing.B) {
 			h := testHeader()
 			h.Kind = kind
-			r := ReaderFor(h, bytes.NewReader(data), int64(len(data)))
+			r := ReaderFor(&h.Head, bytes.NewReader(data), int64(len(data)))
 			b.SetBytes(r.Size)
 			for b.Loop() {
 				if _, _, ok, err := r.Find(300, r.Size, 1001); ok || err != nil {

@@ -195,8 +195,8 @@ func mustReencode(t testing.TB, f *Footer, change func(*Entry)) []byte {
 }
 
 func TestSealRefusesWhatIsNotFinished(t *testing.T) {
-	log := &Header{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: 1}
-	out := &Header{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: 1}
+	log := &Header{Head: Head{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: 1}}
+	out := &Header{Head: Head{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: 1}}
 	put := func(seq uint64, key string, f Flags) Record {
 		return Record{Kind: Put, Flags: f, Seq: seq, Key: []byte(key)}
 	}

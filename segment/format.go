@@ -81,6 +81,9 @@ const (
 	// 400,000 runs.
 	MaxHeader = 8 << 20
 
+	// MinHeader is the least a header takes: one without a set.
+	MinHeader = headerFixed + crcSize
+
 	// MinRecord is the least a record takes.
 	MinRecord = recordFixed + 1
 

@@ -81,7 +81,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
 		h := testHeader()
 		if Kind(kind) == Output {
-			h = &Header{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 9}, FirstSeq: 10}
+			h = &Header{Head: Head{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 9}, FirstSeq: 10}}
 		}
 		file := append(h.Append(nil), b...)
 		r, err := NewReader(bytes.NewReader(file), int64(len(file)))

@@ -55,7 +55,7 @@ func endRecord(seq uint64, next Ref) Record {
 
 // goldenSmall is the segment that docs/format.md prints.
 func goldenSmall(t testing.TB) []byte {
-	h := &Header{Kind: Log, UUID: goldenUUID, Ref: Ref{0xa1b2c3d4e5f60718, 1}, FirstSeq: 1, Time: goldenTime, NextID: 2}
+	h := &Header{Head: Head{Kind: Log, UUID: goldenUUID, Ref: Ref{0xa1b2c3d4e5f60718, 1}, FirstSeq: 1, Time: goldenTime, NextID: 2}}
 	return testSeal(t, layOut(h,
 		Record{Kind: Put, Flags: FlagVouch | FlagCommit, Seq: 1, Key: []byte("greeting"), Value: []byte("hello")},
 		Record{Kind: Put, Seq: 2, Key: []byte("greedy"), Value: []byte("first of a batch")},
@@ -96,14 +96,14 @@ func goldenTorn(testing.TB) []byte {
 func goldenClosed(testing.TB) []byte {
 	shut := Record{Seq: 2}
 	shut.SetClose(123456, goldenTime)
-	h := &Header{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: goldenTime, NextID: 2}
+	h := &Header{Head: Head{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: goldenTime, NextID: 2}}
 	return layOut(h,
 		Record{Kind: Put, Flags: FlagVouch | FlagCommit, Seq: 1, Key: []byte("k"), Value: []byte("v")}, shut, shut)
 }
 
 // goldenOutput is a compaction's: in key order, numbers far apart, no commits.
 func goldenOutput(t testing.TB) []byte {
-	h := &Header{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 9}, FirstSeq: 10, Time: goldenTime}
+	h := &Header{Head: Head{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 9}, FirstSeq: 10, Time: goldenTime}}
 	return testSeal(t, layOut(h,
 		Record{Kind: Put, Seq: 10 + 1<<33, Key: []byte("apple"), Value: []byte("wide")},
 		Record{Kind: Put, Flags: FlagMsgpack, Seq: 10, Key: []byte("apple"), Value: []byte{0xc3}},
@@ -114,7 +114,7 @@ func goldenOutput(t testing.TB) []byte {
 
 // goldenEmpty is an output of nothing: a table without blocks.
 func goldenEmpty(t testing.TB) []byte {
-	return testSeal(t, layOut(&Header{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 9}, FirstSeq: 10, Time: goldenTime}))
+	return testSeal(t, layOut(&Header{Head: Head{Kind: Output, UUID: goldenUUID, Ref: Ref{5, 9}, FirstSeq: 10, Time: goldenTime}}))
 }
 
 // goldenBlocks has a table of several blocks: one key whose versions go over
@@ -137,7 +137,7 @@ func goldenBlocks(t testing.TB) []byte {
 	}
 	put("a", 0)
 	recs = append(recs, endRecord(uint64(len(recs))+1, Ref{5, 2}))
-	h := &Header{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: goldenTime, NextID: 2}
+	h := &Header{Head: Head{Kind: Log, UUID: goldenUUID, Ref: Ref{5, 1}, FirstSeq: 1, Time: goldenTime, NextID: 2}}
 	return testSeal(t, layOut(h, recs...))
 }
 

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
@@ -80,8 +79,9 @@ func (k Kind) String() string {
 	return "invalid"
 }
 
-// Header is the first part of a segment.
-type Header struct {
+// Head is what stands in a header before its sets: all of it that does not grow with
+// the store.
+type Head struct {
 	Kind     Kind
 	UUID     UUID
 	Ref      Ref
@@ -95,57 +95,48 @@ type Header struct {
 	Parent    Ref
 	ParentSeq uint64
 	Replaced  Ref
-	NextID    ID    // no segment of the store has this id or a greater one, this log's successor apart
-	Live      []Ref // the segments of the store at this moment, without this one, in order of Ref.Compare
-	Retired   []Ref // segments no longer of the store whose files may still be there, likewise
+	NextID    ID // no segment of the store has this id or a greater one, this log's successor apart
 }
 
-// run is how a list of Refs is written: consecutive ids of one timeline.
-type run struct {
-	timeline Timeline
-	first    ID
-	count    uint32
-}
+// Header is the first part of a segment. Whoever keeps the headers of many segments
+// keeps their Head: the sets of all logs together grow with the square of the segments
+// where each crash began a timeline.
+type Header struct {
+	Head
 
-func runs(refs []Ref) []run {
-	var out []run
-	for _, r := range refs {
-		if n := len(out); n > 0 {
-			last := &out[n-1]
-			if last.timeline == r.Timeline && last.first+ID(last.count) == r.ID && last.count < 1<<32-1 {
-				last.count++
-				continue
-			}
-		}
-		out = append(out, run{r.Timeline, r.ID, 1})
-	}
-	return out
+	// Of a log only.
+	Live    Set // the segments of the store at this moment, without this one
+	Retired Set // segments no longer of the store whose files may still be there
 }
 
 // Check returns an error if no reader would accept the header.
 func (h *Header) Check() error {
-	switch {
-	case h.Kind != Log && h.Kind != Output || h.Ref.ID == 0 || h.Ref.Timeline == 0 || h.FirstSeq == 0:
+	if err := h.check(); err != nil {
+		return err
+	}
+	if !h.Live.valid() || !h.Retired.valid() {
+		return fmt.Errorf("header of %v: a set that cannot be", h.Ref)
+	}
+	if live, retired := h.Live.Len(), h.Retired.Len(); live > maxRefs || retired > maxRefs || h.size() > MaxHeader {
+		return fmt.Errorf("header of %v: %d and %d segments: %w", h.Ref, live, retired, ErrTooLarge)
+	}
+	return nil
+}
+
+func (h *Head) check() error {
+	if h.Kind != Log && h.Kind != Output || h.Ref.ID == 0 || h.Ref.Timeline == 0 || h.FirstSeq == 0 {
 		return fmt.Errorf("header of %v %v from sequence number %d: a field out of range", h.Kind, h.Ref, h.FirstSeq)
-	case !isSet(h.Live) || !isSet(h.Retired):
-		return fmt.Errorf("header of %v: a set out of order", h.Ref)
-	case len(h.Live) > maxRefs || len(h.Retired) > maxRefs || h.size() > MaxHeader:
-		return fmt.Errorf("header of %v: %d and %d segments: %w", h.Ref, len(h.Live), len(h.Retired), ErrTooLarge)
 	}
 	return nil
 }
 
 func (h *Header) size() int {
-	return headerFixed + runSize*(len(runs(h.Live))+len(runs(h.Retired))) + crcSize
+	return headerFixed + runSize*(len(h.Live.ordered())+len(h.Retired.ordered())) + crcSize
 }
 
-// Append appends the header's bytes to dst. It panics if Live or Retired are
-// out of order, which is a bug of the caller; Check finds that and more.
+// Append appends the header's bytes to dst.
 func (h *Header) Append(dst []byte) []byte {
-	live, retired := runs(h.Live), runs(h.Retired)
-	if !isSet(h.Live) || !isSet(h.Retired) {
-		panic("segment: header with an unsorted set")
-	}
+	live, retired := h.Live.ordered(), h.Retired.ordered()
 	start := len(dst)
 	n := headerFixed + runSize*(len(live)+len(retired)) + crcSize
 	dst = append(dst, headerMagic...)
@@ -162,11 +153,8 @@ func (h *Header) Append(dst []byte) []byte {
 	dst = le.AppendUint64(dst, uint64(h.NextID))
 	dst = le.AppendUint32(dst, uint32(len(live)))
 	dst = le.AppendUint32(dst, uint32(len(retired)))
-	for _, r := range append(live, retired...) {
-		dst = le.AppendUint64(dst, uint64(r.timeline))
-		dst = le.AppendUint64(dst, uint64(r.first))
-		dst = le.AppendUint32(dst, r.count)
-	}
+	dst = appendSet(dst, live)
+	dst = appendSet(dst, retired)
 	return le.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
@@ -179,7 +167,7 @@ func parseRef(b []byte) Ref {
 	return Ref{Timeline(le.Uint64(b)), ID(le.Uint64(b[8:]))}
 }
 
-// isSet reports whether refs are in order, none of them zero or there twice.
+// isSet reports whether the refs of an edit are in order, none of them zero or there twice.
 func isSet(refs []Ref) bool {
 	for i, r := range refs {
 		if r.ID == 0 || r.Timeline == 0 || i > 0 && refs[i-1].Compare(r) >= 0 {
@@ -233,8 +221,8 @@ func ours(b []byte) bool {
 }
 
 // parseFixed reads the fields before the sets.
-func parseFixed(b []byte) *Header {
-	return &Header{
+func parseFixed(b []byte) Head {
+	return Head{
 		Kind: Kind(b[10]), UUID: UUID(b[16:32]), Ref: parseRef(b[32:]),
 		FirstSeq: le.Uint64(b[48:]), Time: int64(le.Uint64(b[56:])),
 		Parent: parseRef(b[64:]), ParentSeq: le.Uint64(b[80:]), Replaced: parseRef(b[88:]),
@@ -262,56 +250,20 @@ func ParseHeader(b []byte) (*Header, int, error) {
 	if !intact {
 		return nil, 0, corrupt(0, "header checksum")
 	}
-	h := parseFixed(b)
+	h := &Header{Head: parseFixed(b)}
 	live, retired := int(le.Uint32(b[112:])), int(le.Uint32(b[116:]))
 	if b[11] != 0 || (live+retired)*runSize != n-headerFixed-crcSize {
 		return nil, 0, corrupt(11, "header fields disagree")
 	}
+	if err := h.check(); err != nil {
+		return nil, 0, corrupt(0, "%v", err)
+	}
 	rest := b[headerFixed:]
-	if h.Live, err = parseRuns(rest[:live*runSize]); err == nil {
-		h.Retired, err = parseRuns(rest[live*runSize : (live+retired)*runSize])
+	if h.Live, err = parseSet(rest[:live*runSize]); err == nil {
+		h.Retired, err = parseSet(rest[live*runSize : (live+retired)*runSize])
 	}
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := h.check(b); err != nil {
-		return nil, 0, err
-	}
 	return h, n, nil
-}
-
-// check refuses what no writer writes, and what Append would write otherwise.
-func (h *Header) check(b []byte) error {
-	if err := h.Check(); err != nil {
-		return corrupt(0, "%v", err)
-	}
-	if !bytes.Equal(h.Append(nil), b) {
-		return corrupt(headerFixed, "header is not canonical")
-	}
-	return nil
-}
-
-// maxRefs bounds what a list of runs may stand for, so that one run cannot make
-// a reader allocate without end: four million segments, 256 TiB of the default cap.
-const maxRefs = 1 << 22
-
-func parseRuns(b []byte) ([]Ref, error) {
-	total := 0
-	for i := 0; i < len(b); i += runSize {
-		first, count := le.Uint64(b[i+8:]), le.Uint32(b[i+16:])
-		if total += int(count); count == 0 || total > maxRefs || first+uint64(count) < first {
-			return nil, corrupt(headerFixed, "a run of %d segments", count)
-		}
-	}
-	if total == 0 {
-		return nil, nil
-	}
-	refs := make([]Ref, 0, total)
-	for ; len(b) > 0; b = b[runSize:] {
-		first := parseRef(b)
-		for i := range ID(le.Uint32(b[16:])) {
-			refs = append(refs, Ref{first.Timeline, first.ID + i})
-		}
-	}
-	return refs, nil
 }

@@ -108,24 +108,11 @@ func refString(r Ref) string {
 	return r.String()
 }
 
-// runStrings writes a set as its runs.
-func runStrings(refs []Ref) []string {
-	var out []string
-	for _, r := range runs(refs) {
-		s := Ref{r.timeline, r.first}.String()
-		if r.count > 1 {
-			s += "–" + (r.first + ID(r.count-1)).String()
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
 func headerItem(h *Header) *HeaderItem {
 	return &HeaderItem{
 		Version: Version, Kind: h.Kind.String(), UUID: h.UUID, Timeline: h.Ref.Timeline, ID: h.Ref.ID,
 		FirstSeq: h.FirstSeq, Time: when(h.Time), Parent: refString(h.Parent), ParentSeq: h.ParentSeq,
-		Replaced: refString(h.Replaced), NextID: h.NextID, Live: runStrings(h.Live), Retired: runStrings(h.Retired),
+		Replaced: refString(h.Replaced), NextID: h.NextID, Live: h.Live.strings(), Retired: h.Retired.strings(),
 	}
 }
 
@@ -165,7 +152,7 @@ func recordItem(r *Record, valueOK bool) *RecordItem {
 	switch r.Kind {
 	case Edit:
 		e, _ := r.ParseEdit()
-		x.Retire, x.Adopt = runStrings(e.Retire), runStrings(e.Adopt)
+		x.Retire, x.Adopt = SetOf(e.Retire...).strings(), SetOf(e.Adopt...).strings()
 	case End:
 		x.Successor = refString(r.Successor())
 	case Close:

@@ -17,7 +17,7 @@ func TestTableIsWhatAMapSays(t *testing.T) {
 
 func testTable(t *testing.T, rnd *rand.Rand, seed uint64) {
 	keys := modelKeys(rnd)
-	h := &Header{Kind: Log, UUID: UUID{1}, Ref: Ref{2, 3}, FirstSeq: 1 + rnd.Uint64N(1000), Time: 1}
+	h := &Header{Head: Head{Kind: Log, UUID: UUID{1}, Ref: Ref{2, 3}, FirstSeq: 1 + rnd.Uint64N(1000), Time: 1}}
 	var recs []Record
 	for i := range 1 + rnd.IntN(1200) {
 		r := Record{Kind: Put, Flags: FlagCommit, Seq: h.FirstSeq + uint64(i), Key: keys[rnd.IntN(len(keys))]}

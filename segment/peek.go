@@ -8,7 +8,7 @@ const PeekSize = headerFixed
 // It is for telling which of many files are known already; whoever goes on to
 // use one reads the whole header. The error is a *CorruptError, or wraps
 // ErrVersion: then too, only the whole header tells whether it is damaged.
-func Peek(b []byte) (*Header, error) {
+func Peek(b []byte) (*Head, error) {
 	if _, err := HeaderSize(b); err != nil {
 		return nil, err
 	}
@@ -18,5 +18,6 @@ func Peek(b []byte) (*Header, error) {
 	if err := checkVersion(le.Uint16(b[8:]), 8, false); err != nil {
 		return nil, err
 	}
-	return parseFixed(b), nil
+	h := parseFixed(b)
+	return &h, nil
 }

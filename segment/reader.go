@@ -46,8 +46,11 @@ func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
 // ReaderFor returns a Reader of a log whose header is not there, but known
 // from the record that names it as successor: h needs Kind, UUID, Ref and
 // FirstSeq. It is for looking for records, which begin after no header.
-func ReaderFor(h *Header, src io.ReaderAt, size int64) *Reader {
-	return &Reader{Header: h, Size: size, src: src, place: h.Place()}
+//
+// It is also for a segment whose header was read before: then HeaderSize is to be set,
+// and no more of Header is there than h.
+func ReaderFor(h *Head, src io.ReaderAt, size int64) *Reader {
+	return &Reader{Header: &Header{Head: *h}, Size: size, src: src, place: h.Place()}
 }
 
 // named gives an error about the segment's bytes the segment's name.

@@ -64,7 +64,7 @@ type Place struct {
 }
 
 // Place returns what AppendRecord and ParseHead need to know of the segment.
-func (h *Header) Place() Place {
+func (h *Head) Place() Place {
 	var b [32]byte
 	copy(b[:], h.UUID[:])
 	le.PutUint64(b[16:], uint64(h.Ref.Timeline))

@@ -7,10 +7,10 @@ import (
 
 func testHeader() *Header {
 	return &Header{
-		Kind: Log, UUID: UUID{1, 2, 3, 15: 16}, Ref: Ref{0xabcdef, 42}, FirstSeq: 1000, Time: 1_700_000_000_000_000_000,
-		Parent: Ref{0x1234, 41}, ParentSeq: 999, Replaced: Ref{0x1234, 41}, NextID: 43,
-		Live:    []Ref{{0x1234, 1}, {0x1234, 2}, {0x1234, 3}, {0x77, 5}, {0x1234, 6}},
-		Retired: []Ref{{0x1234, 4}},
+		Head: Head{Kind: Log, UUID: UUID{1, 2, 3, 15: 16}, Ref: Ref{0xabcdef, 42}, FirstSeq: 1000, Time: 1_700_000_000_000_000_000,
+			Parent: Ref{0x1234, 41}, ParentSeq: 999, Replaced: Ref{0x1234, 41}, NextID: 43},
+		Live:    SetOf(Ref{0x1234, 1}, Ref{0x1234, 2}, Ref{0x1234, 3}, Ref{0x77, 5}, Ref{0x1234, 6}),
+		Retired: SetOf(Ref{0x1234, 4}),
 	}
 }
 

@@ -64,11 +64,11 @@ type commits struct {
 	lastTime int64
 	clock    clock
 	nextID   segment.ID
-	live     []segment.Ref // the set without the log
-	closing  bool          // no commit is admitted any more
-	err      error         // every commit's answer, once the log failed or the store is closed
-	full     bool          // puts are refused: there is no room to reserve
-	stuck    error         // the disk is so full that queue cannot be written
+	live     segment.Set // the set without the log
+	closing  bool        // no commit is admitted any more
+	err      error       // every commit's answer, once the log failed or the store is closed
+	full     bool        // puts are refused: there is no room to reserve
+	stuck    error       // the disk is so full that queue cannot be written
 
 	// Of a buffered store: when the oldest commit was made that no sync has
 	// begun for, and that of the sync at work.

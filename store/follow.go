@@ -12,7 +12,7 @@ import (
 
 // followed is a segFile for a log that grows: its map reaches beyond what it can
 // become, so that its file handle can be closed when it is complete.
-func followed(f vfs.File, h *segment.Header, path string) *segFile {
+func followed(f vfs.File, h *segment.Head, path string) *segFile {
 	sf := &segFile{ref: h.Ref, place: h.Place(), path: path, first: h.FirstSeq}
 	sf.last.Store(h.FirstSeq - 1)
 	src := newSource(f, MaxSegmentSize+2*segment.MaxHeader, false)
@@ -156,12 +156,12 @@ func (r *Reader) move(next segment.Ref) (bool, error) {
 			return true, f.Close()
 		}
 		r.settle()
-		sf := followed(f, sr.Header, r.fs.Path(name))
+		sf := followed(f, &sr.Header.Head, r.fs.Path(name))
 		r.rw.Lock()
 		r.view.add(sf)
 		r.rw.Unlock()
 		sf.unpin()
-		r.tip = tip{sf: sf, hdr: sr.Header, f: f, off: sr.HeaderSize, next: sr.Header.FirstSeq, size: -1}
+		r.tip = tip{sf: sf, hdr: &sr.Header.Head, f: f, off: sr.HeaderSize, next: sr.Header.FirstSeq, size: -1}
 		return true, nil
 	}
 	return false, nil

@@ -2,11 +2,11 @@ package store
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -102,9 +102,10 @@ func forgeHeader(b []byte, field byte, how int64) []byte {
 	case 5:
 		h.Replaced = other
 	case 6:
-		h.Live = integrity.With(h.Live, other)
+		h.Live = h.Live.With(other)
 	case 7:
-		h.Live = h.Live[:int(d%9)*len(h.Live)/9]
+		live := slices.Collect(h.Live.All())
+		h.Live = segment.SetOf(live[:int(d%9)*len(live)/9]...)
 	case 8:
 		h.Kind = segment.Kind(1 + d%2)
 	}

@@ -76,12 +76,11 @@ func (db *DB) roll() *group {
 	ref := segment.Ref{Timeline: old.hdr.Ref.Timeline, ID: db.nextID}
 	db.nextID++
 	old.last.SetEnd(ref)
-	db.live = append(db.live, old.hdr.Ref)
-	slices.SortFunc(db.live, segment.Ref.Compare)
+	db.live = db.live.With(old.hdr.Ref)
 	h := &segment.Header{
-		Kind: segment.Log, UUID: old.hdr.UUID, Ref: ref, FirstSeq: db.nextSeq, Time: db.lastTime,
-		Parent: old.hdr.Parent, ParentSeq: old.hdr.ParentSeq, NextID: db.nextID,
-		Live: slices.Clone(db.live), Retired: old.hdr.Retired,
+		Head: segment.Head{Kind: segment.Log, UUID: old.hdr.UUID, Ref: ref, FirstSeq: db.nextSeq, Time: db.lastTime,
+			Parent: old.hdr.Parent, ParentSeq: old.hdr.ParentSeq, NextID: db.nextID},
+		Live: db.live, Retired: old.hdr.Retired,
 	}
 	header := h.Append(nil)
 	l := db.newLog(h, int64(len(header)))

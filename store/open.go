@@ -243,7 +243,7 @@ func (db *DB) resume(st standing) (*log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := db.newLog(st.Newest.Header, st.R.HeaderSize)
+	l := db.newLog(st.R.Header, st.R.HeaderSize)
 	// The sync of the close may have failed, though its records can be read.
 	l.again = make([]byte, st.V.End-st.V.Durable)
 	if _, err := st.log().ReadAt(l.again, st.V.Durable); err != nil {

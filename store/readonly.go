@@ -31,7 +31,7 @@ type Reader struct {
 // tip is how far a Reader has followed the newest log.
 type tip struct {
 	sf    *segFile
-	hdr   *segment.Header
+	hdr   *segment.Head
 	f     vfs.File    // nil: the log had been ended when it was judged
 	ended segment.Ref // then, the log that follows it
 	off   int64       // records up to here are in the index

@@ -132,8 +132,8 @@ func (db *DB) create() (*log, error) {
 	rand.Read(u[:])
 	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80 // random, RFC 9562
 	h := &segment.Header{
-		Kind: segment.Log, UUID: u, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: 1},
-		FirstSeq: 1, Time: time.Now().UnixNano(), NextID: 2,
+		Head: segment.Head{Kind: segment.Log, UUID: u, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: 1},
+			FirstSeq: 1, Time: time.Now().UnixNano(), NextID: 2},
 	}
 	return db.freshLog(h, func(*appender) error { return nil })
 }
@@ -142,10 +142,10 @@ func (db *DB) create() (*log, error) {
 func (st standing) newTimeline(id segment.ID) *segment.Header {
 	old := st.Newest.Header
 	h := &segment.Header{
-		Kind: segment.Log, UUID: st.UUID, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
-		FirstSeq: st.V.NextSeq, Time: max(time.Now().UnixNano(), st.V.LastTime+1),
-		Parent: old.Ref, ParentSeq: st.V.NextSeq - 1, Replaced: old.Ref, NextID: id + 1,
-		Live: st.Live, Retired: st.RetiredRefs(),
+		Head: segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
+			FirstSeq: st.V.NextSeq, Time: max(time.Now().UnixNano(), st.V.LastTime+1),
+			Parent: old.Ref, ParentSeq: st.V.NextSeq - 1, Replaced: old.Ref, NextID: id + 1},
+		Live: st.Live, Retired: st.Retired(),
 	}
 	if st.V.Successor != (segment.Ref{}) {
 		h.Replaced = st.V.Successor
@@ -156,7 +156,7 @@ func (st standing) newTimeline(id segment.ID) *segment.Header {
 	// a log that nobody knows of may be newer than the newest log.
 	for _, e := range st.beside() {
 		if !st.hasAll(e) {
-			h.Retired = integrity.With(h.Retired, e.Header.Ref)
+			h.Retired = h.Retired.With(e.Header.Ref)
 		}
 	}
 	return h

@@ -45,9 +45,13 @@ func TestTornFirstWriteShowsAnotherHeader(t *testing.T) {
 			if err != nil {
 				g.Fatal(err)
 			}
-			h := *s.NewestLog().Header
+			h, _, err := segment.ParseHeader(g.fs.Bytes(s.NewestLog().Name))
+			if err != nil {
+				g.Fatal(err)
+			}
 			h.Ref.Timeline++
-			h.Live, h.Replaced = h.Live[:len(h.Live)-1], segment.Ref{Timeline: 5, ID: h.Ref.ID - 2}
+			live := slices.Collect(h.Live.All())
+			h.Live, h.Replaced = segment.SetOf(live[:len(live)-1]...), segment.Ref{Timeline: 5, ID: h.Ref.ID - 2}
 			return append(h.Append(nil), make([]byte, 100)...)
 		}},
 	} {

@@ -168,8 +168,8 @@ func (b *builder) adoptOutput() {
 	}
 	defer st.Close()
 	old := st.Parts[2]
-	h := &segment.Header{Kind: segment.Output, UUID: st.UUID, Ref: segment.Ref{Timeline: old.Header.Ref.Timeline, ID: st.Newest.Header.Ref.ID + 10},
-		FirstSeq: old.Header.FirstSeq, Time: old.Header.Time}
+	h := &segment.Header{Head: segment.Head{Kind: segment.Output, UUID: st.UUID, Ref: segment.Ref{Timeline: old.Header.Ref.Timeline, ID: st.Newest.Header.Ref.ID + 10},
+		FirstSeq: old.Header.FirstSeq, Time: old.Header.Time}}
 	b.fs.SetBytes(sealName(h.Ref.ID), b.output(old, h))
 	edit := segment.Record{Seq: st.V.NextSeq, Time: st.V.LastTime + 1}
 	edit.SetEdit(segment.EditSet{Retire: []segment.Ref{old.Header.Ref}, Adopt: []segment.Ref{h.Ref}})
@@ -235,7 +235,7 @@ func (b *builder) scene(name string) *scene {
 		b.t.Fatal(err)
 	}
 	e := s.NewestLog()
-	sc.newest, sc.hdr, sc.ended = e.Name, e.Header, e.Header.FirstSeq-1
+	sc.newest, sc.ended = e.Name, e.Header.FirstSeq-1
 	f, err := b.fs.Open(e.Name)
 	if err != nil {
 		b.t.Fatal(err)
@@ -245,7 +245,7 @@ func (b *builder) scene(name string) *scene {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	sc.hdrSize = r.HeaderSize
+	sc.hdr, sc.hdrSize = r.Header, r.HeaderSize
 	for rec, err := range r.Records(segment.Span{Depth: segment.CheckValues}) {
 		if err != nil {
 			b.t.Fatal(err)

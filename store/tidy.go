@@ -64,7 +64,7 @@ func (db *DB) whole(e *integrity.Entry) bool {
 // beside returns the sound segments of this store that are not of its set.
 func (st standing) beside() []*integrity.Entry {
 	return slices.DeleteFunc(slices.Clone(st.Files), func(e *integrity.Entry) bool {
-		return e == st.Newest || slices.Contains(st.Live, e.Header.Ref)
+		return e == st.Newest || st.Live.Has(e.Header.Ref)
 	})
 }
 
