@@ -5,7 +5,7 @@
 
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-SYSTEMS     := linux/amd64 darwin/arm64 freebsd/amd64
+SYSTEMS     := linux/386 darwin/arm64 freebsd/amd64
 FUZZTIME    ?= 5s
 
 # The packages whose tests have several goroutines at work on one thing.

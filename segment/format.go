@@ -71,11 +71,11 @@ const (
 
 // Limits of the format.
 const (
-	MaxKey   = 1<<16 - 1 // bytes of a key; the least is 1
-	MaxMeta  = 1<<16 - 1 // bytes of meta
-	MaxSlots = 1<<16 - 1 // bytes of all slots of an object
-	MaxValue = 1 << 30   // bytes of a value
-	MaxBatch = 1<<32 - 1 // bytes of a batch, its records' headers included
+	MaxKey         = 1<<16 - 1 // bytes of a key; the least is 1
+	MaxMeta        = 1<<16 - 1 // bytes of meta
+	MaxSlots       = 1<<16 - 1 // bytes of all slots of an object
+	MaxValue       = 1 << 30   // bytes of a value
+	MaxBatch int64 = 1<<32 - 1 // bytes of a batch, its records' headers included
 
 	// MaxHeader bounds a header, whatever it says of itself: room for
 	// 400,000 runs.

@@ -4,10 +4,10 @@ import (
 	"time"
 )
 
-// maxQueued is how much committed but unwritten data a store with SyncEvery
-// keeps in memory before a commit waits: enough to go on while a log of 64 MiB
-// is synced and the next one begun.
-const maxQueued = 64 << 20
+// maxHeld is how much memory a store with SyncEvery takes for what is committed and not
+// written yet before a commit waits: enough to go on while a log of 64 MiB is synced and
+// the next one begun. One commit may go beyond it, by its own size.
+const maxHeld = 64 << 20
 
 // buffered reports whether commits return before they are on the disk.
 func (db *DB) buffered() bool { return db.opt.Durability.every != 0 }
@@ -16,7 +16,7 @@ func (db *DB) buffered() bool { return db.opt.Durability.every != 0 }
 // is unwritten, or the oldest commit not on the disk nears the promised time.
 // The caller holds db.mu.
 func (db *DB) mustWait(now time.Time) bool {
-	if db.queued > maxQueued {
+	if db.held > maxHeld {
 		return true
 	}
 	since := earlier(db.syncing, db.unsynced)

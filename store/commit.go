@@ -143,7 +143,7 @@ func (db *DB) admit(put bool, need int64, now *time.Time) error {
 			if err := db.roomAgain(); err != nil {
 				return refused(err)
 			}
-		case put && db.queued+need > db.spare.covered.Load() && !db.fits(db.queued+need):
+		case put && db.queued.Load()+need > db.spare.covered.Load() && !db.fits(db.queued.Load()+need):
 			return refused(fmt.Errorf("%s: too little is free for %d bytes", db.fs.Path("."), need))
 		case db.buffered() && db.mustWait(*now):
 			db.flusher.wake()

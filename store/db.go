@@ -58,8 +58,9 @@ type commits struct {
 	room     *sync.Cond // commits may be admitted that were not
 	log      *log       // where commits go
 	queue    []*group   // not in the file yet, in order; only the last takes commits
-	queued   int64      // bytes in it
-	free     [][]byte   // buffers for groups
+	queued   atomic.Int64 // bytes in it; changed under mu
+	held     int64        // bytes of memory that it takes
+	free     [][]byte     // buffers for groups
 	nextSeq  uint64
 	lastTime int64
 	clock    clock
@@ -110,7 +111,7 @@ func (db *DB) Seal() (bool, error) {
 		db.ioMu.Unlock()
 		return false, err
 	}
-	db.roll()
+	db.roll(0)
 	db.mu.Unlock()
 	err := db.drain(true)
 	db.ioMu.Unlock()
@@ -151,6 +152,8 @@ func (db *DB) Close() error {
 	for _, l := range left {
 		l.sf.own(l.f)
 	}
+	m := db.Metrics()
+	db.gauges.last.Store(&m)
 	db.view.close()
 	return errors.Join(err, db.lock.Close())
 }
@@ -199,7 +202,7 @@ func (db *DB) shut() error {
 		return nil
 	}
 	if l := db.log; l.data > 0 && l.end-l.head > db.opt.SegmentSize/8 && l.touched {
-		db.roll()
+		db.roll(0)
 	}
 	db.mu.Unlock()
 	if err := db.drain(true); err != nil {

@@ -134,7 +134,8 @@ func (db *DB) finish(gs []*group, n int, synced bool, err error) {
 		return // the groups stay for readers of what was never written
 	}
 	for _, g := range gs[:n] {
-		db.queued -= int64(len(g.buf) - g.records)
+		db.queued.Add(-int64(len(g.buf) - g.records))
+		db.held -= g.memory()
 		db.recycle(g)
 	}
 	db.queue = append(db.queue[:0], db.queue[n:]...)

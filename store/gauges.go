@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Metrics are figures for a monitor. Reading them takes no lock that a commit
-// or a read ever waits for, whatever the size of the store, so they are as of
-// the last write to a log: with SyncEvery(d), up to d/2 old.
+// Metrics are figures for a monitor, as of the last commit. Reading them takes the
+// same time whatever the size of the store, and waits for no disk.
 type Metrics struct {
 	Objects    int64
 	KeyBytes   int64 // of all keys
 	IndexBytes int64 // heap that the index holds
 	LiveBytes  int64 // of the records of the objects
-	FileBytes  int64 // of all segments, footers apart
+	FileBytes  int64 // written to all segments, footers apart; what is committed beyond that is in Unwritten
 	Segments   int64 // the newest log included
 	LastSeq    uint64
 	Unsealed   int64 // logs that wait for their seal
@@ -29,84 +28,60 @@ type Metrics struct {
 	Scrub *ScrubStats // nil: nothing is scrubbed
 }
 
-// gauges is what Metrics is made of. One goroutine at a time writes to it, or it does
-// not matter who is last.
+// gauges is what Metrics reads beside the view.
 type gauges struct {
-	objects, keyBytes, indexBytes, liveBytes, fileBytes atomic.Int64
-	segments, lastSeq, unsealed, unwritten              atomic.Int64
-	diskFull, failed                                    atomic.Bool
-	syncs, waits                                        histogram
+	fileBytes        atomic.Int64 // of all segments; added to by who writes
+	unsealed         atomic.Int64
+	diskFull, failed atomic.Bool
+	syncs, waits     histogram
 
-	before atomic.Pointer[sizeBefore]
+	last atomic.Pointer[Metrics] // of a closed store
 }
 
-// sizeBefore is the size of the first so many segments, which do not change any more.
-type sizeBefore struct {
-	segments int
-	bytes    int64
-}
-
-// growing is how many segments, the newest, are counted each time: logs that were rolled
-// may wait for their last bytes.
-const growing = 64
-
-// gauge brings the gauges up to date. It is called where a log was written to, by who
-// wrote, and looks at nothing that grows with the store but the list of segments, when
-// that has changed.
+// gauge brings up to date what no commit changes. It is called by who wrote to a log.
 func (db *DB) gauge() {
 	g := &db.gauges
-	v := &db.view
-	v.rw.RLock()
-	if v.closed {
-		v.rw.RUnlock()
-		return
-	}
-	segs, n, m, live := v.segs, v.idx.Len(), v.idx.Memory(), v.idx.LiveBytes()
-	v.rw.RUnlock()
-	last := segs[len(segs)-1]
-	old := max(0, len(segs)-growing)
-	b := g.before.Load()
-	if b == nil || b.segments != old {
-		b = &sizeBefore{old, sizeOfAll(segs[:old])}
-		g.before.Store(b)
-	}
-	g.objects.Store(int64(n))
-	g.keyBytes.Store(m.Keys)
-	g.indexBytes.Store(m.Heap)
-	g.liveBytes.Store(live)
-	g.fileBytes.Store(b.bytes + sizeOfAll(segs[old:]))
-	g.segments.Store(int64(len(segs)))
-	g.lastSeq.Store(int64(last.last.Load()))
 	g.unsealed.Store(int64(db.sealer.backlog()))
 	db.mu.Lock()
-	g.unwritten.Store(db.queued)
 	g.diskFull.Store(db.full || db.stuck != nil)
 	g.failed.Store(db.err != nil && !db.closing)
 	db.mu.Unlock()
 }
 
+// Metrics returns the figures. After Close they are those at the close. A commit may
+// wait for a call as it waits for a Get: while a few words are copied.
+func (db *DB) Metrics() Metrics {
+	if m := db.gauges.last.Load(); m != nil {
+		return *m
+	}
+	g := &db.gauges
+	m := Metrics{
+		Unsealed: g.unsealed.Load(), DiskFull: g.diskFull.Load(), Failed: g.failed.Load(),
+		Written: db.written.Load(), Syncs: g.syncs.read(), Waits: g.waits.read(),
+	}
+	if db.scrubber != nil {
+		m.Scrub = db.scrubber.report()
+	}
+	v := &db.view
+	v.rw.RLock()
+	defer v.rw.RUnlock()
+	if v.closed {
+		return *g.last.Load()
+	}
+	mem := v.idx.Memory()
+	m.Objects, m.KeyBytes, m.IndexBytes, m.LiveBytes = int64(v.idx.Len()), mem.Keys, mem.Heap, v.idx.LiveBytes()
+	m.Segments, m.LastSeq = int64(len(v.segs)), v.segs[len(v.segs)-1].last.Load()
+	m.FileBytes, m.Unwritten = g.fileBytes.Load(), db.queued.Load()
+	return m
+}
+
+// sizeOfAll returns what can be read of segments, in bytes.
 func sizeOfAll(segs []*segFile) int64 {
 	n := int64(0)
 	for _, f := range segs {
 		n += f.size.Load()
 	}
 	return n
-}
-
-// Metrics returns the figures. After Close they are the last ones.
-func (db *DB) Metrics() Metrics {
-	g := &db.gauges
-	m := Metrics{
-		Objects: g.objects.Load(), KeyBytes: g.keyBytes.Load(), IndexBytes: g.indexBytes.Load(),
-		LiveBytes: g.liveBytes.Load(), FileBytes: g.fileBytes.Load(), Segments: g.segments.Load(),
-		LastSeq: uint64(g.lastSeq.Load()), Unsealed: g.unsealed.Load(), Unwritten: g.unwritten.Load(),
-		Written: db.written.Load(), Syncs: g.syncs.read(), Waits: g.waits.read(),
-		DiskFull: g.diskFull.Load(), Failed: g.failed.Load(),
-	}
-	if db.scrubber != nil {
-		m.Scrub = db.scrubber.report()
-	}
-	return m
 }
 
 // HistogramBounds are the upper bounds of a Histogram's buckets, in seconds: 10 µs,

@@ -60,10 +60,10 @@ const groupSize = 256 << 10
 // group is new. The caller holds db.mu and has been admitted.
 func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, leads bool) {
 	if !db.log.fits(need) {
-		db.roll()
+		db.roll(need)
 	}
 	g, leads = db.openGroup(need)
-	l := g.log
+	l, begin, held := g.log, g.log.end, g.memory()
 	if len(g.buf) == g.records {
 		recs[0].Flags |= segment.FlagVouch // the value is set when it is written
 	}
@@ -91,8 +91,9 @@ func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, 
 		g.pending = append(g.pending, change{key: g.buf[at : at+len(r.Key)], loc: loc, seq: r.Seq, kind: r.Kind})
 		l.end += size
 		l.data++
-		db.queued += size
 	}
+	db.queued.Add(l.end - begin)
+	db.held += g.memory() - held
 	if !db.buffered() {
 		g.commits.Add(1)
 	}
@@ -114,27 +115,50 @@ func sizeOf(recs []segment.Record) int64 {
 	return n
 }
 
-// openGroup returns the group that takes the next records of the log.
+// openGroup returns the group that takes the next records of the log, need bytes of them.
+// A commit that is larger than most groups gets a buffer of its own size, rather than have
+// another one grow around it, which would copy both.
 func (db *DB) openGroup(need int64) (g *group, leads bool) {
 	if n := len(db.queue); n > 0 {
-		if g := db.queue[n-1]; !g.taken && g.log == db.log {
+		g := db.queue[n-1]
+		open := !g.taken && g.log == db.log
+		if open && (need <= groupSize || int64(cap(g.buf)-len(g.buf)) >= need) {
 			return g, g.done == nil
 		}
 	}
-	g = &group{log: db.log, off: db.log.end, buf: db.buffer(need)}
-	db.queue = append(db.queue, g)
-	return g, true
+	return db.addGroup(&group{log: db.log, off: db.log.end, buf: db.buffer(need)}), true
 }
 
-// buffer returns an empty buffer for a group.
+// addGroup puts g at the end of the queue. Nobody joins those before it any more.
+func (db *DB) addGroup(g *group) *group {
+	if n := len(db.queue); n > 0 {
+		db.queue[n-1].taken = true
+		if db.buffered() {
+			db.flusher.wake() // many small logs would fill the memory until the next sync is due
+		}
+	}
+	db.queue = append(db.queue, g)
+	db.held += g.memory()
+	return g
+}
+
+// groupMemory is about what a group takes beside its buffer: itself, and, where it begins
+// a log, that log and its header.
+const groupMemory = 2 << 10
+
+// memory returns how much memory the group takes.
+func (g *group) memory() int64 { return int64(cap(g.buf)) + groupMemory }
+
+// buffer returns an empty buffer for a group that begins with need bytes. No buffer is
+// larger than what a segment can hold, unless one commit is.
 func (db *DB) buffer(need int64) []byte {
-	if n := len(db.free); n > 0 {
+	if n := len(db.free); n > 0 && need <= groupSize {
 		b := db.free[n-1]
 		db.free = db.free[:n-1]
 		return b[:0]
 	}
 	if db.buffered() {
-		need = max(need, groupSize+groupSize/4)
+		need = max(need, min(groupSize+groupSize/4, db.opt.SegmentSize+4096))
 	}
 	return make([]byte, 0, max(need, 4096))
 }

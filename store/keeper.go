@@ -76,7 +76,7 @@ func (db *DB) tendAge(age time.Duration) time.Duration {
 		db.mu.Unlock()
 		return left
 	}
-	db.roll()
+	db.roll(0)
 	db.mu.Unlock()
 	if db.drain(true) != nil {
 		return retryAfter

@@ -69,8 +69,9 @@ func (db *DB) newLog(h *segment.Header, headerSize int64) *log {
 
 // roll makes a new log the one that commits go to. The old one gets its End
 // record, and the new one its first byte, when the group that begins here is
-// written; see startLog. The caller holds db.mu.
-func (db *DB) roll() *group {
+// written; see startLog. The records that are known to come take need bytes. The caller
+// holds db.mu.
+func (db *DB) roll(need int64) *group {
 	old := db.log
 	old.last = &segment.Record{Seq: db.nextSeq, Time: db.tick(time.Now()), Vouch: old.end}
 	ref := segment.Ref{Timeline: old.hdr.Ref.Timeline, ID: db.nextID}
@@ -86,11 +87,8 @@ func (db *DB) roll() *group {
 	l := db.newLog(h, int64(len(header)))
 	l.prev = old
 	db.log = l
-	g := &group{log: l, starts: true, records: len(header), buf: append(db.buffer(groupSize), header...)}
-	if n := len(db.queue); n > 0 {
-		db.queue[n-1].taken = true
-	}
-	db.queue = append(db.queue, g)
+	buf := append(db.buffer(max(need+int64(len(header)), min(groupSize, db.opt.SegmentSize))), header...)
+	g := db.addGroup(&group{log: l, starts: true, records: len(header), buf: buf})
 	db.view.rw.Lock()
 	db.view.add(l.sf)
 	db.view.rw.Unlock()
@@ -165,7 +163,7 @@ func (db *DB) write(l *log, b []byte, off int64) error {
 	if err != nil {
 		return db.poison(l.failed("write", err))
 	}
-	l.sf.size.Store(off + int64(len(b)))
+	db.gauges.fileBytes.Add(off + int64(len(b)) - l.sf.size.Swap(off+int64(len(b))))
 	l.marked, l.touched, l.again = false, true, nil
 	if db.buffered() {
 		l.f.WriteBack(off, int64(len(b)))

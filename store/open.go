@@ -142,6 +142,7 @@ func (db *DB) begin(l *log) {
 	if n, err := db.fs.Free(); err == nil && n/4 < minReserve {
 		db.full = true // until the first put has set room aside
 	}
+	db.gauges.fileBytes.Store(sizeOfAll(db.segs))
 	db.gauge()
 	db.workers.Add(2)
 	go db.keep()

@@ -54,9 +54,9 @@ type Options struct {
 
 // Limits and defaults of Options.
 const (
-	MinSegmentSize     = 4 << 10
-	MaxSegmentSize     = 4 << 30
-	DefaultSegmentSize = 64 << 20
+	MinSegmentSize           = 4 << 10
+	MaxSegmentSize     int64 = 4 << 30
+	DefaultSegmentSize       = 64 << 20
 )
 
 // resolved returns a copy with the defaults filled in.

@@ -44,14 +44,13 @@ type SegmentStats struct {
 	LiveBytes int64       `json:"live_bytes"`   // of their records
 }
 
-// Stats returns the store's figures. It takes the time of a look at each
-// segment, not at each object.
-func (v *view) stats() Stats {
+// stats returns what readers see of the store, in the time of a look at each segment, not
+// at each object. It reports false after the close.
+func (v *view) stats() (s Stats, ok bool) {
 	v.rw.RLock()
 	defer v.rw.RUnlock()
-	var s Stats
 	if v.closed {
-		return s
+		return s, false
 	}
 	m := v.idx.Memory()
 	s.Objects, s.KeyBytes, s.IndexBytes = int64(v.idx.Len()), m.Keys, m.Heap
@@ -65,12 +64,15 @@ func (v *view) stats() Stats {
 		s.LiveBytes += l.Bytes
 		s.LastSeq = max(s.LastSeq, f.last.Load())
 	}
-	return s
+	return s, true
 }
 
 // Stats returns the store's figures; after Close they are zero.
 func (db *DB) Stats() Stats {
-	s := db.view.stats()
+	s, ok := db.view.stats()
+	if !ok {
+		return Stats{}
+	}
 	s.Path, s.UUID = db.report.Path, db.report.UUID
 	s.Durability, s.SegmentSize = db.opt.Durability.String(), db.opt.SegmentSize
 	s.Written, s.Syncs = db.written.Load(), int64(db.gauges.syncs.read().Count)
@@ -85,16 +87,20 @@ func (db *DB) Stats() Stats {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	s.Timeline = db.log.hdr.Ref.Timeline
-	s.DiskFull, s.Unwritten = db.full || db.stuck != nil, db.queued
+	s.DiskFull, s.Unwritten = db.full || db.stuck != nil, db.queued.Load()
 	if db.err != nil {
 		s.Failed = db.err.Error()
 	}
 	return s
 }
 
-// Stats returns the store's figures as of the open or the last Refresh.
+// Stats returns the store's figures as of the open or the last Refresh; after Close they
+// are zero.
 func (r *Reader) Stats() Stats {
-	s := r.view.stats()
+	s, ok := r.view.stats()
+	if !ok {
+		return Stats{}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.Path, s.UUID, s.Timeline = r.report.Path, r.report.UUID, r.report.Timeline
