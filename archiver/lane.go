@@ -28,11 +28,11 @@ type lane struct {
 	running int
 	once    bool // give up after Options.Tries
 
-	// After a failure the lane pauses, and then sends one segment at a time until
+	// After a failure the lane retreats, and then sends one segment at a time until
 	// one succeeds. Failures of attempts that began together count once.
-	failures int       // in a row
-	era      int       // counts the changes of failures
-	resume   time.Time // not before
+	failures int // in a row
+	era      int // counts the changes of failures
+	retreat  retreat
 
 	alarm   *Alarm
 	stopped error // why the lane ended for good
@@ -118,8 +118,8 @@ func (l *lane) next() (j *job, wait time.Duration, over bool) {
 	if l.running >= most {
 		return nil, -1, false
 	}
-	if left := time.Until(l.resume); left > 0 && l.failures > 0 && len(l.queue.jobs) > 0 {
-		return nil, left, false
+	if now := time.Now(); !l.retreat.due(now) && len(l.queue.jobs) > 0 {
+		return nil, l.retreat.resume.Sub(now), false
 	}
 	j, wait = l.queue.take()
 	if j != nil {
@@ -151,13 +151,13 @@ func (l *lane) check(ctx context.Context) {
 	err := l.identified(ctx)
 	l.mu.Lock()
 	l.running--
-	if err != nil && ctx.Err() == nil {
-		l.fail(era, err)
+	switch {
+	case err == nil:
+		l.answered()
+	case ctx.Err() == nil:
+		l.fail(era, err, false)
 	}
 	l.mu.Unlock()
-	if err == nil {
-		l.settled()
-	}
 	l.poke()
 }
 
@@ -171,7 +171,7 @@ func (l *lane) work(ctx context.Context, j *job) {
 	case err == nil:
 		l.shipped(j, result)
 	case ctx.Err() != nil: // told to end: the segment waits for the next start
-		l.put(func() { l.queue.again(j, false, 0) })
+		l.put(func() { l.queue.again(j) })
 	case errors.As(err, new(*sourceError)) || errors.Is(err, errGone):
 		l.put(func() { l.queue.remove(j) }) // set aside, or listed again if it is there
 	default:

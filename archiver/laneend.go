@@ -10,10 +10,14 @@ import (
 
 // failed notes a failed attempt.
 func (l *lane) failed(j *job, era int, err error) {
-	wait := l.a.backoff.after(j.tries + 1)
+	var wait time.Duration
 	l.put(func() {
-		l.queue.again(j, true, wait)
-		l.fail(era, err)
+		now, refusal := time.Now(), l.retreat.silence == 0
+		j.tries++
+		j.retreat.fail(l.a.backoff, now, refusal)
+		wait = j.retreat.resume.Sub(now)
+		l.queue.again(j)
+		l.fail(era, err, refusal)
 		switch {
 		case l.hopeless(err) && l.stopped == nil:
 			l.stopped = err
@@ -26,15 +30,18 @@ func (l *lane) failed(j *job, era int, err error) {
 		"segment", j.ref, "target", l.url, "again_in", wait.Round(time.Millisecond), "err", err)
 }
 
-// fail counts a failure of an attempt that began in an era. The caller holds l.mu.
-func (l *lane) fail(era int, err error) {
+// fail counts a failure of an attempt that began in an era, and reports an alarm if it
+// is one. refusal: see retreat. The caller holds l.mu.
+func (l *lane) fail(era int, err error, refusal bool) {
 	l.counts.Failures++
 	l.a.metrics.failures.WithLabelValues(l.url).Inc()
 	l.lastErr = err
 	if era == l.era {
 		l.era++
 		l.failures++
-		l.resume = time.Now().Add(l.a.backoff.after(l.failures))
+		if now := time.Now(); l.retreat.due(now) {
+			l.retreat.fail(l.a.backoff, now, refusal)
+		}
 	}
 	kind := alarmKind(err)
 	if kind == "" && l.failures >= failingAfter {
@@ -60,25 +67,32 @@ func (l *lane) waits(kind AlarmKind) bool {
 	return kind == AlarmIdentity && l.id.ID == "" && !l.once
 }
 
-// settled ends the count of failures, and an alarm that time healed, where there is
-// nothing to ship that would prove it.
-func (l *lane) settled() {
-	l.mu.Lock()
-	empty := len(l.queue.jobs) == 0
-	l.mu.Unlock()
-	if empty {
-		l.succeed()
+// answered notes that the target is there, and is what it was: a silence is over. Where
+// there is nothing to ship, that is all there is to prove. The caller holds l.mu.
+func (l *lane) answered() {
+	l.retreat.answered()
+	l.queue.answered()
+	if len(l.queue.jobs) == 0 {
+		l.succeeded()
 	}
 }
 
-// succeed ends the count of failures, and an alarm that time healed.
+// succeed is succeeded for a caller that does not hold l.mu.
 func (l *lane) succeed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.succeeded()
+}
+
+// succeeded ends the count of failures, and an alarm that time healed. The caller
+// holds l.mu.
+func (l *lane) succeeded() {
 	if l.failures > 0 {
 		l.era++
+		l.queue.answered()
 	}
-	l.failures, l.resume, l.lastErr = 0, time.Time{}, nil
+	l.failures, l.lastErr = 0, nil
+	l.retreat.succeed()
 	if l.alarm != nil && l.stopped == nil {
 		l.a.opt.Logger.Info("alarm ended", "target", l.url, "kind", l.alarm.Kind)
 		l.alarm = nil

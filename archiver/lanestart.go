@@ -109,13 +109,13 @@ func (l *lane) start(ctx, work context.Context, first func(error)) error {
 			return nil
 		}
 		l.mu.Lock()
-		l.fail(l.era, err)
-		stop, resume := l.stopped != nil || l.hopeless(err), l.resume
+		l.fail(l.era, err, false)
+		stop, resume := l.stopped != nil || l.hopeless(err), l.retreat.resume
 		l.mu.Unlock()
 		if stop || work.Err() != nil {
 			return err
 		}
-		if !sleep(ctx, time.Until(resume)) {
+		if !sleep(ctx, min(time.Until(resume), l.a.opt.Poll)) { // to ask costs little, and whoever mounts a disk waits
 			return context.Cause(ctx)
 		}
 	}

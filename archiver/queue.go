@@ -14,8 +14,8 @@ type job struct {
 	old     time.Duration // how old the segment was when it was first seen, by the clock
 	seen    time.Time     // when that was; only its monotonic part is used
 	running bool
-	tries   int       // failed attempts in a row
-	next    time.Time // not to be tried before
+	tries   int // failed attempts
+	retreat retreat
 }
 
 // age is how long the segment has been waiting, in this process and before it.
@@ -68,7 +68,7 @@ func (q *queue) take() (*job, time.Duration) {
 	now := time.Now()
 	wait := time.Duration(-1)
 	for i, j := range q.late {
-		left := j.next.Sub(now)
+		left := j.retreat.resume.Sub(now)
 		if left <= 0 {
 			q.late = slices.Delete(q.late, i, i+1)
 			j.running = true
@@ -88,13 +88,17 @@ func (q *queue) take() (*job, time.Duration) {
 }
 
 // again puts a job back that failed, or was not finished.
-func (q *queue) again(j *job, failed bool, wait time.Duration) {
+func (q *queue) again(j *job) {
 	j.running = false
-	if failed {
-		j.tries++
-	}
-	j.next = time.Now().Add(wait)
 	q.late = append(q.late, j)
+}
+
+// answered notes that the target answers: what failed because it did not, need not
+// wait.
+func (q *queue) answered() {
+	for _, j := range q.late {
+		j.retreat.answered()
+	}
 }
 
 // abandon leaves a job in the queue as one that is lacking and is not tried again.

@@ -1,0 +1,50 @@
+package archiver
+
+import "time"
+
+// retreat is when to try again after failures in a row: of a lane, or of one segment.
+//
+//	well ──failure──▶ waiting ──its time has come──▶ trying ──failure──▶ waiting, for longer
+//	  ▲                  │ the target answers           │
+//	  │                  ▼                              │
+//	  │               waiting, no longer than           │
+//	  └───success──── its refusals ask for  ◀───success─┘
+//
+// Two kinds of failures are told apart. A refusal comes though the target answered just
+// before: only a success shows that to try again is of use, and with refusals in a row the
+// wait doubles. All else is silence: the wait doubles too, and ends with the first answer,
+// whatever it answers. So an outage holds nothing up once it is over, and a target that
+// answers and refuses is not worn out.
+//
+// The zero value is well. Its owner's lock guards it.
+type retreat struct {
+	silence  int       // failures in a row since the target last answered
+	refusals int       // failures in a row that were refusals
+	resume   time.Time // not before
+	refused  time.Time // what remains of resume once the target answers
+}
+
+// due reports whether the wait is over.
+func (r *retreat) due(now time.Time) bool { return !now.Before(r.resume) }
+
+// fail begins a wait. It is for a failure of an attempt that was due: what fails
+// during a wait leaves the wait as it is, or it would never end.
+func (r *retreat) fail(b backoff, now time.Time, refusal bool) {
+	r.silence++
+	if refusal {
+		r.refusals++
+	}
+	r.resume = now.Add(b.after(max(r.silence, r.refusals)))
+	if refusal {
+		r.refused = r.resume
+	}
+}
+
+// answered notes that the target answered, though not to what failed.
+func (r *retreat) answered() {
+	r.silence = 0
+	r.resume = r.refused
+}
+
+// succeed notes that all is well.
+func (r *retreat) succeed() { *r = retreat{} }
