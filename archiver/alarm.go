@@ -13,12 +13,12 @@ import (
 type AlarmKind string
 
 // The kinds of an Alarm. The first three stop a target for good, until the archiver
-// is started again; the others end when it works again. So does AlarmIdentity for a target
-// that Run has not yet seen as an archive.
+// is started again; the others end when it works again.
 const (
 	AlarmConflict      AlarmKind = "conflict"      // the target holds other content under a segment's name
-	AlarmIdentity      AlarmKind = "identity"      // the target is not the archive that it was, or none
+	AlarmIdentity      AlarmKind = "identity"      // the target is another archive than it was, or one of a newer format
 	AlarmUnconditional AlarmKind = "unconditional" // the server overwrites
+	AlarmAway          AlarmKind = "away"          // no archive is there: its disk is not mounted, its bucket is gone
 	AlarmDenied        AlarmKind = "denied"        // credentials, rights
 	AlarmFull          AlarmKind = "full"          // no room
 	AlarmFailing       AlarmKind = "failing"       // several failures in a row, of whatever kind
@@ -28,11 +28,11 @@ const (
 )
 
 // targetAlarms is how many of the kinds are about a target; they come first.
-const targetAlarms = 6
+const targetAlarms = 7
 
 // alarmKinds are all of them.
 func alarmKinds() []AlarmKind {
-	return []AlarmKind{AlarmConflict, AlarmIdentity, AlarmUnconditional, AlarmDenied, AlarmFull, AlarmFailing,
+	return []AlarmKind{AlarmConflict, AlarmIdentity, AlarmUnconditional, AlarmAway, AlarmDenied, AlarmFull, AlarmFailing,
 		AlarmDamaged, AlarmSeal, AlarmStore}
 }
 
@@ -53,17 +53,21 @@ const failingAfter = 3
 
 // alarmKind sorts an error of a target; the result is empty for one that may pass.
 func alarmKind(err error) AlarmKind {
+	if _, ok := errors.AsType[*receiptsError](err); ok {
+		return AlarmFailing
+	}
 	for _, c := range []struct {
 		err  error
 		kind AlarmKind
 	}{
 		{ErrConflict, AlarmConflict},
 		{ErrOtherArchive, AlarmIdentity},
-		{ErrNoIdentity, AlarmIdentity},
 		{segment.ErrVersion, AlarmIdentity},
 		{ErrUnconditional, AlarmUnconditional},
+		{ErrNoIdentity, AlarmAway},
 		{ErrDenied, AlarmDenied},
 		{ErrFull, AlarmFull},
+		{ErrNotExist, AlarmAway}, // no folder or bucket to put something in
 	} {
 		if errors.Is(err, c.err) {
 			return c.kind
@@ -75,15 +79,42 @@ func alarmKind(err error) AlarmKind {
 // definite reports whether to try again at once would not help.
 func definite(err error) bool {
 	k := alarmKind(err)
-	return k.final() || k == AlarmDenied || errors.Is(err, ErrNotExist)
+	return k.final() || k == AlarmDenied || k == AlarmAway
 }
 
-// ErrOtherArchive is wrapped by the error for a target that was one archive and is
-// another now: a disk was swapped, a bucket made anew.
+// ErrOtherArchive is wrapped by an OtherArchiveError.
 var ErrOtherArchive = errors.New("the target is another archive than it was")
 
-// otherArchive is the error for a target whose identity changed.
-func otherArchive(url string, was, is Identity) error {
-	return fmt.Errorf("%s: %w: it was %s, made %v, and is %s, made %v; bring back the first, or start the archiver again to ship all to the second",
-		url, ErrOtherArchive, was.ID, was.Made, is.ID, is.Made)
+// OtherArchiveError is the error for a target that was one archive and is another now: a
+// disk was swapped, a bucket made anew. Nothing is shipped to the other until somebody
+// accepts it in place of the first: see Options.Accept.
+type OtherArchiveError struct {
+	URL string
+	Was string // the ID of the archive that it was
+	Is  Identity
 }
+
+func (e *OtherArchiveError) Error() string {
+	return fmt.Sprintf("%s: %v: it was %s, and is %s, made %v; bring back the first or, if it is lost for good, accept the second in its place: all is shipped there again",
+		e.URL, ErrOtherArchive, e.Was, e.Is.ID, e.Is.Made)
+}
+
+// Unwrap returns ErrOtherArchive.
+func (e *OtherArchiveError) Unwrap() error { return ErrOtherArchive }
+
+// AwayError is the error for a target where no archive is. It wraps ErrNoIdentity.
+type AwayError struct {
+	URL string
+	Was string // the ID of the archive that was shipped to there; empty: never one
+	Err error
+}
+
+func (e *AwayError) Error() string {
+	if e.Was != "" {
+		return fmt.Sprintf("%v; it was archive %s; what waits is shipped when that is back", e.Err, e.Was)
+	}
+	return fmt.Sprintf("%v; mount or bring back what should be there; only a new archive has to be made first", e.Err)
+}
+
+// Unwrap returns what went wrong.
+func (e *AwayError) Unwrap() error { return e.Err }

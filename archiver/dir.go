@@ -286,7 +286,7 @@ func (d *Dir) fail(op, name string, err error) error {
 			at, ErrDenied, err, os.Getuid(), d.fsys.Path("."))
 	case absent(err):
 		if _, serr := d.fsys.Stat("."); absent(serr) {
-			return fmt.Errorf("%s: %w: the folder of the archive is not there; mount its disk, or make the folder", at, ErrNotExist)
+			return fmt.Errorf("%s: %w: the folder of the archive is not there; mount its disk", at, ErrNotExist)
 		}
 		if op != "put" {
 			err = ErrNotExist

@@ -190,7 +190,7 @@ func (h *healer) putBack(ctx context.Context, name string, r *Receipt, there Inf
 	}
 	now, err := Identify(ctx, h.a.target)
 	if err == nil && now.ID != h.a.ident.ID {
-		err = otherArchive(h.a.target.URL(), h.a.ident, now)
+		err = &OtherArchiveError{h.a.target.URL(), h.a.ident.ID, now}
 	}
 	if err == nil && there != (Info{}) {
 		err = h.makeRoom(ctx, name, there, done)

@@ -45,8 +45,7 @@ func Identify(ctx context.Context, t Target) (Identity, error) {
 	var id Identity
 	b, err := readIdentity(ctx, t)
 	if errors.Is(err, ErrNotExist) {
-		return id, fmt.Errorf("%s: %w: %w; mount or create what should be there, or make it an archive: varve archive init --to %[1]s",
-			t.URL(), ErrNoIdentity, err)
+		return id, fmt.Errorf("%s: %w: %w", t.URL(), ErrNoIdentity, err)
 	}
 	if err != nil {
 		return id, fmt.Errorf("%s: the identity of the archive: %w", t.URL(), err)

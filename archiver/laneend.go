@@ -10,6 +10,9 @@ import (
 
 // failed notes a failed attempt.
 func (l *lane) failed(j *job, era int, err error) {
+	if alarmKind(err) == AlarmAway && !errors.Is(err, ErrNoIdentity) {
+		err = l.away(fmt.Errorf("%s: %w: %w", l.url, ErrNoIdentity, err))
+	}
 	var wait time.Duration
 	l.put(func() {
 		now, refusal := time.Now(), l.retreat.silence == 0
@@ -55,16 +58,9 @@ func (l *lane) fail(era int, err error, refusal bool) {
 		l.a.opt.Logger.Error("alarm", "target", l.url, "kind", kind, "err", err)
 	}
 	l.alarm.Message = err.Error()
-	if kind.final() && !l.waits(kind) {
+	if kind.final() {
 		l.stopped = err
 	}
-}
-
-// waits reports whether an alarm that ends a lane does not end this one: what was not
-// the archive yet may become it, when its disk is mounted. What was it and is it no
-// more is for a person to look at. The caller holds l.mu.
-func (l *lane) waits(kind AlarmKind) bool {
-	return kind == AlarmIdentity && l.id.ID == "" && !l.once
 }
 
 // answered notes that the target is there, and is what it was: a silence is over. Where

@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,12 +22,15 @@ func (l *lane) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.target.Probe(ctx); err != nil {
-		return fmt.Errorf("%s: %w", l.url, err)
-	}
 	refs, err := l.a.receipts.Refs(id.ID)
 	if err != nil {
 		return fmt.Errorf("receipts: %w", err)
+	}
+	if err := l.mayBe(id, refs); err != nil {
+		return err
+	}
+	if err := l.target.Probe(ctx); err != nil {
+		return fmt.Errorf("%s: %w", l.url, err)
 	}
 	damaged, err := l.a.receipts.damaged(ctx, id.ID, refs)
 	if err != nil {
@@ -49,8 +53,25 @@ func (l *lane) begin(ctx context.Context) error {
 		l.a.opt.Logger.Warn("damaged receipt", "target", l.url, "file", d.File, "segment", d.Segment, "err", d.Err)
 	}
 	l.a.opt.Logger.Info("archive", "target", l.url, "id", id.ID, "receipts", len(refs))
+	if err := l.a.save(); err != nil { // so that the next start knows what was shipped to, before anything is
+		return fmt.Errorf("the status cannot be written: %w", err)
+	}
 	l.offer()
 	return nil
+}
+
+// mayBe refuses an archive in the place of the one that was there when an archiver last
+// reached the target: but for one that somebody accepts, and one that has receipts, such as
+// the other of two disks that are mounted there in turn.
+func (l *lane) mayBe(id Identity, refs []segment.Ref) error {
+	if l.was == "" || l.was == id.ID || slices.Contains(l.a.opt.Accept, id.ID) {
+		return nil
+	}
+	if len(refs) > 0 {
+		l.a.opt.Logger.Warn("another archive than last time, which has been shipped to before", "target", l.url, "id", id.ID, "was", l.was)
+		return nil
+	}
+	return &OtherArchiveError{l.url, l.was, id}
 }
 
 // recall has the receipts of the archive that the target was when it was last reached
@@ -60,11 +81,11 @@ func (l *lane) recall(s *Status) {
 	if i < 0 {
 		return
 	}
-	refs, err := l.a.receipts.Refs(s.Targets[i].ID)
+	l.was, l.last = s.Targets[i].ID, s.Targets[i].Last
+	refs, err := l.a.receipts.Refs(l.was)
 	if err != nil {
 		return // begin says so
 	}
-	l.was = s.Targets[i].ID
 	for _, r := range refs {
 		l.done[r] = struct{}{}
 	}
@@ -101,7 +122,7 @@ func (l *lane) offer() {
 // start is begin until it succeeds. first is told how the first attempt ended.
 func (l *lane) start(ctx, work context.Context, first func(error)) error {
 	for {
-		err := l.begin(work)
+		err := l.away(l.begin(work))
 		first(err)
 		first = func(error) {}
 		if err == nil {
@@ -132,12 +153,22 @@ func (l *lane) hopeless(err error) bool {
 func (l *lane) identified(ctx context.Context) error {
 	is, err := Identify(ctx, l.target)
 	if err != nil {
-		return err
+		return l.away(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if is.ID != l.id.ID {
-		return otherArchive(l.url, l.id, is)
+		return &OtherArchiveError{l.url, l.id.ID, is}
 	}
 	return nil
+}
+
+// away adds to the error for a target where no archive is, which one was there.
+func (l *lane) away(err error) error {
+	if !errors.Is(err, ErrNoIdentity) {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &AwayError{l.url, cmp.Or(l.id.ID, l.was), err}
 }

@@ -31,6 +31,10 @@ type Options struct {
 	// cannot be used yet: Run goes on trying, beside those that it can use.
 	Unopened []Unopened
 
+	// Accept are the IDs of archives that may take the place of the one that a target
+	// was when an archiver last reached it: see OtherArchiveError. Default: none.
+	Accept []string
+
 	// Parallel is how many segments are sent to a target at a time. Default 4.
 	Parallel int
 
@@ -147,6 +151,7 @@ type Archiver struct {
 	backoff  backoff
 
 	verifying chan struct{} // holds one token: one segment is verified at a time
+	saving    sync.Mutex    // held while the status is written
 	hashing   sync.Mutex    // held by who hashes, so that one does, whatever the number of targets
 
 	mu       sync.Mutex // guards what follows; no lane's lock is taken under it

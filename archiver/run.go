@@ -16,8 +16,9 @@ const firstLook = time.Second
 
 // Run ships until ctx ends, and then returns nil once the uploads that had begun are
 // done, or Options.Grace is over. It ends by itself only if no target is left that
-// it can go on with, and returns why: at the start, where none can be used. A target
-// that is no archive then, beside others that are, is tried again all the time.
+// it can go on with, and returns why: each has an alarm of a kind that stops it or, at the
+// start, refuses access. A target that is not there, at the start or later, is an alarm, and
+// is tried again until it is.
 func (a *Archiver) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -52,8 +53,8 @@ func (a *Archiver) Run(ctx context.Context) error {
 }
 
 // begin starts all lanes. The channel gets how they ended, when the last one has. If
-// the first attempt to use a target fails on each of them, and to wait would not
-// help, they all end at once.
+// the first attempt to use a target fails on each of them, and a person has to look, they
+// all end at once.
 func (a *Archiver) begin(ctx context.Context, once bool) <-chan []error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	work, stop := a.grace(ctx)
@@ -62,7 +63,7 @@ func (a *Archiver) begin(ctx context.Context, once bool) <-chan []error {
 	first := func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil && definite(err) {
+		if k := alarmKind(err); k.final() || k == AlarmDenied {
 			bad++
 		}
 		if bad == len(a.lanes) {

@@ -23,6 +23,19 @@ type sourceError struct{ err error }
 func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
+// receiptsError is an error of the folder of receipts: no target is to blame.
+type receiptsError struct{ err error }
+
+func (e *receiptsError) Error() string { return e.err.Error() }
+func (e *receiptsError) Unwrap() error { return e.err }
+
+func ofReceipts(err error) error {
+	if err == nil || errors.Is(err, ErrConflict) { // which is about the target, too
+		return err
+	}
+	return &receiptsError{err}
+}
+
 // errGone is the error for a segment that is not there any more, or not under that
 // name: the next listing tells.
 var errGone = errors.New("the segment's file is gone")
@@ -31,7 +44,7 @@ var errGone = errors.New("the segment's file is gone")
 func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 	a := l.a
 	if has, err := a.receipts.Has(l.id.ID, seg.Ref); has || err != nil {
-		return outcome{size: seg.Size}, err
+		return outcome{size: seg.Size}, ofReceipts(err)
 	}
 	f, err := a.source.open(seg.Name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,5 +155,5 @@ func (l *lane) receipt(ctx context.Context, s *Shipment) error {
 	if err := l.identified(ctx); err != nil {
 		return err
 	}
-	return l.a.receipts.Write(receiptOf(l.id.ID, l.url, s))
+	return ofReceipts(l.a.receipts.Write(receiptOf(l.id.ID, l.url, s)))
 }

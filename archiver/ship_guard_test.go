@@ -27,47 +27,28 @@ func (s *shipScene) run(a *Archiver) (stop func() error) {
 }
 
 func TestTargetThatBecomesAnotherArchiveStopsAndTheOthersGoOn(t *testing.T) {
-	for what, change := range map[string]func(*memTarget){
-		"another identity": func(m *memTarget) {
-			other := newMemTarget("mem://other")
-			_, err := Init(context.Background(), other)
-			if err != nil {
-				panic(err)
-			}
-			b, _ := other.get(identityName)
-			m.set(identityName, b)
-		},
-		"no identity": func(m *memTarget) {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			clear(m.objects)
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newShipScene(t, 2)
-				s.add(1, 2)
-				a := s.archiver(s.options())
-				stop := s.run(a)
-				time.Sleep(time.Second)
-				before := s.targets[0].stored()
-				change(s.targets[0])
-				time.Sleep(11 * time.Second) // it is found out though nothing is shipped
-				synctest.Wait()
-				if alarm := a.Status().Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmIdentity {
-					t.Fatalf("alarm %+v", alarm)
-				}
-				s.add(3)
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				if n := s.targets[0].stored(); n != before {
-					t.Errorf("%d objects were put there afterwards", n-before)
-				}
-				s.check(s.targets[1])
-				must(t, stop())
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newShipScene(t, 2)
+		s.add(1, 2)
+		a := s.archiver(s.options())
+		stop := s.run(a)
+		time.Sleep(time.Second)
+		becomeAnother(t, s.targets[0])
+		before := s.targets[0].stored()
+		time.Sleep(11 * time.Second) // it is found out though nothing is shipped
+		synctest.Wait()
+		if alarm := a.Status().Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmIdentity {
+			t.Fatalf("alarm %+v", alarm)
+		}
+		s.add(3)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := s.targets[0].stored(); n != before {
+			t.Errorf("%d objects were put there afterwards", n-before)
+		}
+		s.check(s.targets[1])
+		must(t, stop())
+	})
 }
 
 // TestNoReceiptFromAPlaceThatIsNotTheArchive has the disk unmounted between the look
@@ -117,11 +98,9 @@ func TestUnmountedFolderIsNotTakenForAnEmptyArchive(t *testing.T) {
 	notify <- struct{}{}
 	wait(t, "the alarm", func() bool {
 		alarm := a.Status().Targets[0].Alarm
-		return alarm != nil && alarm.Kind == AlarmIdentity
+		return alarm != nil && alarm.Kind == AlarmAway
 	})
-	if err := stop(); err != nil && !errors.Is(err, ErrNoIdentity) {
-		t.Error(err)
-	}
+	must(t, stop())
 	if has, err := a.receipts.Has(a.lanes[0].id.ID, shipRef(3)); has || err != nil {
 		t.Errorf("a receipt for what is not in the archive: %v, %v", has, err)
 	}
@@ -273,16 +252,13 @@ func TestEndingWaitsForUploads(t *testing.T) {
 
 // TestStartFailsAtOnceWhereNoTargetCanBeUsed says so, and does not try for ever.
 func TestStartFailsAtOnceWhereNoTargetCanBeUsed(t *testing.T) {
-	for _, want := range []error{ErrDenied, ErrUnconditional, ErrNoIdentity} {
+	for _, want := range []error{ErrDenied, ErrUnconditional} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newShipScene(t, 2)
 			s.add(1)
 			for _, m := range s.targets {
 				m.hook(func(_ context.Context, op, _ string) error {
-					if op == "probe" || op == "open" && errors.Is(want, ErrNoIdentity) {
-						if want == ErrNoIdentity {
-							return ErrNotExist
-						}
+					if op == "probe" {
 						return want
 					}
 					return nil

@@ -134,6 +134,8 @@ const staleStatus = 30 * 24 * time.Hour
 // save writes status.json. Targets that another archiver of this store looks after
 // stay in it, but for those that were never reached.
 func (a *Archiver) save() error {
+	a.saving.Lock()
+	defer a.saving.Unlock()
 	s := a.Status()
 	old, err := readStatus(a.opt.Receipts)
 	if err == nil { // one that cannot be read is written anew

@@ -15,7 +15,7 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 	for _, c := range []struct {
 		fails error
 		kind  AlarmKind
-	}{{ErrNotExist, AlarmIdentity}, {ErrDenied, AlarmDenied}, {errors.New("no route"), AlarmFailing}} {
+	}{{ErrNotExist, AlarmAway}, {ErrDenied, AlarmDenied}, {errors.New("no route"), AlarmFailing}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newShipScene(t, 2)
 			s.add(1, 2)
@@ -44,20 +44,6 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 			s.check(late)
 			if h := a.Health(); len(h) != 0 {
 				t.Errorf("%v: health %q", c.fails, h)
-			}
-			// Once it was the archive, to be none ends it for good.
-			late.hook(func(_ context.Context, op, _ string) error {
-				if op == "open" {
-					return ErrNotExist
-				}
-				return nil
-			}, nil)
-			time.Sleep(10 * time.Minute)
-			late.hook(nil, nil)
-			time.Sleep(10 * time.Minute)
-			synctest.Wait()
-			if alarm := a.Status().Targets[1].Alarm; alarm == nil || alarm.Kind != AlarmIdentity {
-				t.Errorf("%v, and later no archive: alarm %+v", c.fails, alarm)
 			}
 			must(t, stop())
 		})
@@ -92,17 +78,42 @@ func TestFolderThatBecomesAnArchiveIsShippedTo(t *testing.T) {
 	})
 }
 
-func TestRunEndsWhereNoTargetCanBeOpened(t *testing.T) {
+// TestTargetsThatAreAllAwayAtTheStartAreWaitedFor by Run, with an alarm each.
+func TestTargetsThatAreAllAwayAtTheStartAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShipScene(t, 0)
+		s := newShipScene(t, 2)
 		s.add(1)
+		var there atomic.Bool
 		o := s.options()
-		for _, url := range []string{"mem://1", "mem://2"} {
-			o.Unopened = append(o.Unopened, Unopened{URL: url, Open: func(context.Context) (Target, error) { return nil, ErrNotExist }})
+		o.Targets = nil
+		for _, m := range s.targets {
+			o.Unopened = append(o.Unopened, Unopened{URL: m.url, Open: func(context.Context) (Target, error) {
+				if there.Load() {
+					return m, nil
+				}
+				return nil, ErrNotExist
+			}})
 		}
-		begin := time.Now()
-		if err := s.archiver(o).Run(t.Context()); !errors.Is(err, ErrNoIdentity) || time.Since(begin) > 0 {
-			t.Errorf("after %v: %v", time.Since(begin), err)
+		a := s.archiver(o)
+		stop := s.run(a)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for _, target := range a.Status().Targets {
+			if target.Alarm == nil || target.Alarm.Kind != AlarmAway || target.Segments != 1 {
+				t.Errorf("while it is away: %+v", target)
+			}
 		}
+		if _, err := s.archiver(o).Once(t.Context()); !errors.Is(err, ErrNoIdentity) {
+			t.Errorf("once: %v", err)
+		}
+		there.Store(true)
+		time.Sleep(15 * time.Second) // Options.Poll, and some
+		synctest.Wait()
+		s.check(s.targets[0])
+		s.check(s.targets[1])
+		if h := a.Health(); len(h) != 0 {
+			t.Errorf("health %q", h)
+		}
+		must(t, stop())
 	})
 }

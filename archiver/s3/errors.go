@@ -112,7 +112,7 @@ func (t *Target) classify(e *requestError, answer *awshttp.ResponseError) {
 	case isDial(e.err):
 		e.next = "see that the server runs and can be reached, and that the URL says where it is"
 	case e.code == "NoSuchBucket":
-		e.kind, e.next = archiver.ErrNotExist, fmt.Sprintf("create the bucket %s, or correct the URL", t.bucket)
+		e.kind, e.next = archiver.ErrNotExist, fmt.Sprintf("bring back the bucket %s, or correct the URL", t.bucket)
 	case fullCodes[e.code] || e.status == http.StatusInsufficientStorage:
 		e.kind, e.next = archiver.ErrFull, "make room there, or raise the quota; what is archived stays as it is"
 	case e.status == http.StatusPreconditionFailed:

@@ -43,6 +43,7 @@ type shipFlags struct {
 	to    []string
 	state string
 	init  bool
+	keep  bool // an archive that is not there is waited for
 	o     archiver.Options
 	rate  rateFlag
 }
@@ -51,6 +52,7 @@ func (s *shipFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.to, "to", nil, "the archive's URL; several are each shipped to by itself")
 	f.StringVar(&s.state, "state", "", "folder for receipts and status; the store is then only read, and nothing is sealed (default DIR/receipts)")
 	f.BoolVar(&s.init, "init", false, "make the archive if there never was one")
+	f.StringArrayVar(&s.o.Accept, "accept-archive", nil, "ID of an archive that takes the place of the one that was at its URL, which is lost for good")
 	f.IntVar(&s.o.Parallel, "parallel", archiver.DefaultParallel, "segments that are sent to an archive at a time")
 	f.Var(&s.rate, "rate", "most that is sent to all archives together, in bytes a second, such as 50MB; 0: no bound")
 	f.DurationVar(&s.o.Timeout, "timeout", archiver.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")
@@ -112,6 +114,18 @@ func receiptsFolder(dir, state string) (vfs.FS, error) {
 		return nil, usagef("--state %s is the store's own folder; name another, which holds nothing else", state)
 	}
 	return archiver.StateDir(state), nil
+}
+
+// shipError says what can be done about an error of shipping, where it does not say so
+// itself.
+func shipError(err error) error {
+	if other, ok := errors.AsType[*archiver.OtherArchiveError](err); ok {
+		return fmt.Errorf("%w; to accept it: --accept-archive %s", err, other.Is.ID)
+	}
+	if away, ok := errors.AsType[*archiver.AwayError](err); ok && away.Was == "" {
+		return fmt.Errorf("%w: varve archive init --to %s", err, away.URL)
+	}
+	return archiveError(err)
 }
 
 // archiveError says what can be done about an error of an archive, where it does not

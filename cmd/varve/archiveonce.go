@@ -55,17 +55,7 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 	if err != nil {
 		return nil, err
 	}
-	if flags.init {
-		if err := neverBefore(ctx, flags.to, &o); err != nil {
-			return nil, err
-		}
-	}
-	if flags.init || len(flags.to) < 2 {
-		o.Targets, err = a.openTargets(ctx, flags.to, flags.init)
-	} else {
-		err = a.openOrLater(ctx, flags.to, &o)
-	}
-	if err != nil {
+	if err := a.openAll(ctx, flags, &o); err != nil {
 		return nil, err
 	}
 	if flags.state == "" {
@@ -97,7 +87,7 @@ func (a *app) once(ctx context.Context, arc *archiver.Archiver) error {
 	if a.json && report.Targets != nil {
 		err = errors.Join(a.printJSON(report), err)
 	}
-	return archiveError(err)
+	return shipError(err)
 }
 
 func onceLine(t *archiver.TargetReport) string {

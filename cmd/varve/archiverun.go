@@ -19,10 +19,12 @@ where none lives the store is opened for a moment. So that is what the loss of
 the store's disk can cost, plus the time to ship; 0 leaves it to the writer.
 
 At SIGTERM or SIGINT it begins nothing new, lets uploads go on for --grace, and exits
-with 0. It ends by itself only if no archive is left that it can go on with: because it is
-not the one that it was, holds other content under a segment's name, or its server
-overwrites; or because at the start it is not there, or may not be written to. To kill it
-at any time loses and doubles nothing.
+with 0. An archive that is not there, at the start or later, is an alarm, and is tried again
+until it is. It ends by itself only if no archive is left that it can go on with: because it
+is another than it was, holds other content under a segment's name, or its server overwrites;
+or because at the start none may be written to. To kill it at any time loses and doubles
+nothing. What was at a URL before is known from the state folder, across restarts; another
+archive there is refused until --accept-archive names it.
 
 --listen serves /metrics for Prometheus, and /healthz: 200, or 503 with the reasons while
 there is an alarm or a segment has been waiting for more than --max-lag.`
@@ -48,6 +50,7 @@ func (a *app) archiveRunCommand() *cobra.Command {
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
+		flags.keep = true
 		if flags.state != "" && f.Changed("seal-after") && run.SealAfter > 0 {
 			return usagef("--seal-after would write to the store, which --state says not to; the writer's own bound on the age of a log does the same")
 		}
@@ -88,5 +91,5 @@ func (a *app) archive(ctx context.Context, arc *archiver.Archiver, listen string
 		defer srv.Close()
 		a.warn("serving /metrics and /healthz on http://%s", srv.addr)
 	}
-	return archiveError(arc.Run(ctx))
+	return shipError(arc.Run(ctx))
 }

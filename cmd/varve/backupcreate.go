@@ -41,7 +41,7 @@ func (a *app) backupCreateCommand() *cobra.Command {
 			if cause := context.Cause(ctx); err != nil && cause != nil {
 				return fmt.Errorf("%w; what was shipped up to there has its receipts", cause)
 			}
-			return archiveError(err)
+			return shipError(err)
 		},
 	}
 	flags.register(c.Flags())
@@ -86,7 +86,7 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 		return err
 	}
 	var open archiver.Options
-	err = errors.Join(err, a.openOrLater(ctx, flags.to, &open))
+	err = errors.Join(err, a.openOrLater(ctx, flags, &open))
 	for _, t := range open.Targets {
 		if !failed[t.URL()] {
 			err = errors.Join(err, a.createBackup(ctx, t, archiver.CreateOptions{

@@ -44,10 +44,28 @@ func openS3(ctx context.Context, u *url.URL) (archiver.Target, error) {
 	return t, nil
 }
 
-// openOrLater opens all archives that --to names. Where some cannot be opened that may
+// openAll opens all archives that flags name, and makes them where they say so.
+func (a *app) openAll(ctx context.Context, flags *shipFlags, o *archiver.Options) (err error) {
+	if len(flags.to) == 0 {
+		return errNoArchive
+	}
+	if flags.init {
+		if err := a.initNew(ctx, flags, o); err != nil {
+			return err
+		}
+	}
+	if len(flags.to) == 1 && !flags.keep {
+		o.Targets, err = a.openTargets(ctx, flags.to, false)
+		return err
+	}
+	return a.openOrLater(ctx, flags, o)
+}
+
+// openOrLater opens all archives that flags name. Where some cannot be opened that may
 // be later, such as a folder whose disk is not mounted, they are left for later; but
-// not all of them.
-func (a *app) openOrLater(ctx context.Context, urls []string, o *archiver.Options) error {
+// all of them only if they are to be waited for.
+func (a *app) openOrLater(ctx context.Context, flags *shipFlags, o *archiver.Options) error {
+	urls := flags.to
 	var failed []error
 	for i, raw := range urls {
 		if slices.Contains(urls[:i], raw) {
@@ -67,7 +85,7 @@ func (a *app) openOrLater(ctx context.Context, urls []string, o *archiver.Option
 			}})
 		}
 	}
-	if len(o.Targets) == 0 {
+	if len(o.Targets) == 0 && !flags.keep {
 		return errors.Join(failed...)
 	}
 	return nil
@@ -78,10 +96,13 @@ func folderURL(path string) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Clean(path))}).String()
 }
 
+// errNoArchive is the error where no archive is named.
+var errNoArchive = usagef("which archive? give --to URL, such as file:///backup or s3://bucket/prefix")
+
 // openTargets opens all archives that --to names, and makes them where init is set.
 func (a *app) openTargets(ctx context.Context, urls []string, init bool) ([]archiver.Target, error) {
 	if len(urls) == 0 {
-		return nil, usagef("which archive? give --to URL, such as file:///backup or s3://bucket/prefix")
+		return nil, errNoArchive
 	}
 	var targets []archiver.Target
 	for _, raw := range urls {
@@ -102,15 +123,15 @@ func (a *app) openTargets(ctx context.Context, urls []string, init bool) ([]arch
 	return targets, nil
 }
 
-// neverBefore refuses to make an archive anew where the store was shipped to one already:
-// --init may stand in a line of cron, and then a disk that is not mounted is not made an
-// archive by it.
-func neverBefore(ctx context.Context, urls []string, o *archiver.Options) error {
+// initNew makes the archives that flags name, if there never were any: --init may stand in a
+// line of cron, and then a disk that is not mounted is not made an archive by it. Where
+// archives are waited for, one that was there once is left alone; otherwise it is refused.
+func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options) error {
 	known, err := archiver.ReadStatus(o.Store, o.Receipts)
 	if err != nil {
-		return nil // nothing is known
+		known = archiver.Status{} // nothing is known
 	}
-	for _, raw := range urls {
+	for _, raw := range flags.to {
 		u, err := archiver.ParseURL(raw)
 		if err != nil {
 			return &usageError{err}
@@ -121,14 +142,17 @@ func neverBefore(ctx context.Context, urls []string, o *archiver.Options) error 
 			url = t.URL()
 			_, err = archiver.Identify(ctx, archiver.Patient(t))
 		}
-		if !errors.Is(err, archiver.ErrNotExist) && !errors.Is(err, archiver.ErrNoIdentity) {
-			continue // it is one, or what is wrong will be found out
-		}
-		for _, s := range known.Targets {
-			if s.URL == url && s.ID != "" {
-				return usagef("%s: %w: it was archive %s, and --init makes no other in its place; mount what should be there, or, to begin anew, varve archive init --to %[1]s",
-					url, archiver.ErrNoIdentity, s.ID)
+		there := !errors.Is(err, archiver.ErrNotExist) && !errors.Is(err, archiver.ErrNoIdentity)
+		i := slices.IndexFunc(known.Targets, func(s archiver.TargetStatus) bool { return s.URL == url && s.ID != "" })
+		switch {
+		case there: // it is one, or what is wrong will be found out
+		case i < 0:
+			if _, err := a.openTargets(ctx, []string{raw}, true); err != nil {
+				return err
 			}
+		case !flags.keep:
+			return usagef("%s: %w: it was archive %s, and --init makes no other in its place; mount what should be there, or, to begin anew, varve archive init --to %[1]s",
+				url, archiver.ErrNoIdentity, known.Targets[i].ID)
 		}
 	}
 	return nil
