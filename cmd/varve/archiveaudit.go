@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -162,7 +160,7 @@ func (a *app) printAudit(rep *archiver.AuditReport) error {
 	if a.json {
 		err = a.printJSON(rep)
 	} else {
-		out := bufio.NewWriter(a.out)
+		out := a.page()
 		writeAudit(out, rep)
 		err = out.Flush()
 	}
@@ -196,10 +194,9 @@ func writeAudit(out io.Writer, rep *archiver.AuditReport) {
 		return
 	}
 	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "SEGMENT\tFINDING\tWHAT\n")
+	t := newGrid("SEGMENT", "FINDING", "WHAT")
 	for _, f := range rep.Findings {
-		fmt.Fprintf(w, "%v\t%s\t%s; %s\n", f.Segment, f.Kind, f.Problem, f.Next)
+		t.row(f.Segment, f.Kind, fmt.Sprintf("%s; %s", f.Problem, f.Next))
 	}
-	w.Flush()
+	t.write(out)
 }

@@ -40,12 +40,12 @@ func (a *app) printBackups(backups []*archiver.Backup) error {
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "id\ttime\tseq\tobjects\tbytes\town\tmeta")
+	t := newGrid("id", "time", "seq", "objects", "bytes", "own", "meta")
 	for _, b := range backups {
-		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%s\t%s\t%s\n", b.ID, b.Time.Format(time.RFC3339), b.Seq, b.Objects, human(b.Bytes), human(b.OwnBytes), metaText(b.Meta))
+		t.row(b.ID, b.Time.Format(time.RFC3339), b.Seq, b.Objects, human(b.Bytes), human(b.OwnBytes), metaText(b.Meta))
 	}
-	return w.Flush()
+	t.write(a.out)
+	return a.out.err
 }
 
 func (a *app) backupShowCommand() *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -132,14 +131,15 @@ func (a *app) printExplained(list []archiver.Explained) {
 	if len(list) == 0 {
 		return
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	t := newGrid("segments", "size", "verdict", "why")
+	t.head = false
 	for _, e := range list {
 		verdict := "keep"
 		if !e.Keep {
 			verdict = "go"
 		}
-		fmt.Fprintf(w, "%v\t%s\t%s\t%s\n", e.Run, human(e.Bytes), verdict, e.Why)
+		t.row(e.Run, human(e.Bytes), verdict, e.Why)
 	}
-	w.Flush()
+	t.write(a.out)
 	fmt.Fprintln(a.out)
 }

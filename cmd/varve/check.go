@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,7 +127,7 @@ func (a *app) printCheck(r *integrity.Report) error {
 			return err
 		}
 	} else {
-		out := bufio.NewWriter(a.out)
+		out := a.page()
 		writeCheck(out, r)
 		if err := out.Flush(); err != nil {
 			return err
@@ -164,13 +162,12 @@ func writeCheck(out io.Writer, r *integrity.Report) {
 // writeFindings writes a table, and below it what does not fit into one.
 func writeFindings(out io.Writer, list []integrity.Finding) {
 	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "#\tsegment\toffset\twhat\tkeys\tnumbers\tgood\tnext")
+	t := newGrid("#", "segment", "offset", "what", "keys", "numbers", "good", "next")
 	for i := range list {
 		f := &list[i]
-		fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", i+1, fileOf(f), f.Offset, f.Kind, someKeys(f.Keys), numbers(f), since(f.Good), f.Next)
+		t.row(i+1, fileOf(f), f.Offset, f.Kind, someKeys(f.Keys), numbers(f), since(f.Good), f.Next)
 	}
-	w.Flush()
+	t.write(out)
 	fmt.Fprintln(out)
 	advised := false
 	for i := range list {

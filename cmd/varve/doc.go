@@ -27,6 +27,7 @@
 //	4  another process has the store open for writing
 //	5  any other failure
 //
-// A signal that ends import, export or load in good order gives 128 and its
-// number: 130 for Ctrl-C.
+// A signal that ends long work in good order gives 128 and its number: 130 for Ctrl-C.
+// archive run ends so with 0. A signal that was ignored at the start, as nohup has it, stays
+// ignored.
 package main

@@ -68,7 +68,7 @@ func (d *dumper) run(db objects) error {
 	out := bufio.NewWriterSize(d.out, 64<<10)
 	bad := damages{app: d.app}
 	var bar *meter
-	if !isTerminal(d.out) {
+	if !isTerminal(d.out.file) {
 		bar = d.meter("dumping", db.liveBytes())
 		defer bar.finish()
 	}

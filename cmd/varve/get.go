@@ -9,11 +9,15 @@ import (
 
 func (a *app) getCommand() *cobra.Command {
 	var k keyFlag
+	raw := false
 	var from sourceFlags
 	cmd := &cobra.Command{
 		Use:   "get KEY",
 		Short: "Print the value of a key",
 		Long: `Print the value of KEY, byte for byte. A key that is not there is exit code 1.
+
+On a terminal a msgpack value, such as load stores, is printed as scan prints it: as
+JSON, if JSON says it exactly. --raw prints the bytes there, too.
 
 ` + inPlaceHelp + `
 
@@ -25,14 +29,20 @@ func (a *app) getCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if raw && a.json {
+				return usagef("--raw and --json: give one of them")
+			}
 			return a.withObjects(cmd, &from, func(db objects) error {
 				o, err := db.GetObject(key)
 				if err != nil {
 					return missing(key, err)
 				}
 				out := o.Value
-				if a.json {
+				switch {
+				case a.json:
 					out = objectLine(new(line), &o)
+				case o.Content == store.Msgpack && !raw && isTerminal(a.out.file):
+					out = []byte(showValue(&o) + "\n")
 				}
 				_, err = a.out.Write(out)
 				return err
@@ -40,6 +50,7 @@ func (a *app) getCommand() *cobra.Command {
 		},
 	}
 	k.register(cmd)
+	cmd.Flags().BoolVar(&raw, "raw", false, "print the bytes of a msgpack value on a terminal, too")
 	from.register(cmd.Flags())
 	return cmd
 }

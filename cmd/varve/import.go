@@ -39,14 +39,14 @@ func (a *app) importCommand() *cobra.Command {
 		Long:  importHelp,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			top, err := filepath.EvalSymlinks(args[0])
+			t, err := openTree(args[0])
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
 			ctx, stop := interruptibleAtPipe(cmd.Context())
 			defer stop()
 			return a.withWriter(w.options(), func(db *store.DB) error {
-				im := importer{app: a, intake: a.newIntake(db, w.segmentSize, verbose), ctx: ctx, top: top}
+				im := importer{app: a, intake: a.newIntake(db, w.segmentSize, verbose), ctx: ctx, tree: t}
 				return im.run()
 			})
 		},
@@ -60,8 +60,8 @@ func (a *app) importCommand() *cobra.Command {
 type importer struct {
 	*app
 	*intake
+	tree
 	ctx  context.Context
-	top  string
 	self fs.FileInfo // the store's folder, which is not imported into itself
 	bar  *meter
 	buf  []byte // of the file being read
@@ -82,6 +82,9 @@ func (im *importer) run() error {
 	var err error
 	if im.self, err = os.Stat(im.dir); err != nil {
 		return err
+	}
+	if top, err := os.Stat(im.top); err == nil && os.SameFile(top, im.self) {
+		return usagef("%s is the store itself, which is not imported into itself", im.top)
 	}
 	if im.tell == nil && im.watched() {
 		im.bar = im.meter("importing", treeSize(im.top))
@@ -104,16 +107,43 @@ func (im *importer) run() error {
 // report prints what was done.
 func (im *importer) report() error {
 	if im.json {
-		return im.printJSON(struct {
+		return writeJSON(im.last(im.app), struct {
 			summary
 			importCounts
 		}{im.summary(), im.importCounts})
 	}
-	_, err := fmt.Fprintf(im.out, "imported %s, %s, %s: wrote %s, %s %s; the same already: %d; left out: %d\n",
+	_, err := fmt.Fprintf(im.last(im.app), "imported %s, %s, %s: wrote %s, %s %s; the same already: %d; left out: %d\n",
 		count(im.Files, "file", "files"), count(im.Directories, "directory", "directories"),
 		count(im.Links, "symbolic link", "symbolic links"),
 		count(im.objects, "object", "objects"), human(im.bytes), im.rate(), im.Same, im.LeftOut)
 	return err
+}
+
+// tree is what is imported: a folder and all below it, or one file.
+type tree struct {
+	top  string // its path, without symbolic links
+	file string // the key, if it is a file; else empty
+}
+
+// openTree looks at PATH. A link is followed there, and gives a file its name.
+func openTree(path string) (t tree, err error) {
+	if path == "" {
+		return t, usagef("an empty PATH: name a folder or a file")
+	}
+	if t.top, err = filepath.EvalSymlinks(path); err != nil {
+		return t, &usageError{naming(path, err)}
+	}
+	info, err := os.Stat(t.top)
+	switch {
+	case err != nil:
+		return t, &usageError{err}
+	case info.IsDir():
+		return t, nil
+	case !info.Mode().IsRegular():
+		return t, usagef("%s: is a %s; import takes a folder or a file", path, kindName(info.Mode()))
+	}
+	t.file = filepath.Base(path)
+	return t, nil
 }
 
 // treeSize adds up the sizes of the files of a tree, as far as it can.

@@ -65,7 +65,10 @@ func (im *importer) entry(path string, d fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	key := im.keyOf(path)
+	key, err := im.keyOf(path)
+	if err != nil {
+		return err
+	}
 	switch info.Mode().Type() {
 	case fs.ModeDir:
 		if os.SameFile(info, im.self) {
@@ -96,15 +99,16 @@ func (im *importer) entry(path string, d fs.DirEntry) error {
 	return nil
 }
 
-// keyOf returns the key of a file or link, or that of a directory without its slash.
-func (im *importer) keyOf(path string) string {
-	if path != im.top {
-		return strings.TrimPrefix(path[len(im.top):], "/")
+// keyOf returns the key of a file or link of the tree, or that of a directory without its
+// slash.
+func (t *tree) keyOf(path string) (string, error) {
+	switch {
+	case t.file != "":
+		return t.file, nil
+	case path == t.top:
+		return strings.TrimSuffix(topKey, "/"), nil
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return strings.TrimSuffix(topKey, "/")
-	}
-	return filepath.Base(path)
+	return filepath.Rel(t.top, path)
 }
 
 func kindName(m fs.FileMode) string {

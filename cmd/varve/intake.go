@@ -48,7 +48,8 @@ func (a *app) newIntake(db *store.DB, segment size, verbose bool) *intake {
 
 // verboseHelp documents what intake tells.
 const verboseHelp = `With --verbose each key is printed, on a line of its own and unbuffered, as soon as
-the store has acknowledged it: with --sync always it is then on the disk.`
+the store has acknowledged it: with --sync always it is then on the disk. The last line,
+which says what was done, then goes to standard error.`
 
 // add takes an object; its slices are copied. An error that wraps ErrTooLarge
 // concerns this object alone.
@@ -139,6 +140,15 @@ func (in *intake) finish(err error) error {
 		return nil
 	}
 	return fmt.Errorf("%w; stored up to there: %s, %s", err, count(in.objects, "object", "objects"), human(in.bytes))
+}
+
+// last returns where the line goes that says what was done: where keys are told, not among
+// them.
+func (in *intake) last(a *app) io.Writer {
+	if in.tell != nil {
+		return a.errs
+	}
+	return a.out
 }
 
 // summary is what load and import say at their end.

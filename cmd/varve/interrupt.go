@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -25,13 +26,12 @@ func interruptibleAtPipe(parent context.Context) (ctx context.Context, stop func
 }
 
 // untilSignal ends its context at the first signal. What stays is caught until stop
-// is called.
+// is called. A signal that was ignored when the process began, as nohup and shells without
+// job control have it, stays ignored. (Go's runtime does not tell so of SIGTERM.)
 func untilSignal(parent context.Context, stays []os.Signal) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		signals = append(signals, syscall.SIGHUP)
-	}
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	signals = slices.DeleteFunc(signals, signal.Ignored)
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, append(stays, signals...)...)
 	go func() {

@@ -84,10 +84,10 @@ func (l *loader) run(ctx context.Context, in *os.File, total int64) error {
 		return err
 	}
 	if !l.json {
-		_, err = fmt.Fprintf(l.out, "loaded %s, %s %s\n", count(l.objects, "object", "objects"), human(l.bytes), l.rate())
+		_, err = fmt.Fprintf(l.last(l.app), "loaded %s, %s %s\n", count(l.objects, "object", "objects"), human(l.bytes), l.rate())
 		return err
 	}
-	return l.printJSON(l.summary())
+	return writeJSON(l.last(l.app), l.summary())
 }
 
 // until returns a reader of r that ends when the context does, even while r keeps

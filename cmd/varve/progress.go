@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/varve-db/varve/store"
@@ -26,6 +27,15 @@ func (a *app) watched() bool { return isTerminal(a.errs) }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+// columns returns how many columns a line of a terminal has, 0 if f is none.
+func columns(f *os.File) int {
+	n, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // meter returns the meter of work on total bytes, -1 if that is not known; where
 // nobody watches, nil. The caller ends it with finish.
 func (a *app) meter(what string, total int64) *meter {
@@ -35,7 +45,7 @@ func (a *app) meter(what string, total int64) *meter {
 	a.bar = &meter{a, progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(&lateWriter{a.errs, time.Now().Add(barAfter)}),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionSetWidth(30),
+		progressbar.OptionSetWidth(barWidth(columns(a.errs), what)),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionShowCount(),
 		progressbar.OptionUseIECUnits(true),
@@ -46,9 +56,17 @@ func (a *app) meter(what string, total int64) *meter {
 	return a.bar
 }
 
-// lateWriter drops what is written to it before a moment.
+// barWidth returns how wide the bar itself may be, so that what stands around it has room on
+// a line.
+func barWidth(columns int, what string) int {
+	const around = 56 // share, bytes of bytes, rate, time gone and time left
+	return min(30, max(1, columns-around-utf8.RuneCountInString(what)))
+}
+
+// lateWriter drops what is written to it before a moment, and cuts lines off where those of
+// the terminal end: a bar that goes on in the next line is not overwritten by the next one.
 type lateWriter struct {
-	w    io.Writer
+	f    *os.File
 	from time.Time
 }
 
@@ -56,7 +74,30 @@ func (l *lateWriter) Write(p []byte) (int, error) {
 	if time.Now().Before(l.from) {
 		return len(p), nil
 	}
-	return l.w.Write(p)
+	if _, err := l.f.Write(cutLines(p, columns(l.f)-1)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// cutLines cuts what stands between returns off after so many characters.
+func cutLines(p []byte, most int) []byte {
+	if most <= 0 {
+		return p
+	}
+	var out []byte
+	n := 0
+	for len(p) > 0 {
+		_, size := utf8.DecodeRune(p)
+		if p[0] == '\r' || p[0] == '\n' {
+			n = -1
+		}
+		if n++; n <= most {
+			out = append(out, p[:size]...)
+		}
+		p = p[size:]
+	}
+	return out
 }
 
 // add counts n more bytes as done.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/integrity"
@@ -199,7 +197,7 @@ func (a *app) printRepair(p *integrity.Plan, f *repairFlags) error {
 			return err
 		}
 	} else {
-		out := bufio.NewWriter(a.out)
+		out := a.page()
 		writeRepair(out, p, f)
 		if err := out.Flush(); err != nil {
 			return err
@@ -235,12 +233,11 @@ func writeRepair(out io.Writer, p *integrity.Plan, f *repairFlags) {
 
 func writeSteps(out io.Writer, steps []integrity.Step, dryRun bool) {
 	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	last := "old file kept as"
 	if dryRun {
 		last = "to be done"
 	}
-	fmt.Fprintf(w, "#\tfile\taction\tfrom\t%s\n", last)
+	t := newGrid("#", "file", "action", "from", last)
 	for i := range steps {
 		s := &steps[i]
 		end := s.Kept
@@ -252,9 +249,9 @@ func writeSteps(out io.Writer, steps []integrity.Step, dryRun bool) {
 		case end == "":
 			end = "-"
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", i+1, stepFile(s), s.Action, orDash(s.Source), end)
+		t.row(i+1, stepFile(s), s.Action, orDash(s.Source), end)
 	}
-	w.Flush()
+	t.write(out)
 	fmt.Fprintln(out)
 	for i := range steps {
 		fmt.Fprintf(out, "%d: %s\n", i+1, steps[i].Reason)

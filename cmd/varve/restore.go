@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -109,7 +110,7 @@ func (a *app) restore(ctx context.Context, arc *archiver.Archive, dest string, o
 		bar.add(p.Bytes - last)
 		last = p.Bytes
 		if !p.LogTime.IsZero() {
-			bar.describe("restoring, up to " + p.LogTime.Local().Format(time.DateTime))
+			bar.describe("up to " + p.LogTime.Local().Format(time.DateTime))
 		}
 	}
 	rep, err := archiver.Restore(ctx, arc, dest, o)
@@ -169,6 +170,6 @@ func (a *app) printPlan(p *archiver.Plan) error {
 	for _, s := range p.Segments {
 		fmt.Fprintf(&b, "  %v  %s\n", s.Ref, human(s.Size))
 	}
-	_, err := a.out.WriteString(b.String())
+	_, err := io.WriteString(a.out, b.String())
 	return err
 }

@@ -9,17 +9,18 @@ import (
 
 // app is what the commands share: the streams and the flags that all of them take.
 type app struct {
-	in        *os.File
-	out, errs *os.File
-	dir       string
-	json      bool
-	trust     trust
-	started   bool   // a command runs: its errors are not those of its usage
-	bar       *meter // what warnings have to make room for, or nil
+	in, errs *os.File
+	out      *output
+	dir      string
+	json     bool
+	trust    trust
+	started  bool   // a command runs: its errors are not those of its usage
+	bar      *meter // what warnings have to make room for, or nil
 }
 
 // root is the command tree.
 func (a *app) root() *cobra.Command {
+	version := false
 	root := &cobra.Command{
 		Use:   "varve",
 		Short: "A log-structured object store",
@@ -33,8 +34,16 @@ Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage or fi
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.started = true
+			if version {
+				return a.version()
+			}
+			return cmd.Help()
+		},
 	}
+	root.SetOut(a.out)
+	root.Flags().BoolVar(&version, "version", false, "print the versions of program and format")
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "dir", "d", os.Getenv("VARVE_DIR"), "the store's folder (VARVE_DIR)")
 	f.Lookup("dir").DefValue = ""
@@ -48,8 +57,34 @@ Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage or fi
 		a.archiveCommand(), a.backupCommand(),
 		a.checkCommand(), a.describeCommand(), a.repairCommand(), a.restoreCommand(), a.snapshotCommand(), a.versionCommand(),
 	)
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Args, c.RunE = knownShell, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	a.mark(root)
 	return root
+}
+
+// helpCommand is varve help.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print the manual of a command",
+		Long:  "Print the manual of a command, as COMMAND --help does.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = knownCommand(about, rest)
+			}
+			if err != nil {
+				return usagef("%w; see %s --help", err, cmd.Root().Name())
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // mark has every command below parent note that it was started.
@@ -62,19 +97,6 @@ func (a *app) mark(parent *cobra.Command) {
 			return run(cmd, args)
 		}
 	}
-}
-
-// knownCommand refuses what is no command, with what may have been meant.
-func knownCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("unknown command %q", args[0])
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%w: did you mean %s?", err, near[0])
-	}
-	return err
 }
 
 // noFiles keeps the shell from completing an argument that is no file.

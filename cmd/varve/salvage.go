@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/varve-db/varve/integrity"
@@ -69,7 +68,7 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	if a.json {
 		err = a.printJSON(r)
 	} else {
-		out := bufio.NewWriter(a.out)
+		out := a.page()
 		r.write(out, list, f.dryRun)
 		err = errors.Join(err, out.Flush())
 	}
@@ -221,8 +220,7 @@ func (r *salvageReport) writeLosses(out io.Writer) {
 	}
 	const most = 20
 	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "lost\tfile\toffset\tbytes\tkey\tnumbers\treason")
+	t := newGrid("lost", "file", "offset", "bytes", "key", "numbers", "reason")
 	for i := range r.Lost[:min(most, len(r.Lost))] {
 		l := &r.Lost[i]
 		file, key := l.File, "-"
@@ -232,9 +230,9 @@ func (r *salvageReport) writeLosses(out io.Writer) {
 		if l.Kind == integrity.LostPut {
 			key = someKeys([][]byte{l.KeyBytes})
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", l.Kind, file, l.Offset, l.Bytes, key, lossNumbers(l), l.Reason)
+		t.row(l.Kind, file, l.Offset, l.Bytes, key, lossNumbers(l), l.Reason)
 	}
-	w.Flush()
+	t.write(out)
 	if n := len(r.Lost) - most; n > 0 {
 		fmt.Fprintf(out, "and %d more\n", n)
 	}

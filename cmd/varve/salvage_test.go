@@ -29,7 +29,7 @@ func TestSalvageCutOffIsNoStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	a := &app{out: null, errs: null}
+	a := &app{out: &output{file: null}, errs: null}
 	f := &repairFlags{salvage: dest}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(&interrupted{syscall.SIGINT})

@@ -113,6 +113,35 @@ func TestInterruptedImportLeavesASoundStore(t *testing.T) {
 	}
 }
 
+// TestIgnoredSignalsStayIgnored is nohup, and a background job of a shell without job control.
+func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	dir := t.TempDir() + "/s"
+	varve := command(t, "-d", dir, "import", "-v", manyFiles(t, 2000))
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `trap "" INT HUP; exec "$@"`, "sh"}, varve.Args...)...)
+	cmd.Env = varve.Env
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan() // the first batch is acknowledged, and the import waits for its reader
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 1
+	for lines.Scan() {
+		n++
+	}
+	if err := cmd.Wait(); err != nil || n < 2000 {
+		t.Errorf("%v after %d keys", err, n)
+	}
+}
+
 func TestImportStopsWhenNobodyReads(t *testing.T) {
 	dir := t.TempDir() + "/s"
 	keys, said, code := interruptImport(t, dir, func(_ *exec.Cmd, out io.Closer) { out.Close() })

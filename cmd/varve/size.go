@@ -8,7 +8,7 @@ import (
 	"github.com/varve-db/varve/store"
 )
 
-// size is the size of a segment as a flag: 8388608, 8MiB or 8MB.
+// size is the size of a segment as a flag: 8388608, 8M, 8MiB or 8MB.
 type size int64
 
 type unit struct {
@@ -37,20 +37,36 @@ func (s *size) Set(v string) error {
 	return nil
 }
 
-// parseSize reads a number of bytes, with a unit or without.
+// parseSize reads a number of bytes, whole or with a fraction, with a unit or without. K, M
+// and G alone are the binary ones; small letters are as good.
 func parseSize(v string) (int64, error) {
-	digits, factor := v, int64(1)
+	digits, factor := cutUnit(v)
+	whole, fraction, dot := strings.Cut(digits, ".")
+	n, err := strconv.ParseUint(whole, 10, 63)
+	part, ok := 0.0, true
+	if dot {
+		_, bad := strconv.ParseUint(fraction, 10, 63)
+		part, _ = strconv.ParseFloat("0."+fraction, 64)
+		ok = bad == nil && factor > 1
+	}
+	if err != nil || !ok || int64(n) > 1<<62/factor-1 {
+		return 0, fmt.Errorf("want a number of bytes such as 8388608, 8M, 1.5GiB or 8MB")
+	}
+	return int64(n)*factor + int64(part*float64(factor)), nil
+}
+
+// cutUnit takes the unit off a size.
+func cutUnit(v string) (digits string, factor int64) {
+	v = strings.ToUpper(v)
 	for _, u := range units() {
-		if d, ok := strings.CutSuffix(v, u.name); ok {
-			digits, factor = strings.TrimSpace(d), u.bytes
-			break
+		long := strings.ToUpper(u.name)
+		for _, name := range []string{long, strings.TrimSuffix(long, "IB")} {
+			if d, ok := strings.CutSuffix(v, name); ok {
+				return strings.TrimSpace(d), u.bytes
+			}
 		}
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > 1<<62/factor {
-		return 0, fmt.Errorf("want a number of bytes such as 8388608, 8MiB or 8MB")
-	}
-	return n * factor, nil
+	return v, 1
 }
 
 // String writes the size in the largest unit that divides it.

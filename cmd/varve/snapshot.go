@@ -91,7 +91,7 @@ func (a *app) stepShower() func(store.HotCopyStep) error {
 	switch {
 	case a.json:
 		return func(s store.HotCopyStep) error { return a.printJSON(s) }
-	case isTerminal(a.out):
+	case isTerminal(a.out.file):
 		return func(s store.HotCopyStep) error { return writeStep(a.out, &s) }
 	}
 	return nil

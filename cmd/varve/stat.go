@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -74,7 +73,7 @@ func (a *app) printStat(s *status) error {
 	if a.json {
 		return a.printJSON(s)
 	}
-	out := bufio.NewWriter(a.out)
+	out := a.page()
 	s.print(out)
 	return out.Flush()
 }
@@ -117,12 +116,12 @@ func (s *status) printSegments(out io.Writer) {
 		return
 	}
 	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "segment\tsize\tlive objects\tlive bytes\t\n")
+	t := newGrid("segment", "size", "live objects", "live bytes")
+	t.flags = tabwriter.AlignRight
 	for _, g := range s.Stats.Segments {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t\n", filepath.Base(g.File), human(g.Bytes), g.Live, human(g.LiveBytes))
+		t.row(filepath.Base(g.File), human(g.Bytes), g.Live, human(g.LiveBytes))
 	}
-	w.Flush()
+	t.write(out)
 }
 
 // printReport writes an open's report for people.

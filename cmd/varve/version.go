@@ -29,22 +29,25 @@ With --json: version, revision, modified (of the checkout that it was built from
 go, platform, format.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: noFiles,
-		RunE: func(*cobra.Command, []string) error {
-			b := thisBuild()
-			if a.json {
-				return a.printJSON(b)
-			}
-			v := b.Version
-			if b.Revision != "" {
-				v += " " + b.Revision
-			}
-			if b.Modified {
-				v += " with changes"
-			}
-			_, err := fmt.Fprintf(a.out, "varve %s, segment format %d, %s %s\n", v, b.Format, b.Go, b.Platform)
-			return err
-		},
+		RunE:              func(*cobra.Command, []string) error { return a.version() },
 	}
+}
+
+// version prints what the program is.
+func (a *app) version() error {
+	b := thisBuild()
+	if a.json {
+		return a.printJSON(b)
+	}
+	v := b.Version
+	if b.Revision != "" {
+		v += " " + b.Revision
+	}
+	if b.Modified {
+		v += " with changes"
+	}
+	_, err := fmt.Fprintf(a.out, "varve %s, segment format %d, %s %s\n", v, b.Format, b.Go, b.Platform)
+	return err
 }
 
 func thisBuild() build {
