@@ -178,7 +178,7 @@ func (r *restorer) place() error {
 func (r *restorer) putLast(least segment.ID, retired segment.Set) error {
 	p := r.plan
 	h := &segment.Header{
-		Head: segment.Head{Kind: segment.Log, UUID: p.Store, FirstSeq: p.Seq + 1, Time: max(time.Now().UnixNano(), p.Time.UnixNano()+1),
+		Head: segment.Head{Kind: segment.Log, UUID: p.Store, FirstSeq: p.Seq + 1, Time: segment.NextTime(segment.Nanos(p.Time), time.Now()),
 			Parent: p.Last, ParentSeq: p.Seq}, Live: r.set, Retired: retired,
 	}
 	recs := none

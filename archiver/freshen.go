@@ -248,7 +248,7 @@ func (r *restorer) complete(old *copyState) bool {
 func (r *restorer) bridge(old *copyState) (*localSeg, error) {
 	was := old.log.hdr
 	h := &segment.Header{
-		Head: segment.Head{Kind: segment.Log, UUID: was.UUID, FirstSeq: was.FirstSeq, Time: max(time.Now().UnixNano(), was.Time, old.v.LastTime+1),
+		Head: segment.Head{Kind: segment.Log, UUID: was.UUID, FirstSeq: was.FirstSeq, Time: segment.NextTime(max(was.Time, old.v.LastTime), time.Now()),
 			Parent: was.Ref, ParentSeq: old.seq, Replaced: was.Ref}, Live: old.live,
 	}
 	if r.plan.to(was.Ref.Timeline) == nil { // of a restore: it stands for the same

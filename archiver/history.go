@@ -74,7 +74,7 @@ func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time
 	if t.IsZero() {
 		i, newest, err = row.last(ctx, 0, n)
 	} else {
-		i, newest, err = row.search(ctx, 0, n, func(_ int, hd *segment.Header) (bool, error) { return hd.Time <= t.UnixNano(), nil })
+		i, newest, err = row.search(ctx, 0, n, func(_ int, hd *segment.Header) (bool, error) { return hd.Time <= segment.Nanos(t), nil })
 	}
 	hd = newest
 	for err == nil && hd != nil {

@@ -26,7 +26,7 @@ func (a *Archive) FS(ctx context.Context, p *Plan) (fs.FS, error) {
 	}
 	h := &segment.Header{
 		Head: segment.Head{Kind: segment.Log, UUID: p.Store, Ref: segment.Ref{Timeline: newTimeline(), ID: p.NextID}, FirstSeq: p.Seq + 1,
-			Time: p.Time.UnixNano() + 1, Parent: p.Last, ParentSeq: p.Seq, NextID: p.NextID + 1},
+			Time: segment.NextTime(segment.Nanos(p.Time), time.Time{}), Parent: p.Last, ParentSeq: p.Seq, NextID: p.NextID + 1},
 		Live: segment.SetOf(p.set()...),
 	}
 	var cut io.ReaderAt

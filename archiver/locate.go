@@ -54,7 +54,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 	if err := l.within(ctx, p); err != nil {
 		return nil, err
 	}
-	t := p.Time.UnixNano()
+	t := segment.Nanos(p.Time)
 	var f *segment.Footer
 	i, _, err := l.row().search(ctx, 0, len(l.links), func(i int, _ *segment.Header) (bool, error) {
 		g, err := l.footer(ctx, l.links[i].Stored)

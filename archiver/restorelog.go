@@ -102,7 +102,7 @@ func (w *logWriter) flush() error {
 func (w *logWriter) closeLog(inode uint64, birth int64) error {
 	vouch := w.off
 	for range 2 {
-		w.time = max(time.Now().UnixNano(), w.time+1)
+		w.time = segment.NextTime(w.time, time.Now())
 		r := segment.Record{Seq: w.next, Time: w.time, Vouch: vouch}
 		r.SetClose(inode, birth)
 		if err := w.add(&r); err != nil {

@@ -174,6 +174,6 @@ func (db *DB) recycle(g *group) {
 // tick returns the time of the next commit: the clock's, but never the same
 // twice and never earlier than the last.
 func (db *DB) tick(now time.Time) int64 {
-	db.lastTime = max(now.UnixNano(), db.lastTime+1)
+	db.lastTime = segment.NextTime(db.lastTime, now)
 	return db.lastTime
 }

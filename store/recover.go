@@ -115,7 +115,7 @@ func (a *appender) seal() error {
 	if err := a.f.Sync(); err != nil { // before the mark vouches for it
 		return err
 	}
-	t := max(time.Now().UnixNano(), a.time+1)
+	t := segment.NextTime(a.time, time.Now())
 	mark := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: a.next, Time: t, Vouch: a.off}
 	if _, _, err := a.add(&mark); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (db *DB) create() (*log, error) {
 	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80 // random, RFC 9562
 	h := &segment.Header{
 		Head: segment.Head{Kind: segment.Log, UUID: u, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: 1},
-			FirstSeq: 1, Time: time.Now().UnixNano(), NextID: 2},
+			FirstSeq: 1, Time: segment.NextTime(0, time.Now()), NextID: 2},
 	}
 	return db.freshLog(h, func(*appender) error { return nil })
 }
@@ -143,7 +143,7 @@ func (st standing) newTimeline(id segment.ID) *segment.Header {
 	old := st.Newest.Header
 	h := &segment.Header{
 		Head: segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
-			FirstSeq: st.V.NextSeq, Time: max(time.Now().UnixNano(), st.V.LastTime+1),
+			FirstSeq: st.V.NextSeq, Time: segment.NextTime(st.V.LastTime, time.Now()),
 			Parent: old.Ref, ParentSeq: st.V.NextSeq - 1, Replaced: old.Ref, NextID: id + 1},
 		Live: st.Live, Retired: st.Retired(),
 	}
