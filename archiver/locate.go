@@ -54,7 +54,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 	if err := l.within(ctx, p); err != nil {
 		return nil, err
 	}
-	t := segment.Nanos(p.Time)
+	t := segment.Nanos(p.moment())
 	var f *segment.Footer
 	i, _, err := l.row().search(ctx, 0, len(l.links), func(i int, _ *segment.Header) (bool, error) {
 		g, err := l.footer(ctx, l.links[i].Stored)
@@ -89,7 +89,8 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 		return err
 	}
 	e := &PointError{Where: l.a.target.URL(), Store: l.store, Timeline: l.links[len(l.links)-1].Ref.Timeline, Point: p}
-	if p.Seq > newest.LastSeq || !p.Time.IsZero() && p.Time.After(time.Unix(0, newest.LastTime)) {
+	t := p.moment()
+	if p.Seq > newest.LastSeq || !t.IsZero() && t.After(time.Unix(0, newest.LastTime)) {
 		e.Later, e.Seq, e.Time = true, newest.LastSeq, time.Unix(0, newest.LastTime).UTC()
 		return e
 	}
@@ -101,7 +102,7 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 	if err != nil {
 		return err
 	}
-	if p.Seq != 0 && p.Seq < oldest.FirstSeq || !p.Time.IsZero() && p.Time.Before(time.Unix(0, oldest.FirstTime)) {
+	if p.Seq != 0 && p.Seq < oldest.FirstSeq || !t.IsZero() && t.Before(time.Unix(0, oldest.FirstTime)) {
 		e.Seq, e.Time = oldest.FirstSeq, time.Unix(0, oldest.FirstTime).UTC()
 		return e
 	}

@@ -98,6 +98,9 @@ func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan,
 		find = l.byTime
 	}
 	at, err := find(ctx, p)
+	if e, ok := errors.AsType[*PointError](err); ok && e.Later && p.Seq == 0 {
+		return l.planLater(ctx, p, e)
+	}
 	if err != nil {
 		return nil, err
 	}

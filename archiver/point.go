@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -9,30 +10,41 @@ import (
 )
 
 // Point says which moment of a store is meant. The zero value is the newest
-// one. At most one of Backup, Time and Seq may be set.
+// one. At most one of Backup, Time, Before and Seq may be set.
 type Point struct {
 	// Timeline is the history to go along. Zero: the only one that nothing
 	// continues; where an archive holds several, one has to be named.
 	Timeline segment.Timeline
 
-	Backup uint64    // the state that a backup pins
-	Time   time.Time // after the last commit that is not later
-	Seq    uint64    // after the last commit whose sequence numbers are not greater
+	Backup uint64 // the state that a backup pins
+
+	// Time is the state of that moment: after the last commit that is not later. The
+	// archive must be known to hold all commits up to then.
+	Time time.Time
+
+	// Before is the state after the newest archived commit that is not later, whatever
+	// was committed since and is not archived.
+	Before time.Time
+
+	Seq uint64 // after the last commit whose sequence numbers are not greater
 }
 
 // newest reports whether p asks for as much as there is.
-func (p *Point) newest() bool { return p.Time.IsZero() && p.Seq == 0 && p.Backup == 0 }
+func (p *Point) newest() bool { return p.moment().IsZero() && p.Seq == 0 && p.Backup == 0 }
+
+// moment is Time or Before, whichever is set; zero: neither.
+func (p *Point) moment() time.Time { return cmp.Or(p.Time, p.Before) }
 
 // check refuses a point that says two things.
 func (p *Point) check() error {
 	n := 0
-	for _, set := range []bool{p.Backup != 0, !p.Time.IsZero(), p.Seq != 0} {
+	for _, set := range []bool{p.Backup != 0, !p.Time.IsZero(), !p.Before.IsZero(), p.Seq != 0} {
 		if set {
 			n++
 		}
 	}
 	if n > 1 {
-		return errors.New("a point is a backup, a time or a sequence number: give one of them")
+		return errors.New("a point is a backup, one time or a sequence number: give one of them")
 	}
 	return nil
 }
@@ -42,8 +54,8 @@ func (p *Point) String() string {
 	switch {
 	case p.Backup != 0:
 		return fmt.Sprintf("backup %d", p.Backup)
-	case !p.Time.IsZero():
-		return p.Time.Format(time.RFC3339Nano)
+	case !p.moment().IsZero():
+		return timeText(p.moment())
 	case p.Seq != 0:
 		return fmt.Sprintf("sequence number %d", p.Seq)
 	}
@@ -67,18 +79,25 @@ type PointError struct {
 	Point    Point
 	Later    bool      // the point is later than the newest state; else it is before the oldest
 	Seq      uint64    // of the newest, or of the oldest state
-	Time     time.Time // of that state
+	Time     time.Time // of that state; of the newest, the moment up to which all commits are known to be archived
 }
 
-// Error names the nearest point that there is.
+// Error says how far the archive reaches.
 func (e *PointError) Error() string {
-	which, hint := "oldest", ""
-	if e.Later {
-		which, hint = "newest", "; without a point the newest is taken"
+	at := fmt.Sprintf("%s: store %v, timeline %v", e.Where, e.Store, e.Timeline)
+	switch {
+	case !e.Later:
+		return fmt.Sprintf("%s: %v is earlier than the oldest archived state: sequence number %d, of %s", at, &e.Point, e.Seq, timeText(e.Time))
+	case e.Point.Seq != 0:
+		return fmt.Sprintf("%s: %v is not archived: the newest that is archived is %d, of %s", at, &e.Point, e.Seq, timeText(e.Time))
 	}
-	return fmt.Sprintf("%s: store %v: %v is outside of what is archived: the %s point of timeline %v is sequence number %d at %s%s",
-		e.Where, e.Store, &e.Point, which, e.Timeline, e.Seq, e.Time.Format(time.RFC3339Nano), hint)
+	return fmt.Sprintf("%s: what was committed by %v is not known: the archive is known to be complete up to %s, with sequence number %d; "+
+		"ship what is newer, or ask for the newest archived state", at, &e.Point, timeText(e.Time), e.Seq)
 }
+
+// timeText writes a time for people, in UTC. It cuts off what is below a millisecond, so
+// that the time it says is not later.
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999Z07:00") }
 
 // Unwrap returns ErrNoPoint.
 func (e *PointError) Unwrap() error { return ErrNoPoint }

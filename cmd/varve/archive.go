@@ -134,5 +134,8 @@ func archiveError(err error) error {
 	if errors.Is(err, archiver.ErrDenied) {
 		return err // it says who may do what
 	}
+	if e, ok := errors.AsType[*archiver.PointError](err); ok && e.Later && e.Point.Seq == 0 {
+		return fmt.Errorf("%w (--latest-before in place of --at)", err)
+	}
 	return nextStep(err)
 }

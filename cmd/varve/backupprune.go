@@ -30,9 +30,9 @@ with --explain, explain (timeline, first, count, bytes, keep, why).`
 func (a *app) backupPruneCommand() *cobra.Command {
 	var flags catalogFlags
 	var o archiver.PruneOptions
-	var within, window, grace agoFlag
+	var within, window, grace spanFlag
 	var drop []string
-	grace = agoFlag(24 * time.Hour)
+	grace = spanFlag(24 * time.Hour)
 	c := a.catalogCommand(&cobra.Command{
 		Use:   "prune --from URL",
 		Short: "Delete from an archive what nothing needs",
@@ -61,43 +61,14 @@ func (a *app) backupPruneCommand() *cobra.Command {
 	})
 	f := c.Flags()
 	f.IntVar(&o.Keep, "keep", 0, "how many of the newest backups stay; 0: as --keep-within says")
-	f.Var(&within, "keep-within", "backups that are not older stay, such as 30d")
-	f.Var(&window, "window", "every point in time of the last so long stays, such as 7d")
+	f.Var(&within, "keep-within", "backups that are not older stay, such as 30d or 4w")
+	f.Var(&window, "window", "every point in time of the last so long stays, such as 7d or 1w")
 	f.Var(&grace, "grace", "how long what is not needed stays all the same; 0: it goes with the next prune")
 	f.StringArrayVar(&drop, "drop-tip", nil, "give up the newest state of this timeline")
 	f.BoolVar(&o.DryRun, "dry-run", false, "change nothing, only say what would be done")
 	f.BoolVar(&o.Explain, "explain", false, "say of every segment why it is kept or not")
 	return c
 }
-
-// agoFlag is a duration as a flag, in which days are understood.
-type agoFlag time.Duration
-
-// Set takes what parseAgo does.
-func (d *agoFlag) Set(s string) error {
-	v, ok := parseAgo(s)
-	if !ok {
-		return fmt.Errorf("want a duration such as 12h, 30d or 1d12h")
-	}
-	*d = agoFlag(v)
-	return nil
-}
-
-// String writes whole days as days.
-func (d *agoFlag) String() string {
-	const day = 24 * time.Hour
-	switch v := time.Duration(*d); {
-	case v == 0:
-		return "0"
-	case v%day == 0:
-		return fmt.Sprintf("%dd", v/day)
-	default:
-		return v.String()
-	}
-}
-
-// Type names the flag's value in the help.
-func (d *agoFlag) Type() string { return "duration" }
 
 func (a *app) printPruned(rep *archiver.PruneReport) error {
 	if a.json {
