@@ -191,7 +191,9 @@ func (a *Archive) DeleteBackup(ctx context.Context, store segment.UUID, id uint6
 // deleteBackup writes the marker first: with it the backup is deleted, and whoever
 // comes by finishes the work.
 func (a *Archive) deleteBackup(ctx context.Context, store segment.UUID, id uint64) error {
-	err := a.putMarker(ctx, backupName(store, id, "gone"), &Marker{Why: "backup deleted"})
+	err := a.inReserve(ctx, func() error {
+		return a.putMarker(ctx, backupName(store, id, "gone"), &Marker{Why: "backup deleted"})
+	})
 	if err != nil {
 		return err
 	}

@@ -46,9 +46,17 @@ const settle = time.Hour
 func (h *history) claimHistory(ctx context.Context, c *claims, begin time.Time, patience time.Duration) error {
 	for _, t := range keysOf(h.branches) {
 		b := h.branches[t]
+		if b.log == nil && b.dropped {
+			continue
+		}
 		if b.log == nil {
 			c.add(fmt.Sprintf("timeline %v has no log here that would tell of it", t), b.from(0, 1<<64-1))
 			continue
+		}
+		if b.dropped && b.end && !begin.IsZero() {
+			if err := h.claimDropped(ctx, c, b, begin); err != nil {
+				return err
+			}
 		}
 		if !b.tip {
 			continue
@@ -66,6 +74,18 @@ func (h *history) claimHistory(ctx context.Context, c *claims, begin time.Time, 
 		h.claimYoung(c, b, max(patience, settle))
 	}
 	return nil
+}
+
+// claimDropped adds what the points since the moment begin need of a tip that was given
+// up: they can be restored as long as the window says. A tip that ended before has
+// none.
+func (h *history) claimDropped(ctx context.Context, c *claims, b *branch, begin time.Time) error {
+	i, _ := find(b.Segments, b.log.Ref.ID)
+	f, err := h.footer(ctx, b.Segments[i])
+	if err != nil || f.LastTime < begin.UnixNano() {
+		return err
+	}
+	return h.claimSince(ctx, c, b, fmt.Sprintf("points of tip %v, which was given up, since %s", b.id, begin.UTC().Format(time.RFC3339)), begin)
 }
 
 // claimSince adds what every point of a tip from a moment on needs: the live set

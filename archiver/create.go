@@ -58,7 +58,7 @@ func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, e
 		return nil, err
 	}
 	// Only now, with the pin in place: see refuseGone.
-	if err := a.refuseGone(ctx, b.Store, setOfRuns(b.Segments)); err != nil {
+	if err := a.refuseGone(ctx, b.Store, setOfRuns(b.Segments), b.ID); err != nil {
 		return nil, errors.Join(err, a.deleteBackup(ctx, b.Store, b.ID))
 	}
 	return b, nil

@@ -18,7 +18,7 @@ type Explained struct {
 func (p *pruner) explain() {
 	rest := p.h.have
 	tell := func(set *refSet, keep bool, why string) {
-		hit := rest.minus(rest.minus(set))
+		hit := rest.and(set)
 		for _, r := range hit.normal() {
 			p.rep.Explain = append(p.rep.Explain, Explained{r, p.amount(setOfRuns([]Run{r})).Bytes, keep, why})
 		}

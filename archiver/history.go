@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,15 +108,6 @@ func (h *history) completeLog(ctx context.Context, b *branch, n int, t time.Time
 	return nil, -1, newest, err
 }
 
-// giveUp gives up tips, but for those that went on since.
-func (h *history) giveUp(drops []Drop) {
-	for _, d := range drops {
-		if b := h.branches[d.Timeline]; b != nil && b.log != nil && b.log.Ref.ID <= d.Newest {
-			b.dropped = true
-		}
-	}
-}
-
 // dropsOf turns the tips that a caller gives up into drops, gives them up, and finds
 // out which tips are left. One that is no tip is an error that says why.
 func (h *history) dropsOf(ctx context.Context, give []segment.Timeline, before []Drop) ([]Drop, error) {
@@ -125,7 +117,9 @@ func (h *history) dropsOf(ctx context.Context, give []segment.Timeline, before [
 		if b == nil || b.log == nil {
 			return nil, fmt.Errorf("%s: store %v: timeline %v: no log of it is there: %w", h.a.target.URL(), h.store, t, ErrNotExist)
 		}
-		drops = append(drops, Drop{t, b.log.Ref.ID})
+		if d := (Drop{t, b.log.Ref.ID}); !slices.Contains(before, d) {
+			drops = append(drops, d)
+		}
 	}
 	h.giveUp(before)
 	h.giveUp(drops)
@@ -140,4 +134,11 @@ func (h *history) dropsOf(ctx context.Context, give []segment.Timeline, before [
 		}
 	}
 	return drops, h.findTips(ctx)
+}
+
+// counts reports whether a tip that was given up is to be remembered: it did not go on
+// since, or something of it was deleted already, which its store may lack.
+func (h *history) counts(d Drop) bool {
+	b := h.branches[d.Timeline]
+	return b == nil || b.dropped || len(b.Gone) > 0
 }

@@ -97,6 +97,11 @@ func Init(ctx context.Context, t Target) (Identity, error) {
 	}
 	b = append(b, '\n')
 	err = t.Put(ctx, identityName, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b))
+	if err == nil || errors.Is(err, ErrExists) {
+		if err := makeReserve(ctx, t); err != nil {
+			return Identity{}, fmt.Errorf("%s: make the archive: %w", t.URL(), err)
+		}
+	}
 	switch {
 	case err == nil:
 		return id, nil

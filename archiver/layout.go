@@ -11,12 +11,14 @@ import (
 // The names in an archive:
 //
 //	varve-archive.json                     the identity of the target, made once
+//	varve-reserve                          room for a prune of a full target
 //	<uuid>/<timeline>/<id>.seg             a sealed segment, byte for byte
 //	<uuid>/<timeline>/<id>.gone            what says why a segment was deleted, by prune
 //	<uuid>/<timeline>/<id>.gap             a segment that is missing, accepted, with the reason
 //	<uuid>/backups/<id>.json               a backup: a pin on segments
 //	<uuid>/backups/<id>.gone               a backup that was deleted; its id is not used again
-//	<uuid>/prune/<id>.json                 the first phase of a prune: what the second may delete
+//	<uuid>/prune/<id>.json                 the first phase of a prune: what the second may delete; or tips that are given up
+//	<uuid>/prune/<id>.wait                 the second phase of that has not begun
 //	<uuid>/restores/<id>.json              a restore that runs, and pins what it reads
 //
 // Ids of segments have 20 decimal digits, as in the store's folder, timelines

@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/varve-db/varve/segment"
@@ -56,7 +56,7 @@ func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := a.refuseGone(ctx, store, set); err != nil {
+	if err := a.refuseGone(ctx, store, set, 0); err != nil {
 		return nil, errors.Join(err, a.target.Delete(ctx, p.object()))
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -98,13 +98,12 @@ func (a *Archive) renew(ctx context.Context, p *Pin, set *refSet, ttl time.Durat
 	return p
 }
 
-// pins reads the pins of a store that have not expired at now. The error is an
-// *UnreadableError, or the target's.
-func (a *Archive) pins(ctx context.Context, store segment.UUID, now time.Time) ([]*Pin, error) {
-	var live []*Pin
+// pins reads the pins of a store: those that hold at now, and those that have ended, which
+// whoever made them left behind. The error is an *UnreadableError, or the target's.
+func (a *Archive) pins(ctx context.Context, store segment.UUID, now time.Time) (live, ended []*Pin, err error) {
 	for info, err := range a.target.List(ctx, pinsOf(store), "") {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		p := &Pin{stored: info.Modified}
 		err := a.readManifest(ctx, info.Name, p)
@@ -112,14 +111,16 @@ func (a *Archive) pins(ctx context.Context, store segment.UUID, now time.Time) (
 		case errors.Is(err, ErrNotExist):
 			continue // the restore has ended
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		case p.Store != store || p.object() != info.Name:
-			return nil, &UnreadableError{a.at(info.Name), errors.New("it is about something else than its name says")}
+			return nil, nil, &UnreadableError{a.at(info.Name), errors.New("it is about something else than its name says")}
 		case p.until().After(now):
 			live = append(live, p)
+		default:
+			ended = append(ended, p)
 		}
 	}
-	return live, nil
+	return live, ended, nil
 }
 
 // names lists the names with a prefix.
@@ -135,30 +136,32 @@ func (a *Archive) names(ctx context.Context, prefix string) ([]string, error) {
 }
 
 // refuseGone returns an error that names those of a set that prune has begun to
-// delete. It goes with a pin on them, and is called once the pin is there:
-// prune writes its markers first and then reads the pins, this is the other way
-// round, so one of the two sees the other. It costs a request for each
-// segment that a prune is about to delete, which is none of those in use.
-func (a *Archive) refuseGone(ctx context.Context, store segment.UUID, set *refSet) error {
+// delete, or has deleted where a tip was given up. It goes with a pin on them, and is
+// called once the pin is there: prune first says that its plan waits no more and
+// then reads the pins, this is the other way round, so one of the two sees the other.
+// except is the backup that pins them, or zero.
+func (a *Archive) refuseGone(ctx context.Context, store segment.UUID, set *refSet, except uint64) error {
 	plans, err := a.prunePlans(ctx, store)
 	if err != nil {
 		return err
 	}
-	var gone []string
-	for _, p := range plans {
-		planned := setOfRuns(p.Segments)
-		for ref := range planned.minus(planned.minus(set)).refs() {
-			_, err := a.target.Stat(ctx, refName(store, ref, "gone"))
-			if err == nil {
-				gone = append(gone, ref.String())
-			} else if !errors.Is(err, ErrNotExist) {
-				return err
-			}
-		}
+	gone, err := a.begun(ctx, store, plans, except)
+	if err != nil {
+		return err
 	}
-	if len(gone) > 0 {
+	for _, d := range dropsIn(plans) {
+		if !setOfRuns([]Run{{Timeline: d.Timeline, First: 1, Count: uint64(d.Newest)}}).meets(set) {
+			continue
+		}
+		c, err := a.Contents(ctx, store, d.Timeline)
+		if err != nil {
+			return err
+		}
+		gone.addRefs(c.Gone)
+	}
+	if refs := slices.Collect(gone.and(set).refs()); len(refs) > 0 {
 		return fmt.Errorf("%s: store %v: %w: %s; choose another point, or put them back from the store: varve archive repair",
-			a.target.URL(), store, ErrPruned, strings.Join(gone, ", "))
+			a.target.URL(), store, ErrPruned, refList(refs))
 	}
 	return nil
 }

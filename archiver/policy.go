@@ -21,7 +21,8 @@ type Policy struct {
 	// time of the prune; zero: no point in time is kept for its own sake.
 	Window time.Duration
 
-	// DropTips are timelines whose newest state is given up.
+	// DropTips are timelines whose newest state is given up: also by later prunes,
+	// until the timeline goes on. Their points in the window stay.
 	DropTips []segment.Timeline
 }
 

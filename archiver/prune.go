@@ -3,6 +3,7 @@ package archiver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,11 +50,15 @@ type Amount struct {
 //
 // It works in two phases. The first writes down what could go. The second, in
 // the first prune after the grace, finds out anew what is needed, and deletes what
-// both say: for each segment it first writes a marker, then reads the pins
-// once more, and spares what they need. So whoever relied on a segment when it
-// was written down, or begins to meanwhile, has the grace or a pin to protect
-// it. Backups that the policy gives up are deleted at once; their segments
+// both say: it first says that it has begun, then reads the pins once more, and
+// spares what they need; each segment that it deleted gets a marker. So whoever relied on
+// a segment when it was written down, or begins to meanwhile, has the grace or a pin to
+// protect it. Backups that the policy gives up are deleted at once; their segments
 // go through both phases.
+//
+// It works on a target without room: it deletes before it writes, and what the first
+// phase needs it takes from the reserve of the archive, which it makes again once there
+// is room.
 //
 // Where the word of an object decides and the object cannot be read, the error is
 // an *UnreadableError for each such object, and nothing is changed. What is not
@@ -71,11 +76,19 @@ func (a *Archive) Prune(ctx context.Context, store segment.UUID, o PruneOptions)
 	if err := p.judge(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.removeVoid(ctx); err != nil {
+		return p.rep, err
+	}
 	if err := p.secondPhase(ctx); err != nil {
 		return p.rep, err
 	}
 	if err := p.firstPhase(ctx); err != nil {
 		return p.rep, err
+	}
+	if !o.DryRun {
+		if err := a.makeReserve(ctx); err != nil {
+			return p.rep, err
+		}
 	}
 	p.rep.Kept = p.amount(p.h.have.minus(p.free))
 	if o.Explain {
@@ -98,8 +111,8 @@ type pruner struct {
 	backups  []*Backup // that stay
 	surplus  []*Backup // that the policy gives up
 	plans    []*prunePlan
-	drops    []Drop // of earlier prunes, and of this one
-	newDrops []Drop // of this one
+	void     []string // names of objects that say nothing any more
+	newDrops []Drop   // tips that this prune gives up
 
 	claims  claims
 	free    *refSet // what nobody needs
@@ -123,8 +136,14 @@ func (p *pruner) read(ctx context.Context) error {
 	}
 	p.surplus = p.o.surplus(all, p.now)
 	p.backups = slices.DeleteFunc(all, func(b *Backup) bool { return slices.Contains(p.surplus, b) })
-	if p.plans, err = p.a.prunePlans(ctx, p.store); err != nil {
+	var strays []uint64
+	if p.plans, strays, err = p.a.plansAndStrays(ctx, p.store); err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
+	}
+	for _, id := range strays {
+		if time.Unix(0, int64(id)).Before(p.now.Add(-tempAge)) { // else the plan may be on its way
+			p.void = append(p.void, planName(p.store, id, "wait"))
+		}
 	}
 	if p.h, err = p.a.history(ctx, p.store, cuts); err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
@@ -134,19 +153,24 @@ func (p *pruner) read(ctx context.Context) error {
 
 // judge finds out what is needed. It changes nothing.
 func (p *pruner) judge(ctx context.Context) error {
-	for _, plan := range p.plans {
-		p.drops = append(p.drops, plan.Drops...)
-	}
 	var err error
-	if p.newDrops, err = p.h.dropsOf(ctx, p.o.DropTips, p.drops); err != nil {
+	if p.newDrops, err = p.h.dropsOf(ctx, p.o.DropTips, dropsIn(p.plans)); err != nil {
 		return err
+	}
+	for _, plan := range p.plans {
+		if len(plan.Segments) == 0 && !slices.ContainsFunc(plan.Drops, p.h.counts) {
+			p.void = append(p.void, plan.object())
+		}
 	}
 	for _, b := range slices.Concat(p.backups, p.surplus) {
 		p.h.lived.addRuns(b.Segments)
 	}
-	pins, err := p.a.pins(ctx, p.store, p.now)
+	pins, ended, err := p.a.pins(ctx, p.store, p.now)
 	if err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
+	}
+	for _, pin := range ended {
+		p.void = append(p.void, pin.object())
 	}
 	begin := time.Time{}
 	if p.o.Window > 0 {
@@ -166,8 +190,19 @@ func (p *pruner) judge(ctx context.Context) error {
 	return nil
 }
 
-// firstPhase deletes the backups that are given up, and writes down what nobody
-// needs and no earlier prune has written down.
+// removeVoid deletes what says nothing any more: pins that have ended, tips that were given
+// up and went on, what is left of a plan that was never written.
+func (p *pruner) removeVoid(ctx context.Context) error {
+	if p.o.DryRun {
+		return nil
+	}
+	return fanOut(ctx, pruneParallel, len(p.void), func(ctx context.Context, i int) error {
+		return p.a.target.Delete(ctx, p.void[i])
+	})
+}
+
+// firstPhase writes down the tips that are given up, and what nobody needs and no earlier
+// prune has written down, and deletes the backups that are given up.
 func (p *pruner) firstPhase(ctx context.Context) error {
 	for _, b := range p.surplus {
 		p.rep.Backups = append(p.rep.Backups, b.ID)
@@ -178,8 +213,9 @@ func (p *pruner) firstPhase(ctx context.Context) error {
 			waiting.addRuns(plan.Segments)
 		}
 	}
-	fresh := p.free.minus(p.deleted).minus(p.spared).minus(waiting)
-	p.rep.Waiting = p.amount(p.free.minus(p.deleted).minus(p.free.minus(waiting)))
+	left := p.free.minus(p.deleted)
+	fresh := left.minus(p.spared).minus(waiting)
+	p.rep.Waiting = p.amount(left.and(waiting))
 	p.rep.Planned = p.amount(fresh)
 	if fresh.len() > 0 {
 		p.rep.Due = p.now.Add(p.grace)
@@ -187,17 +223,45 @@ func (p *pruner) firstPhase(ctx context.Context) error {
 	if p.o.DryRun {
 		return nil
 	}
-	if fresh.len() > 0 {
-		plan := &prunePlan{Store: p.store, Made: p.now, Drops: p.newDrops, Bytes: p.rep.Planned.Bytes, Segments: fresh.normal()}
-		if err := p.a.putPlan(ctx, plan); err != nil {
-			return fmt.Errorf("write down what can be deleted: %w", err)
+	if err := p.writeDown(ctx, fresh); err != nil {
+		return fmt.Errorf("write down what can be deleted: %w", err)
+	}
+	return p.deleteBackups(ctx, slices.Concat(p.names.leftover, p.rep.Backups))
+}
+
+// writeDown writes the plans of this prune: first of the tips, without which the segments
+// are needed.
+func (p *pruner) writeDown(ctx context.Context, fresh *refSet) error {
+	for _, plan := range []*prunePlan{
+		{Drops: p.newDrops},
+		{Bytes: p.rep.Planned.Bytes, Segments: fresh.normal()},
+	} {
+		if len(plan.Drops)+len(plan.Segments) == 0 {
+			continue
+		}
+		plan.Store, plan.Made = p.store, p.now
+		if err := p.a.inReserve(ctx, func() error { return p.a.putPlan(ctx, plan) }); err != nil {
+			return err
 		}
 	}
-	given := slices.Clone(p.names.leftover)
-	given = append(given, p.rep.Backups...)
-	return fanOut(ctx, pruneParallel, len(given), func(ctx context.Context, i int) error {
-		return p.a.deleteBackup(ctx, p.store, given[i])
+	return nil
+}
+
+// deleteBackups deletes manifests. Where there is no room for the markers of many at a
+// time, there is for one after the other, since each manifest makes room.
+func (p *pruner) deleteBackups(ctx context.Context, ids []uint64) error {
+	err := fanOut(ctx, pruneParallel, len(ids), func(ctx context.Context, i int) error {
+		return p.a.deleteBackup(ctx, p.store, ids[i])
 	})
+	if !errors.Is(err, ErrFull) {
+		return err
+	}
+	for _, id := range ids {
+		if err := p.a.deleteBackup(ctx, p.store, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // amount counts a set of segments that are there.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -79,6 +80,44 @@ func (s *pruneScene) there() []segment.Ref {
 	return sortedRefs(refs)
 }
 
+// evident holds the archive to what a prune must leave wherever it is cut off: what is
+// gone is marked, or in a plan that waits no more, and what is needed is there.
+func (s *pruneScene) evident(when string) {
+	s.t.Helper()
+	if err := evident(s.t.Context(), s.a, simRefs(1, 4, 5, 6, 7, 8, 9)); err != nil {
+		s.t.Errorf("%s: %v", when, err)
+	}
+}
+
+// evident is pruneScene.evident with an error, for segments 1 to 9, of which some are
+// needed.
+func evident(ctx context.Context, a *Archive, needed []segment.Ref) error {
+	plans, err := a.prunePlans(ctx, simUUID)
+	if err != nil {
+		return err
+	}
+	gone, err := a.begun(ctx, simUUID, plans, 0)
+	if err != nil {
+		return err
+	}
+	c, err := a.Contents(ctx, simUUID, 1)
+	if err != nil {
+		return err
+	}
+	gone.addRefs(c.Gone)
+	for id := segment.ID(1); id <= 9; id++ {
+		ref := segment.Ref{Timeline: 1, ID: id}
+		_, there := find(c.Segments, id)
+		if !there && !gone.has(ref) {
+			err = errors.Join(err, fmt.Errorf("segment %v is gone, and nothing says that it was pruned", ref))
+		}
+		if slices.Contains(needed, ref) && (!there || gone.has(ref)) {
+			err = errors.Join(err, fmt.Errorf("segment %v is needed: there %v, pruned %v", ref, there, gone.has(ref)))
+		}
+	}
+	return err
+}
+
 func (s *pruneScene) backup(refs ...segment.Ref) *Backup {
 	s.t.Helper()
 	b := &Backup{Time: s.now, Store: simUUID, Tip: refs[len(refs)-1], Segments: setOf(refs).normal()}
@@ -140,7 +179,7 @@ func TestPruneKeepsEveryPointOfTheWindow(t *testing.T) {
 }
 
 func TestPruneSparesWhatIsPinnedWhileItWorks(t *testing.T) {
-	for _, when := range []string{"put", "delete"} {
+	for _, when := range []string{".wait", ".seg"} { // the name of what is being deleted
 		s := newPruneScene(t)
 		s.prune(PruneOptions{})
 		s.now = s.now.Add(25 * time.Hour)
@@ -148,8 +187,7 @@ func TestPruneSparesWhatIsPinnedWhileItWorks(t *testing.T) {
 		var pinErr error
 		var pinned atomic.Bool // several goroutines delete
 		s.target.before = func(op, name string) {
-			due := op == when && strings.HasSuffix(name, "."+map[string]string{"put": "gone", "delete": "seg"}[when])
-			if !due || !pinned.CompareAndSwap(false, true) {
+			if op != "delete" || !strings.HasSuffix(name, when) || !pinned.CompareAndSwap(false, true) {
 				return
 			}
 			_, pinErr = s.a.Pin(context.Background(), simUUID, doomed, "a restore", 1<<40*time.Nanosecond)
@@ -160,13 +198,14 @@ func TestPruneSparesWhatIsPinnedWhileItWorks(t *testing.T) {
 		}
 		left := s.there()
 		switch {
-		case when == "put" && pinErr == nil:
+		case when == ".wait":
+			must(t, pinErr)
 			equalRefs(t, "pinned in time", left, simRefs(1, 1, 2, 3, 4, 5, 6, 7, 8, 9))
 			if _, ok := s.target.look(refName(simUUID, doomed[0], "gone")); ok {
 				t.Error("a segment that was spared is marked as gone")
 			}
 		case !errors.Is(pinErr, ErrPruned):
-			t.Errorf("pin at a %s: %v, want it refused, or kept; there is %v", when, pinErr, left)
+			t.Errorf("pin when a %s is deleted: %v, want it refused; there is %v", when, pinErr, left)
 		}
 	}
 }
@@ -296,6 +335,53 @@ func TestAGivenUpTipStaysGivenUp(t *testing.T) {
 	equalRefs(t, "without it", s.there(), simRefs(1, 4, 5, 6, 7, 8, 9))
 }
 
+// TestADropIsRemembered where nothing is free at the moment when a tip is given up: a
+// backup holds it, or the window.
+func TestADropIsRemembered(t *testing.T) {
+	for _, keeps := range []string{"backup", "window"} {
+		s := newPruneScene(t)
+		s.prune(PruneOptions{Grace: -1})
+		s.prune(PruneOptions{Grace: -1})       // 1 to 3 are gone
+		other := s.w.restored(7, 2, 20, s.now) // after log 9
+		other.puts++
+		other.roll(s.now)
+		s.ship(other)
+		s.roll() // so that both are tips
+		all := s.there()
+		var b *Backup
+		o := PruneOptions{Grace: -1}
+		if keeps == "window" {
+			o.Window = 48 * time.Hour
+		} else {
+			b = s.backup(append(simRefs(1, 4, 5, 6, 7, 8, 9), simRefs(2, 20)...)...)
+		}
+		drop := o
+		drop.DropTips = []segment.Timeline{2}
+		s.prune(drop)
+		for range 2 {
+			s.now = s.now.Add(time.Hour)
+			if rep := s.prune(o); rep.Planned.Segments+rep.Deleted.Segments > 0 {
+				t.Errorf("%s: %+v, want all kept", keeps, rep)
+			}
+		}
+		equalRefs(t, "kept by a "+keeps, s.there(), all)
+		if p, err := s.a.Plan(t.Context(), simUUID, Point{}); err != nil || p.Timeline != 1 {
+			t.Errorf("%s: with a tip given up, the newest state: %+v, %v", keeps, p, err)
+		}
+		if p, err := s.a.Plan(t.Context(), simUUID, Point{Timeline: 2}); err != nil || p.Timeline != 2 {
+			t.Errorf("%s: the newest state of the tip given up, by name: %+v, %v", keeps, p, err)
+		}
+		s.now = s.now.Add(72 * time.Hour)
+		if b != nil {
+			must(t, s.a.DeleteBackup(t.Context(), simUUID, b.ID))
+		}
+		for range 2 {
+			s.prune(o)
+		}
+		equalRefs(t, "held by no "+keeps, s.there(), simRefs(1, 4, 5, 6, 7, 8, 9, 10))
+	}
+}
+
 func TestATimelineThatIsContinuedIsNoTip(t *testing.T) {
 	s := newPruneScene(t)
 	// Two crashes, of which the first left nothing in the archive.
@@ -332,6 +418,7 @@ func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 		_, err = a.Prune(ctx, simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
 		cancel()
 		s.target.before = nil
+		s.evident(fmt.Sprintf("cut off at change %d", n))
 		if left.Load() > 0 && err == nil {
 			if n < 8 {
 				t.Fatalf("a prune made %d changes only", n-1)

@@ -34,8 +34,8 @@ func (s *pruneScene) pinOf(made time.Time, refs ...segment.Ref) (string, []byte)
 }
 
 // TestPruneStopsAtAPinThatItCannotReadBetweenThePhases has a newer program pin
-// something when the markers are written: the prune that is at work deletes nothing,
-// and takes the markers back.
+// something when the second phase begins: the prune that is at work deletes nothing,
+// and its plan waits again.
 func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 	newer := func(b []byte) []byte { return bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": 2`), 1) }
 	for _, kind := range []string{"restore", "backup", "a name of nobody's"} {
@@ -54,7 +54,7 @@ func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 		}
 		var came atomic.Bool
 		s.target.before = func(op, at string) {
-			if op == "put" && strings.HasSuffix(at, ".gone") && came.CompareAndSwap(false, true) {
+			if op == "delete" && strings.HasSuffix(at, ".wait") && came.CompareAndSwap(false, true) {
 				s.target.put(t, name, newer(b))
 			}
 		}
@@ -68,6 +68,9 @@ func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 			if _, marked := s.target.look(refName(simUUID, ref, "gone")); marked {
 				t.Errorf("%s: the marker of %v is left", kind, ref)
 			}
+		}
+		if plans, err := s.a.prunePlans(t.Context(), simUUID); err != nil || len(plans) != 1 || !plans[0].waits {
+			t.Errorf("%s: the plan does not wait again: %v", kind, err)
 		}
 	}
 }
@@ -160,7 +163,7 @@ func TestAPinIsRenewedWhileItsRestoreRuns(t *testing.T) {
 		must(t, err)
 		for range 100 {
 			time.Sleep(7 * time.Minute)
-			pins, err := s.a.pins(t.Context(), simUUID, time.Now())
+			pins, _, err := s.a.pins(t.Context(), simUUID, time.Now())
 			must(t, err)
 			if len(pins) == 0 || !setOfRuns(pins[0].Segments).has(refs[1]) {
 				t.Fatalf("pins: %v", pins)
@@ -184,7 +187,7 @@ func TestAPinIsRenewedWhileItsRestoreRuns(t *testing.T) {
 		must(t, err)
 		kill()
 		time.Sleep(time.Hour)
-		if pins, err := s.a.pins(t.Context(), simUUID, time.Now()); err != nil || len(pins) != 0 {
+		if pins, _, err := s.a.pins(t.Context(), simUUID, time.Now()); err != nil || len(pins) != 0 {
 			t.Errorf("an hour after a kill: %v, %v", pins, err)
 		}
 	})

@@ -13,16 +13,20 @@ import (
 // pruneParallel is how many requests of a prune are under way at a time.
 const pruneParallel = 16
 
-// secondPhase deletes what is free and was written down longer ago than the grace.
+// secondPhase deletes what is free and was written down longer ago than the grace. It
+// frees room before it needs any: what says that the plans wait goes first, then the
+// segments, and only then are the markers written; the plans, which until then stand for
+// the markers, go last. So wherever it is cut off, a segment that is gone is
+// named as pruned.
 func (p *pruner) secondPhase(ctx context.Context) error {
 	planned, due := &refSet{}, []*prunePlan{}
 	for _, plan := range p.plans {
-		if !p.now.Before(plan.due(p.grace)) {
+		if len(plan.Segments) > 0 && !p.now.Before(plan.due(p.grace)) {
 			due = append(due, plan)
 			planned.addRuns(plan.Segments)
 		}
 	}
-	doomed := p.free.minus(p.free.minus(planned))
+	doomed := p.free.and(planned)
 	if p.o.DryRun {
 		p.deleted = doomed
 		p.rep.Deleted = p.amount(doomed)
@@ -31,7 +35,15 @@ func (p *pruner) secondPhase(ctx context.Context) error {
 	if err := p.unmark(ctx); err != nil {
 		return err
 	}
-	if err := p.deleteSegments(ctx, doomed); err != nil {
+	if err := p.deleteSegments(ctx, due, doomed); err != nil {
+		return err
+	}
+	err := p.mark(ctx, planned)
+	if errors.Is(err, ErrFull) { // the plans stand for the markers
+		p.rep.Notes = append(p.rep.Notes, fmt.Sprintf("the markers of what was deleted are still to be written, by the next prune: %v", err))
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return fanOut(ctx, pruneParallel, len(due), func(ctx context.Context, i int) error {
@@ -55,29 +67,26 @@ func (p *pruner) unmark(ctx context.Context) error {
 	})
 }
 
-// deleteSegments deletes the doomed segments, but for those that cannot be read and
-// those that somebody has pinned since the pins were read.
-func (p *pruner) deleteSegments(ctx context.Context, doomed *refSet) error {
-	if doomed.len() == 0 {
-		return nil
-	}
+// deleteSegments deletes the doomed segments of plans that are due, but for those that
+// cannot be read and those that somebody has pinned since the pins were read.
+func (p *pruner) deleteSegments(ctx context.Context, due []*prunePlan, doomed *refSet) error {
 	refs := slices.Collect(doomed.refs())
 	refs, err := p.readable(ctx, refs)
 	if err != nil {
 		return err
 	}
-	if err := p.mark(ctx, refs); err != nil {
-		return errors.Join(err, p.takeBack(ctx, refs))
+	if err := p.begin(ctx, due); err != nil {
+		return errors.Join(err, p.takeBack(ctx, due))
 	}
 	pinned, err := p.pinnedNow(ctx)
 	if err != nil {
-		return errors.Join(err, p.takeBack(ctx, refs))
+		return errors.Join(err, p.takeBack(ctx, due))
 	}
-	spared := slices.DeleteFunc(slices.Clone(refs), func(r segment.Ref) bool { return !pinned.has(r) })
-	if err := p.takeBack(ctx, spared); err != nil {
-		return err
+	for _, r := range refs {
+		if pinned.has(r) {
+			p.spared.addRefs([]segment.Ref{r})
+		}
 	}
-	p.spared.addRefs(spared)
 	refs = slices.DeleteFunc(refs, pinned.has)
 	var mu sync.Mutex // guards deleted
 	err = fanOut(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
@@ -91,6 +100,26 @@ func (p *pruner) deleteSegments(ctx context.Context, doomed *refSet) error {
 	})
 	p.rep.Deleted = p.amount(p.deleted)
 	return err
+}
+
+// begin says that plans wait no more. Whoever pins a segment of theirs from now on
+// finds that it is too late.
+func (p *pruner) begin(ctx context.Context, due []*prunePlan) error {
+	return fanOut(ctx, pruneParallel, len(due), func(ctx context.Context, i int) error {
+		return p.a.target.Delete(ctx, due[i].waiting())
+	})
+}
+
+// takeBack has the plans wait again that waited before, and of which nothing was deleted.
+func (p *pruner) takeBack(ctx context.Context, due []*prunePlan) error {
+	waited := slices.DeleteFunc(slices.Clone(due), func(plan *prunePlan) bool { return !plan.waits })
+	return fanOut(context.WithoutCancel(ctx), pruneParallel, len(waited), func(ctx context.Context, i int) error {
+		err := p.a.holdPlan(ctx, waited[i])
+		if errors.Is(err, ErrExists) {
+			return nil
+		}
+		return err
+	})
 }
 
 // readable returns those of refs whose objects are what their names say, in a format
@@ -120,20 +149,23 @@ func (p *pruner) readable(ctx context.Context, refs []segment.Ref) ([]segment.Re
 	return good, nil
 }
 
-// mark writes the markers. Whoever pins a segment from now on sees them.
-func (p *pruner) mark(ctx context.Context, refs []segment.Ref) error {
+// mark writes the markers of planned segments that are gone and that nothing needs: of
+// those that were deleted now, and those that a prune that was cut off deleted.
+func (p *pruner) mark(ctx context.Context, planned *refSet) error {
+	here := p.h.have.minus(p.deleted)
+	marked := &refSet{}
+	for _, b := range p.h.branches {
+		marked.addRefs(b.Gone)
+	}
+	refs := slices.Collect(planned.minus(here).minus(&p.claims.all).minus(marked).refs())
 	return fanOut(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
-		b := p.h.branches[refs[i].Timeline]
-		at, _ := find(b.Segments, refs[i].ID)
-		return p.a.putMarker(ctx, refName(p.store, refs[i], "gone"),
-			&Marker{Time: p.now, Why: "pruned: no backup, no restore, no kept point in time and no tip needed it", Size: b.Segments[at].Size})
-	})
-}
-
-// takeBack removes markers of segments that are not deleted after all.
-func (p *pruner) takeBack(ctx context.Context, refs []segment.Ref) error {
-	return fanOut(context.WithoutCancel(ctx), pruneParallel, len(refs), func(ctx context.Context, i int) error {
-		return p.a.target.Delete(ctx, refName(p.store, refs[i], "gone"))
+		m := &Marker{Time: p.now, Why: "pruned: no backup, no restore, no kept point in time and no tip needed it"}
+		if b := p.h.branches[refs[i].Timeline]; b != nil {
+			if at, there := find(b.Segments, refs[i].ID); there {
+				m.Size = b.Segments[at].Size
+			}
+		}
+		return p.a.inReserve(ctx, func() error { return p.a.putMarker(ctx, refName(p.store, refs[i], "gone"), m) })
 	})
 }
 
@@ -149,7 +181,7 @@ func (p *pruner) pinnedNow(ctx context.Context) (*refSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	pins, err := p.a.pins(ctx, p.store, p.now)
+	pins, _, err := p.a.pins(ctx, p.store, p.now)
 	if err != nil {
 		return nil, err
 	}

@@ -198,7 +198,7 @@ func (w *pruneWorld) backup(r *rapid.T) {
 	w.shipAll(x)
 	b := &Backup{Time: w.now, Store: simUUID, Tip: x.chain[len(x.chain)-1].hdr.Ref, Segments: setOf(x.live).normal()}
 	must(w.t, w.a.putBackup(w.t.Context(), b))
-	if err := w.a.refuseGone(w.t.Context(), simUUID, setOf(x.live)); err != nil {
+	if err := w.a.refuseGone(w.t.Context(), simUUID, setOf(x.live), b.ID); err != nil {
 		r.Fatalf("a backup of a living store finds its segments pruned: %v", err)
 	}
 	w.backups[b.ID] = x.live

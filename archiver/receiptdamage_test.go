@@ -67,7 +67,7 @@ func (s *injuredReceipt) healed(what string, damaged []byte) {
 	if !ok || err != nil || !r.same(want) {
 		s.t.Errorf("%s: the receipt is %+v, %v", what, r, err)
 	}
-	if n := s.targets[0].stored(); n != 3 { // with the identity
+	if n := s.targets[0].stored(); n != 4 { // with identity and reserve
 		s.t.Errorf("%s: %d objects were stored", what, n)
 	}
 	kept := asideName + "/" + strings.ReplaceAll(s.name, "/", "-") + ".1"

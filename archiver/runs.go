@@ -103,3 +103,9 @@ func (s *refSet) len() int { return s.whole().Len() }
 
 // minus returns what s holds and o does not.
 func (s *refSet) minus(o *refSet) *refSet { return &refSet{set: s.whole().Minus(o.whole())} }
+
+// and returns what both hold.
+func (s *refSet) and(o *refSet) *refSet { return s.minus(s.minus(o)) }
+
+// meets reports whether both hold some segment.
+func (s *refSet) meets(o *refSet) bool { return s.and(o).len() > 0 }

@@ -11,7 +11,10 @@ import (
 
 // shelf is the tree of a store as a restore looks at it: what prune may be deleting
 // is not there.
-type shelf struct{ *tree }
+type shelf struct {
+	*tree
+	drops []Drop // tips that were given up
+}
 
 // shelf lists what the archive holds of a store.
 func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error) {
@@ -19,6 +22,15 @@ func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error)
 	if err != nil {
 		return nil, err
 	}
+	plans, err := a.prunePlans(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	begun, err := a.begun(ctx, store, plans, 0)
+	if err != nil {
+		return nil, err
+	}
+	t.addGone(begun)
 	n := 0
 	for _, b := range t.branches {
 		gone := setOf(b.Gone)
@@ -28,7 +40,7 @@ func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error)
 	if n == 0 {
 		return nil, fmt.Errorf("%s: store %v: no segment of it is there: %w", a.target.URL(), store, ErrNotExist)
 	}
-	return &shelf{t}, nil
+	return &shelf{t, dropsIn(plans)}, nil
 }
 
 // stored returns a segment if it is there.
@@ -67,6 +79,7 @@ func (s *shelf) choose(ctx context.Context, want segment.Timeline) (*branch, err
 	if err := s.placeAll(ctx); err != nil {
 		return nil, err
 	}
+	s.giveUp(s.drops)
 	if err := s.findTips(ctx); err != nil {
 		return nil, err
 	}

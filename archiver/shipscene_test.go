@@ -121,7 +121,7 @@ func (s *shipScene) check(m *memTarget, without ...int) {
 	id, err := Identify(s.t.Context(), m)
 	must(s.t, err)
 	receipts := openReceipts(s.t, s.receipts())
-	want := map[string]bool{identityName: true}
+	want := map[string]bool{identityName: true, reserveName: true}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
 		must(s.t, err)

@@ -35,7 +35,8 @@ type branch struct {
 
 	last    uint64 // the last sequence number, if it was needed
 	dropped bool   // given up: its newest state counts no more
-	tip     bool   // no branch that was not given up continues its last record
+	end     bool   // no branch that was not given up continues its last record
+	tip     bool   // likewise, and it was not given up itself
 }
 
 // tree lists what the archive holds of a store, in parts: see cuts. header reads a header
@@ -47,18 +48,37 @@ func (a *Archive) tree(ctx context.Context, store segment.UUID, cuts []string, h
 	}
 	t := &tree{a: a, store: store, branches: map[segment.Timeline]*branch{}, header: header}
 	for id, c := range all {
-		b := &branch{Contents: c, id: id}
-		b.dropped = b.givenUp()
-		t.branches[id] = b
+		t.branches[id] = &branch{Contents: c, id: id}
 	}
 	return t, nil
 }
 
-// givenUp reports whether the newest thing of a timeline was pruned: that is only
-// done to a tip that was given up.
-func (b *branch) givenUp() bool {
-	n, m := len(b.Segments), len(b.Gone)
-	return m > 0 && (n == 0 || b.Gone[m-1].ID >= b.Segments[n-1].Ref.ID)
+// addGone adds segments to what is marked as gone.
+func (t *tree) addGone(set *refSet) {
+	for ref := range set.refs() {
+		b := t.branches[ref.Timeline]
+		if b == nil {
+			b = &branch{Contents: &Contents{}, id: ref.Timeline}
+			t.branches[ref.Timeline] = b
+		}
+		if i, marked := slices.BinarySearchFunc(b.Gone, ref, segment.Ref.Compare); !marked {
+			b.Gone = slices.Insert(b.Gone, i, ref)
+		}
+	}
+}
+
+// giveUp gives up tips, but for those that went on since. The newest logs must be known.
+func (t *tree) giveUp(drops []Drop) {
+	for _, d := range drops {
+		b := t.branches[d.Timeline]
+		if b == nil || b.log != nil && b.log.Ref.ID > d.Newest {
+			continue
+		}
+		if n := len(b.Segments); b.log == nil && n > 0 && b.Segments[n-1].Ref.ID > d.Newest {
+			continue // its log is still to come
+		}
+		b.dropped = true
+	}
 }
 
 // row returns the segments of a branch.
@@ -174,12 +194,13 @@ func (t *tree) findTips(ctx context.Context) error {
 	all := keysOf(t.branches)
 	return fanOut(ctx, lookParallel, len(all), func(ctx context.Context, i int) error {
 		b := t.branches[all[i]]
-		b.tip = false
-		if b.log == nil || b.dropped {
+		b.end, b.tip = false, false
+		if b.log == nil {
 			return nil
 		}
 		c, err := t.continuation(ctx, b)
-		b.tip = c == nil
+		b.end = c == nil
+		b.tip = b.end && !b.dropped
 		return err
 	})
 }

@@ -19,7 +19,10 @@ every tip: a timeline whose last record no other one continues.
 does. What is not needed is written down first, and deleted by the first prune
 after --grace, if it is still not needed then; so run it regularly. A marker stays in
 the place of each segment. What cannot be read is never deleted, and while the word of a
-backup that cannot be read is missing, nothing is.
+backup that cannot be read is missing, nothing is. It works on an archive that is full.
+
+--drop-tip gives up the newest state of a timeline, now and for later prunes, until the
+timeline goes on. The points of it that are in the --window stay as long as those of others.
 
 --explain says of every segment why it is kept or not; --dry-run changes nothing.
 
