@@ -41,6 +41,9 @@ func (a *app) dumpCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.never = withKeys
 			if cmd.Flags().Changed("key") {
+				if err := keyFieldFlag(d.field); err != nil {
+					return err
+				}
 				d.fields, d.chosen = []string{d.field}, true
 			}
 			return a.withObjects(cmd, &from, d.run)
@@ -94,12 +97,21 @@ func (d *dumper) run(db objects) error {
 		return err
 	}
 	if d.bare > 0 && d.field == "" {
-		d.warn("%s without the key beside it: load with --key %s", count(d.bare, "object", "objects"), show([]byte(d.fields[0])))
+		d.warn("%s without the key beside it: load with --key %s", count(d.bare, "object", "objects"), shellWord(d.fields[0]))
 	}
 	if err := bad.err(); err != nil {
 		return fmt.Errorf("the dump lacks some: %w", err)
 	}
 	return nil
+}
+
+// mayName reports whether a field may be the one that --key names. Without the user's word
+// only one that can be typed as an argument is.
+func (d *dumper) mayName(field string) bool {
+	if d.chosen {
+		return slices.Contains(d.fields, field)
+	}
+	return plain(field)
 }
 
 // asIs returns the line of an object that can be printed bare, else nil. It can
@@ -117,7 +129,7 @@ func (d *dumper) asIs(o *store.Object) []byte {
 	for i := range n.members {
 		m := &n.members[i]
 		key, ok := m.value.asKey()
-		if ok && key == string(o.Key) && (!d.chosen || slices.Contains(d.fields, m.name)) && m.name != "" {
+		if ok && key == string(o.Key) && d.mayName(m.name) {
 			now = append(now, m.name)
 		}
 	}

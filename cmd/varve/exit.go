@@ -92,6 +92,9 @@ var errDamage = errors.New("damaged")
 func nextStep(err error) error {
 	step := ""
 	corrupt, ok := errors.AsType[*store.CorruptError](err)
+	if _, told := errors.AsType[*stepError](err); told {
+		return err
+	}
 	switch {
 	case ok && corrupt.Next != "", errors.Is(err, store.ErrMissing): // they say it themselves
 		return err

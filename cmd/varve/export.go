@@ -17,8 +17,11 @@ What import stored comes back with mode, modification time and links; the value 
 any other object becomes a plain file with mode 0644.
 
 Keys are paths. One that would not lie below DEST (absolute, with an element that is
-empty, "." or "..", with a NUL), or that would be both a file and a directory, is
-refused, and nothing is written; with --skip the others are, and the exit code is 2.
+empty, "." or "..", with a NUL), that has an element of more than 255 bytes, or that would
+be both a file and a directory, is refused, and nothing is written; with --skip the others
+are, and the exit code is 2. What only the file system of DEST refuses (names that differ
+only in case, a link to a target that is empty or too long) ends the export where it
+stands, with exit code 2; with --skip it is left out.
 
 With --json it ends with a line of files, directories, links, bytes, seconds and
 refused.
@@ -96,6 +99,7 @@ func (e *exporter) run(db objects) error {
 		return err
 	}
 	if e.Refused > 0 {
+		e.tellMore()
 		return usagef("%s left out", count(e.Refused, "key that cannot be a file was", "keys that cannot be files were"))
 	}
 	return nil
@@ -137,10 +141,10 @@ func emptyDir(dest string) error {
 // write writes all objects, and last what directories have of attributes.
 func (e *exporter) write(db objects) (err error) {
 	if err := os.MkdirAll(e.dest, 0o755); err != nil {
-		return err
+		return destError(err)
 	}
 	if e.root, err = os.OpenRoot(e.dest); err != nil {
-		return err
+		return destError(err)
 	}
 	defer func() { err = errors.Join(err, e.root.Close()) }()
 	bad := damages{app: e.app}
@@ -157,10 +161,12 @@ func (e *exporter) write(db objects) (err error) {
 		if e.bad[string(o.Key)] {
 			continue
 		}
-		if err := e.object(&o); err != nil {
+		if err := e.object(&o); e.skip && errors.Is(err, errNoFile) {
+			e.refuse(o.Key, err)
+		} else if err != nil {
 			return fmt.Errorf("key %q: %w", o.Key, err)
 		}
 		e.bar.add(weight(&o))
 	}
-	return errors.Join(e.finishDirs(), bad.err())
+	return errors.Join(destError(e.finishDirs()), bad.err())
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,31 +30,57 @@ func (d *dirAttrs) depth() int {
 	return 1 + strings.Count(d.name, "/")
 }
 
+// errNoFile is wrapped by the error of an object that the file system does not take.
+var errNoFile = errors.New("cannot be a file there")
+
 // object writes one object, whose key plan has let pass.
 func (e *exporter) object(o *store.Object) error {
+	err := e.make(o)
+	for _, refusal := range []error{syscall.ENAMETOOLONG, syscall.EEXIST, syscall.ENOTDIR, syscall.EISDIR, syscall.EILSEQ, syscall.EINVAL, errLink} {
+		if errors.Is(err, refusal) {
+			return usagef("%w: %w", errNoFile, err)
+		}
+	}
+	return destError(err)
+}
+
+// errLink says that a symbolic link cannot lead where its object says.
+var errLink = errors.New("a symbolic link to what no path can be")
+
+// make writes the file, directory or link of an object, and counts it.
+func (e *exporter) make(o *store.Object) error {
 	a, ok := parseAttrs(o.Meta)
 	name := string(o.Key)
 	if dir, isDir := strings.CutSuffix(name, "/"); isDir {
+		if err := e.root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
 		e.Directories++
 		e.dirs = append(e.dirs, dirAttrs{dir, a})
-		return e.root.MkdirAll(dir, 0o755)
+		return nil
 	}
 	if err := e.root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
 	if ok && a.mode&fs.ModeSymlink != 0 {
-		e.Links++
+		if a.link == "" || strings.Contains(a.link, "\x00") {
+			return fmt.Errorf("%w: %q", errLink, shorten(a.link))
+		}
 		if err := e.root.Symlink(a.link, name); err != nil {
 			return err
 		}
+		e.Links++
 		return e.linkTime(name, a.mtime)
 	}
 	if !ok || !a.mode.IsRegular() {
 		a = attrs{mode: 0o644, mtime: time.Now().UnixNano()}
 	}
+	if err := e.file(name, o.Value, &a); err != nil {
+		return err
+	}
 	e.Files++
 	e.Bytes += int64(len(o.Value))
-	return e.file(name, o.Value, &a)
+	return nil
 }
 
 // file writes a plain file, which must not be there. The mode comes after the

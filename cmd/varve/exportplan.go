@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/varve-db/varve/store"
@@ -18,24 +19,37 @@ func (e *exporter) plan(db objects) error {
 			return err
 		}
 		if err := c.check(string(o.Key)); err != nil {
-			e.Refused++
-			if e.Refused <= maxRefusals {
-				e.warn("key %q: %w", o.Key, err)
-			}
+			e.refuse(o.Key, err)
 			e.bad[string(o.Key)] = true
 		}
 	}
-	if e.Refused > maxRefusals {
-		e.warn("and %s", count(e.Refused-maxRefusals, "key more", "keys more"))
-	}
 	if e.Refused > 0 && !e.skip {
+		e.tellMore()
 		return usagef("%s: nothing was written; --skip writes the others", count(e.Refused, "key cannot be a file", "keys cannot be files"))
 	}
 	return nil
 }
 
+// refuse counts a key that is left out, and names the first ones.
+func (e *exporter) refuse(key []byte, err error) {
+	e.Refused++
+	if e.Refused <= maxRefusals {
+		e.warn("key %s: %w", shorten(strconv.Quote(string(key))), err)
+	}
+}
+
+// tellMore says how many more there are than were named.
+func (e *exporter) tellMore() {
+	if e.Refused > maxRefusals {
+		e.warn("and %s", count(e.Refused-maxRefusals, "key more", "keys more"))
+	}
+}
+
 // maxRefusals is how many refused keys are named.
 const maxRefusals = 20
+
+// maxName is how many bytes a file's name has at most, on the file systems of Unix.
+const maxName = 255
 
 // keyCheck tells which keys can be paths of one tree. It is asked about all keys, in
 // their order.
@@ -63,6 +77,9 @@ func (c *keyCheck) check(key string) error {
 	for e := range strings.SplitSeq(path, "/") {
 		if e == "" || e == "." || e == ".." {
 			return fmt.Errorf("has an element %q", e)
+		}
+		if len(e) > maxName {
+			return fmt.Errorf("has an element of %d bytes, and a file's name has at most %d", len(e), maxName)
 		}
 	}
 	if isDir {

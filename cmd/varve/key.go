@@ -49,6 +49,16 @@ func show(b []byte) string {
 	return strconv.Quote(s)
 }
 
+// shellWord writes printable text as a shell takes it for one word.
+func shellWord(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-./:@%+,", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 func plain(s string) bool {
 	if s == "" || s[0] == '"' || !utf8.ValidString(s) {
 		return false

@@ -38,8 +38,10 @@ func (a *app) loadCommand() *cobra.Command {
 		Long:  loadHelp,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("key") && (l.field == "" || l.field == keyField) {
-				return usagef("--key %q: want the name of a field, and not %s", l.field, keyField)
+			if cmd.Flags().Changed("key") {
+				if err := keyFieldFlag(l.field); err != nil {
+					return err
+				}
 			}
 			in, total := a.in, int64(-1)
 			if len(args) > 0 && args[0] != "-" {
@@ -48,7 +50,9 @@ func (a *app) loadCommand() *cobra.Command {
 					return &usageError{err}
 				}
 				defer f.Close()
-				if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+				if info, err := f.Stat(); err == nil && info.IsDir() {
+					return usagef("%s: is a folder; load reads a file", args[0])
+				} else if err == nil && info.Mode().IsRegular() {
 					total = info.Size()
 				}
 				in = f
@@ -65,6 +69,14 @@ func (a *app) loadCommand() *cobra.Command {
 	cmd.Flags().StringVar(&l.field, "key", "", "the field that holds the key")
 	cmd.Flags().BoolVarP(&l.verbose, "verbose", "v", false, "print each key once it is acknowledged")
 	return cmd
+}
+
+// keyFieldFlag refuses what --key of load and dump cannot be.
+func keyFieldFlag(field string) error {
+	if field == "" || field == keyField {
+		return usagef("--key %q: want the name of a field, and not %s", field, keyField)
+	}
+	return nil
 }
 
 // loader is one run of load.

@@ -118,6 +118,9 @@ func (a *app) restore(ctx context.Context, arc *archiver.Archive, dest string, o
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return fmt.Errorf("%w; nothing was put in place, and what was fetched is used next time", cause)
 	}
+	if err != nil && aboutDest(err, dest, arc.Target().URL()) {
+		return destError(err)
+	}
 	if err != nil {
 		return archiveError(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -43,6 +44,7 @@ Exit codes: 0 done, 1 not found (get, has), 2 usage or bad input, 3 damage or fi
 		},
 	}
 	root.SetOut(a.out)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagHint(cmd, err) })
 	root.Flags().BoolVar(&version, "version", false, "print the versions of program and format")
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "dir", "d", os.Getenv("VARVE_DIR"), "the store's folder (VARVE_DIR)")
@@ -87,6 +89,10 @@ func helpCommand() *cobra.Command {
 	}
 }
 
+// takesEmpty are the commands that look at empty arguments themselves: values may be empty,
+// and keys are told how long they must be.
+var takesEmpty = map[string]bool{"put": true, "get": true, "has": true, "del": true}
+
 // mark has every command below parent note that it was started.
 func (a *app) mark(parent *cobra.Command) {
 	for _, c := range parent.Commands() {
@@ -94,6 +100,9 @@ func (a *app) mark(parent *cobra.Command) {
 		run := c.RunE
 		c.RunE = func(cmd *cobra.Command, args []string) error {
 			a.started = true
+			if i := slices.Index(args, ""); i >= 0 && !takesEmpty[cmd.Name()] {
+				return usagef("argument %d is empty; if it is a variable, it is not set; see %s --help", i+1, cmd.CommandPath())
+			}
 			return run(cmd, args)
 		}
 	}

@@ -46,7 +46,7 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	bar := a.meter("reading", sizeOf(dir))
 	take, done, err := a.destination(partOf(dest), f.dryRun)
 	if err != nil {
-		return err
+		return destError(err)
 	}
 	r.Salvaged, err = integrity.Salvage(ctx, vfs.AsFS(vfs.Dir(dir)), integrity.SalvageOptions{
 		Progress: bar.add,

@@ -72,6 +72,8 @@ func (a *app) snapshot(ctx context.Context, dir, dest string, o store.HotCopyOpt
 		return fmt.Errorf("%w; no copy was made", context.Cause(ctx))
 	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrInvalid):
 		return &usageError{err}
+	case err != nil && aboutDest(err, dest, dir):
+		return destError(err)
 	case errors.Is(err, fs.ErrNotExist):
 		return openError(err)
 	case err != nil:

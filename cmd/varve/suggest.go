@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // otherNames are what other tools call what a command of this name does.
@@ -74,6 +76,27 @@ func suggestion(cmd *cobra.Command, word string) string {
 		}
 	}
 	return best
+}
+
+// flagHint adds to the error of an unknown flag which one may have been meant.
+func flagHint(cmd *cobra.Command, err error) error {
+	e, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || e.GetSpecifiedShortnames() != "" {
+		return err
+	}
+	best, least := "", 3
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := typingErrors(e.GetSpecifiedName(), f.Name); d < least && d < len(f.Name)-1 {
+			best, least = f.Name, d
+		}
+	})
+	if name := e.GetSpecifiedName(); best == "" && (name == "from" || name == "to") && cmd.Flags().Lookup("archive") != nil {
+		best = "archive"
+	}
+	if best == "" {
+		return err
+	}
+	return fmt.Errorf("%w: did you mean --%s?", err, best)
 }
 
 // typingErrors counts how many letters have to be put in, left out, replaced or swapped
