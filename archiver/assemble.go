@@ -130,7 +130,7 @@ func glance(f vfs.File, x *localSeg) (*Shipment, error) {
 // fetchCut fetches the beginning of the log that is cut, and checks its records.
 func (r *restorer) fetchCut(ctx context.Context, c *CutLog) error {
 	name := segmentName(r.plan.Store, c.Ref)
-	return r.get.try(ctx, name, tmpName(c.Ref.ID), c.Offset, func(f vfs.File, _ *digests) error {
+	err := r.get.try(ctx, name, tmpName(c.Ref.ID), c.Offset, func(f vfs.File, _ *digests) error {
 		last := c.FirstSeq - 1
 		for rec, err := range records(f, c.Offset) {
 			if err != nil {
@@ -144,6 +144,7 @@ func (r *restorer) fetchCut(ctx context.Context, c *CutLog) error {
 		}
 		return nil
 	})
+	return r.a.vanished(err, r.plan.Store, c.Ref)
 }
 
 // place gives the fetched segments their names: outputs first, so that no log

@@ -43,7 +43,7 @@ func (f *fetcher) segment(ctx context.Context, x Stored) (s *Shipment, err error
 		case err == nil:
 			return s, nil
 		case corrupt && damaged, n == fetchAttempts, !worthTrying(err), ctx.Err() != nil:
-			return nil, fmt.Errorf("%s: %w", f.a.at(name), f.a.damaged(err, name, x.Ref))
+			return nil, fmt.Errorf("%s: %w", f.a.at(name), f.a.vanished(f.a.damaged(err, name, x.Ref), f.store, x.Ref))
 		}
 		damaged = damaged || corrupt // twice, since it may have happened on the way
 		if !sleep(ctx, backoff{time.Second / 2, 10 * time.Second}.after(n)) {

@@ -127,6 +127,14 @@ func (a *Archive) damaged(err error, name string, ref segment.Ref) error {
 	return err
 }
 
+// vanished makes damage of the absence of a segment that a listing has.
+func (a *Archive) vanished(err error, store segment.UUID, ref segment.Ref) error {
+	if errors.Is(err, ErrNotExist) {
+		return &segment.CorruptError{File: a.at(segmentName(store, ref)), Segment: ref, Reason: "it was listed, and is not there"}
+	}
+	return err
+}
+
 // tailGuess is how much of a segment's end is read at once for a footer: the
 // trailer and the block index of some tens of MiB of small objects.
 const tailGuess = 16 << 10

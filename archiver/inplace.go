@@ -69,24 +69,22 @@ type remote struct {
 // open fetches header and footer, once.
 func (s *remote) open() error {
 	s.once.Do(func() {
-		r, err := segment.NewReader(s.src, s.Size)
+		r, foot, err := footed(s.src, s.Size)
 		if err == nil {
 			err = s.a.isSegment(r.Header, s.store, s.Ref)
 		}
 		if err == nil {
-			s.hdr = r.Header
-			s.foot, err = r.OpenFooter()
+			s.hdr, s.foot = r.Header, foot
 		}
 		s.err = s.damaged(err)
 	})
 	return s.err
 }
 
+// damaged names the object in an error of reading it. One that is not there any more
+// is as bad as a damaged one.
 func (s *remote) damaged(err error) error {
-	if errors.Is(err, segment.ErrNoFooter) {
-		err = &segment.CorruptError{Offset: s.Size, Reason: "a sealed segment without a footer"}
-	}
-	return s.a.damaged(err, s.name, s.Ref)
+	return s.a.vanished(s.a.damaged(err, s.name, s.Ref), s.store, s.Ref)
 }
 
 // lookup returns the newest entry of a key that counts.
@@ -110,7 +108,7 @@ func (s *remote) lookup(key []byte) (e segment.Entry, found bool, err error) {
 func (s *remote) record(key []byte, seq uint64, off, size int64) (*segment.Record, error) {
 	b := make([]byte, size)
 	if n, err := s.src.ReadAt(b, off); n < len(b) {
-		return nil, err
+		return nil, s.damaged(err)
 	}
 	return s.parse(b, key, seq, off)
 }

@@ -178,7 +178,7 @@ func fetchRun(run []*item) error {
 	first, last := run[0], run[len(run)-1]
 	b := make([]byte, last.off+last.size-first.off)
 	if n, err := first.in.src.ReadAt(b, first.off); n < len(b) {
-		return err
+		return first.in.damaged(err)
 	}
 	for _, it := range run {
 		at := it.off - first.off

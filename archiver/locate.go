@@ -91,10 +91,15 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 	e := &PointError{Where: l.a.target.URL(), Store: l.store, Timeline: l.links[len(l.links)-1].Ref.Timeline, Point: p}
 	t := p.moment()
 	if p.Seq > newest.LastSeq || !t.IsZero() && t.After(time.Unix(0, newest.LastTime)) {
+		if lost := l.beyond(l.branches[e.Timeline]); len(lost) > 0 {
+			hole := l.hole(p, lost)
+			hole.Between[0] = l.links[i].Ref
+			return hole
+		}
 		e.Later, e.Seq, e.Time = true, newest.LastSeq, time.Unix(0, newest.LastTime).UTC()
 		return e
 	}
-	i, _, err = l.row().first(ctx, 0)
+	i, h, err := l.row().first(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -103,6 +108,9 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 		return err
 	}
 	if p.Seq != 0 && p.Seq < oldest.FirstSeq || !t.IsZero() && t.Before(time.Unix(0, oldest.FirstTime)) {
+		if lost := slices.DeleteFunc(l.lacking(slices.Collect(h.Live.All())), l.pruned); len(lost) > 0 {
+			return l.hole(p, lost)
+		}
 		e.Seq, e.Time = oldest.FirstSeq, time.Unix(0, oldest.FirstTime).UTC()
 		return e
 	}
@@ -112,7 +120,7 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 // gap is the error for a point in a log that is not there, which should follow
 // links[i].
 func (l *lineage) gap(ctx context.Context, p Point, i int, f *segment.Footer) error {
-	e := &MissingError{Where: l.a.target.URL(), Store: l.store, Point: p}
+	e := l.hole(p, nil)
 	n, h, err := l.row().first(ctx, i+1)
 	if err != nil {
 		return err
@@ -127,6 +135,7 @@ func (l *lineage) gap(ctx context.Context, p Point, i int, f *segment.Footer) er
 			e.Missing = append(e.Missing, ref)
 		}
 	}
+	l.blame(e)
 	return e
 }
 

@@ -1,11 +1,9 @@
 package archiver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/varve-db/varve/segment"
@@ -25,8 +23,10 @@ type Plan struct {
 	Segments []Stored `json:"segments"`      // whole, in order of their refs
 	Cut      *CutLog  `json:"cut,omitempty"` // the log of which only the beginning counts, or nil
 
-	// Held names the segments that the archive lacks, without which it cannot
-	// bring back more than this. Only of a plan for the newest state.
+	// Hole says why the plan is for less than the point that was asked for, and Held
+	// names the segments that are missing, as far as their names are known. Nil: the plan is for the point. See
+	// Point.AcceptOlder.
+	Hole *MissingError `json:"-"`
 	Held []segment.Ref `json:"held,omitempty"`
 
 	Last    segment.Ref `json:"last"`    // the last log: the one that is cut, or one of Segments
@@ -64,8 +64,11 @@ func (p *Plan) set() []segment.Ref {
 
 // Plan works out what a store was made of at a point. The error is a
 // *ChoiceError where the timeline has to be named, a *PointError outside of what is
-// archived, a *MissingError where segments are not there, and otherwise
-// one of reading.
+// archived, a *MissingError where segments that the point needs are not there or are damaged, and otherwise
+// one of reading. For the newest state these are also the segments that the archive is known to have
+// held after the last one that is there: one is damaged, or the newest backup names it. An
+// archive that lost its newest segments, and has nothing that names them, is as it was before it
+// had them.
 //
 // The state at a point is the live set in the header of the log that holds the
 // point, and that log up to the point. Where the archive lacks a segment of this
@@ -79,10 +82,25 @@ func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan,
 	if err != nil {
 		return nil, err
 	}
+	for { // with one segment less each time
+		plan, err := s.planPoint(ctx, p)
+		next, again := s.without(err)
+		if !again {
+			return plan, err
+		}
+		s = next
+	}
+}
+
+// planPoint is Plan with what is on the shelf.
+func (s *shelf) planPoint(ctx context.Context, p Point) (*Plan, error) {
 	if p.Backup != 0 {
 		return s.planBackup(ctx, p)
 	}
-	tip, err := s.choose(ctx, p.Timeline)
+	if err := s.remember(ctx); err != nil {
+		return nil, err
+	}
+	tip, hole, err := s.choose(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +109,8 @@ func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan,
 		return nil, err
 	}
 	if p.newest() {
-		return l.planNewest(ctx, p)
+		hole.Missing = merged(hole.Missing, s.beyond(tip))
+		return l.complete(ctx, p, hole, len(l.links))
 	}
 	find := l.bySeq
 	if p.Seq == 0 {
@@ -99,16 +118,26 @@ func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan,
 	}
 	at, err := find(ctx, p)
 	if e, ok := errors.AsType[*PointError](err); ok && e.Later && p.Seq == 0 {
-		return l.planLater(ctx, p, e)
+		return l.planLater(ctx, p, e, hole)
+	}
+	n := len(l.links)
+	var set []segment.Ref
+	if err == nil {
+		n = at.at
+		set, err = l.base(ctx, at)
+	}
+	if e, ok := errors.AsType[*MissingError](err); ok {
+		hole.add(e)
+		return l.complete(ctx, p, hole, l.before(e, n))
 	}
 	if err != nil {
 		return nil, err
 	}
-	set, err := l.base(ctx, at)
-	if err != nil {
-		return nil, named(err, p)
+	plan, err := l.plan(at, set)
+	if err == nil && !hole.empty() { // it may be of another timeline than it would be
+		plan.Hole, plan.Held = hole, hole.Missing
 	}
-	return l.plan(at, set)
+	return plan, err
 }
 
 // planBackup plans the state that a backup pins.
@@ -118,18 +147,23 @@ func (s *shelf) planBackup(ctx context.Context, p Point) (*Plan, error) {
 		return nil, err
 	}
 	refs := b.Refs()
-	if lacking := s.lacking(refs); len(lacking) > 0 {
-		return nil, &MissingError{Where: s.a.target.URL(), Store: s.store, Point: p, Missing: lacking}
+	lacking := s.lacking(refs)
+	hole := s.hole(p, lacking)
+	l, err := s.lineage(ctx, b.Tip)
+	if len(lacking) > 0 && (errors.Is(err, ErrNotExist) || errors.Is(err, ErrIncomplete)) { // no log of the timeline is left
+		return nil, hole
 	}
+	if err != nil {
+		return nil, err
+	}
+	if len(lacking) > 0 {
+		return l.complete(ctx, p, hole, l.before(hole, len(l.links)))
+	}
+	x, _ := s.stored(b.Tip)
 	h, err := s.header(ctx, b.Tip)
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.lineage(ctx, b.Tip)
-	if err != nil {
-		return nil, err
-	}
-	x, _ := s.stored(b.Tip)
 	plan, err := l.plan(&place{log: x, hdr: h, seq: b.Seq, time: time.Unix(0, b.LogTime).UTC()}, refs)
 	if err == nil {
 		plan.Backup = b.ID
@@ -137,58 +171,16 @@ func (s *shelf) planBackup(ctx context.Context, p Point) (*Plan, error) {
 	return plan, err
 }
 
-// named puts the point that was asked for into an error of missing segments.
-func named(err error, p Point) error {
-	if e, ok := errors.AsType[*MissingError](err); ok {
-		e.Point = p
+// end is the place at the end of what a link has of the history.
+func (l *lineage) end(ctx context.Context, i int) (*place, error) {
+	f, err := l.footer(ctx, l.links[i].Stored)
+	if err != nil {
+		return nil, err
 	}
-	return err
-}
-
-// planNewest plans the newest state that is complete.
-func (l *lineage) planNewest(ctx context.Context, p Point) (*Plan, error) {
-	var held []segment.Ref
-	for to := len(l.links); ; {
-		i, _, err := l.row().last(ctx, 0, to)
-		if err != nil {
-			return nil, err
-		}
-		if i < 0 {
-			return nil, &MissingError{Where: l.a.target.URL(), Store: l.store, Point: p, Missing: held}
-		}
-		f, err := l.footer(ctx, l.links[i].Stored)
-		if err != nil {
-			return nil, err
-		}
-		at, err := l.wholeLog(ctx, i, f)
-		if err == nil && l.links[i].limit < f.LastSeq {
-			at, err = l.bySeq(ctx, Point{Seq: l.links[i].limit})
-		}
-		if err != nil {
-			return nil, err
-		}
-		set, err := l.base(ctx, at)
-		if e, ok := errors.AsType[*MissingError](err); ok {
-			// Every log after the first one missing needs it.
-			held = merged(held, e.Missing)
-			to = min(i, before(l.links, e.Missing[0].ID))
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		plan, err := l.plan(at, set)
-		if err == nil {
-			plan.Held = held
-		}
-		return plan, err
+	if limit := l.links[i].limit; limit < f.LastSeq {
+		return l.bySeq(ctx, Point{Seq: limit})
 	}
-}
-
-// before returns how many links have ids below id.
-func before(links []link, id segment.ID) int {
-	n, _ := slices.BinarySearchFunc(links, id, func(k link, id segment.ID) int { return cmp.Compare(k.Ref.ID, id) })
-	return n
+	return l.wholeLog(ctx, i, f)
 }
 
 // plan makes the plan of a place and the set that it was based on.

@@ -176,10 +176,14 @@ func TestPointsAfterACompaction(t *testing.T) {
 				}
 				checkForged(t, f, a, p, seq, states[seq])
 			}
-			checkForged(t, f, a, archiver.Point{}, c.newest, states[c.newest])
-			plan := planOf(t, a, f.uuid, archiver.Point{})
-			if held := len(plan.Held) > 0; held != (c.newest < 7) {
+			checkForged(t, f, a, archiver.Point{AcceptOlder: true}, c.newest, states[c.newest])
+			plan := planOf(t, a, f.uuid, archiver.Point{AcceptOlder: true})
+			if held := plan.Hole != nil && len(plan.Held) > 0; held != (c.newest < 7) {
 				t.Errorf("what holds back more: %v", plan.Held)
+			}
+			_, err := a.Plan(t.Context(), f.uuid, archiver.Point{})
+			if held := errors.Is(err, archiver.ErrIncomplete); held != (c.newest < 7) || err != nil && !held {
+				t.Errorf("the newest state, asked for without more: %v", err)
 			}
 		})
 	}
@@ -235,12 +239,12 @@ func TestMissingSegmentsAreNamed(t *testing.T) {
 	if e, ok := errors.AsType[*archiver.MissingError](err); !ok || !slices.Equal(e.Missing, f.refs(5)) || !strings.Contains(err.Error(), f.ref(5).String()) {
 		t.Errorf("%v", err)
 	}
-	plan := planOf(t, a, f.uuid, archiver.Point{})
+	plan := planOf(t, a, f.uuid, archiver.Point{AcceptOlder: true})
 	if !slices.Equal(plan.Held, f.refs(5)) {
 		t.Errorf("what holds back more: %v", plan.Held)
 	}
 	f.v.objects[strings.TrimSuffix(objectOf(f.uuid, f.ref(3)), "seg")+"gone"] = []byte("{}")
-	plan = planOf(t, a, f.uuid, archiver.Point{})
+	plan = planOf(t, a, f.uuid, archiver.Point{AcceptOlder: true})
 	if plan.Seq != 4 || !slices.Contains(plan.Held, f.ref(3)) {
 		t.Errorf("a segment that prune deletes is in the plan up to %d; held back by %v", plan.Seq, plan.Held)
 	}

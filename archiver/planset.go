@@ -23,7 +23,7 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 	if len(l.lacking(edited)) == 0 {
 		return edited, nil
 	}
-	fail := &MissingError{Where: l.a.target.URL(), Store: l.store, Missing: lacking}
+	fail := l.hole(Point{}, lacking)
 	for from := at.at; len(lacking) > 0; {
 		// It was not there yet, perhaps, in an earlier log; from then on, the logs have all.
 		from, _, err = l.row().search(ctx, 0, from, func(_ int, h *segment.Header) (bool, error) {
@@ -39,11 +39,11 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 		if err != nil {
 			return nil, err
 		}
-		logs, err := l.between(ctx, from, at)
+		logs, whole, err := l.between(ctx, from, at)
 		if err != nil {
 			return nil, err
 		}
-		if logs == nil {
+		if !whole {
 			return nil, fail
 		}
 		live := slices.Collect(h.Live.All())
@@ -96,35 +96,31 @@ func (l *lineage) edited(ctx context.Context, at *place) ([]segment.Ref, error) 
 	return slices.Collect(set.All()), nil
 }
 
-// between returns the logs links[from] up to the one before a place, or nil if
-// they do not follow each other without a gap.
-func (l *lineage) between(ctx context.Context, from int, at *place) ([]segment.Ref, error) {
+// between returns the logs links[from] up to the one before a place. whole is false
+// where they do not follow each other without a gap.
+func (l *lineage) between(ctx context.Context, from int, at *place) (refs []segment.Ref, whole bool, err error) {
 	n := at.at - from
 	hdrs, feet := make([]*segment.Header, n), make([]*segment.Footer, n)
-	err := fanOut(ctx, lookParallel, n, func(ctx context.Context, i int) (err error) {
+	err = fanOut(ctx, lookParallel, n, func(ctx context.Context, i int) (err error) {
 		if hdrs[i], err = l.header(ctx, l.links[from+i].Ref); err == nil && hdrs[i].Kind == segment.Log {
 			feet[i], err = l.footer(ctx, l.links[from+i].Stored)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var refs []segment.Ref
 	due := uint64(0)
 	for i, h := range hdrs {
 		if h.Kind != segment.Log {
 			continue
 		}
 		if due != 0 && h.FirstSeq != due || l.links[from+i].limit < feet[i].LastSeq {
-			return nil, nil
+			return nil, false, nil
 		}
 		refs, due = append(refs, h.Ref), feet[i].LastSeq+1
 	}
-	if due != at.hdr.FirstSeq {
-		return nil, nil
-	}
-	return refs, nil
+	return refs, due == at.hdr.FirstSeq, nil
 }
 
 // merged returns the union of two sets of refs.

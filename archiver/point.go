@@ -27,6 +27,11 @@ type Point struct {
 	Before time.Time
 
 	Seq uint64 // after the last commit whose sequence numbers are not greater
+
+	// AcceptOlder takes less where the archive lacks what the point needs: the newest
+	// earlier point that is complete. Plan.Hole then says what is missing. Without it
+	// such a point is a *MissingError.
+	AcceptOlder bool
 }
 
 // newest reports whether p asks for as much as there is.
@@ -102,27 +107,45 @@ func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9
 // Unwrap returns ErrNoPoint.
 func (e *PointError) Unwrap() error { return ErrNoPoint }
 
-// A MissingError names the segments that a point needs and an archive lacks.
+// A MissingError says that a point cannot be had, since an archive lacks segments that
+// it needs, or holds them damaged. With Point.AcceptOlder the newest point before it
+// is taken instead.
 type MissingError struct {
 	Where   string // the target's URL
 	Store   segment.UUID
 	Point   Point
-	Missing []segment.Ref // in order; where not even their names are known, those on both sides of the gap are named in Between
+	Missing []segment.Ref // in order, the damaged ones included; where not even their names are known, those on both sides of the gap are named in Between
 	Between [2]segment.Ref
+	Damage  []error // of each segment of Missing that is there and cannot be read, a *segment.CorruptError
+	Newest  *Moment // the newest point before the one that was asked for that is complete; nil: there is none, or it was not looked for
 }
 
-// Error names the segments and the next step.
+// Moment is a state that a store was in.
+type Moment struct {
+	Timeline segment.Timeline `json:"timeline"`
+	Seq      uint64           `json:"seq"`  // the last sequence number that counts
+	Time     time.Time        `json:"time"` // when that was committed
+}
+
+// Error names the segments, the newest complete point, and the next step.
 func (e *MissingError) Error() string {
 	what := fmt.Sprintf("lacks %s", refList(e.Missing))
 	if len(e.Missing) == 0 {
 		what = fmt.Sprintf("lacks what was written between %v and %v", e.Between[0], e.Between[1])
 	}
-	return fmt.Sprintf("%s: store %v: for %v the archive %s; ship it from the store (varve archive once, archive repair), or name an earlier point",
-		e.Where, e.Store, &e.Point, what)
+	for _, d := range e.Damage {
+		what += fmt.Sprintf(" (%v)", d)
+	}
+	next := "ship it from the store, or name an earlier point"
+	if n := e.Newest; n != nil {
+		next = fmt.Sprintf("ship it from the store; the newest complete point before that is sequence number %d at %s, timeline %v",
+			n.Seq, n.Time.Format(time.RFC3339Nano), n.Timeline)
+	}
+	return fmt.Sprintf("%s: store %v: for %v the archive %s; %s", e.Where, e.Store, &e.Point, what, next)
 }
 
-// Unwrap returns ErrIncomplete.
-func (e *MissingError) Unwrap() error { return ErrIncomplete }
+// Unwrap returns ErrIncomplete, and the errors of what is damaged.
+func (e *MissingError) Unwrap() []error { return append([]error{ErrIncomplete}, e.Damage...) }
 
 // refList names a few segments and counts the others.
 func refList(refs []segment.Ref) string {

@@ -49,7 +49,7 @@ func (s *pruneScene) plans(window time.Duration) map[uint64][]segment.Ref {
 	all := map[uint64][]segment.Ref{}
 	a, err := OpenArchive(s.t.Context(), s.target)
 	must(s.t, err)
-	for _, p := range append(slices.Collect(s.points(window)), Point{}) {
+	for _, p := range append(slices.Collect(s.points(window)), Point{AcceptOlder: true}) {
 		if p, err := a.Plan(s.t.Context(), simUUID, p); err == nil {
 			seq := p.Seq
 			if len(p.Held) > 0 {

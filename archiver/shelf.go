@@ -2,6 +2,7 @@ package archiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,15 +11,20 @@ import (
 )
 
 // shelf is the tree of a store as a restore looks at it: what prune may be deleting
-// is not there.
+// is not there, and neither is what was found damaged.
 type shelf struct {
 	*tree
-	drops []Drop // tips that were given up
+	drops   []Drop                // tips that were given up
+	spoiled map[segment.Ref]error // found damaged; see without
+	seen    *Backup               // the newest, once remember was called; one without an id if there is none
 }
 
 // shelf lists what the archive holds of a store.
 func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error) {
-	t, err := a.tree(ctx, store, nil, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) { return a.Header(ctx, store, ref) })
+	t, err := a.tree(ctx, store, nil, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
+		h, err := a.Header(ctx, store, ref)
+		return h, a.vanished(err, store, ref)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +46,7 @@ func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error)
 	if n == 0 {
 		return nil, fmt.Errorf("%s: store %v: no segment of it is there: %w", a.target.URL(), store, ErrNotExist)
 	}
-	return &shelf{t, dropsIn(plans)}, nil
+	return &shelf{tree: t, drops: dropsIn(plans)}, nil
 }
 
 // stored returns a segment if it is there.
@@ -68,14 +74,52 @@ func (s *shelf) maxID() (most segment.ID) {
 			}
 		}
 	}
+	for ref := range s.spoiled {
+		most = max(most, ref.ID)
+	}
+	if s.seen != nil {
+		most = max(most, s.seen.Tip.ID)
+	}
 	return most
 }
 
-// choose returns the branch of the timeline that is asked for, or the only tip.
-func (s *shelf) choose(ctx context.Context, want segment.Timeline) (*branch, error) {
-	if want != 0 {
-		return s.named(ctx, want)
+// choose returns the branch of the timeline that is asked for, or the only tip. Where a
+// timeline that is none may have been one, had the archive all that it held, hole names what
+// is missing, and is the error unless the point accepts that.
+func (s *shelf) choose(ctx context.Context, p Point) (b *branch, hole *MissingError, err error) {
+	hole = s.hole(p, nil)
+	if p.Timeline != 0 {
+		b, err = s.named(ctx, p.Timeline)
+		if e, ok := errors.AsType[*MissingError](err); ok {
+			e.Point = p
+		}
+		return b, hole, err
 	}
+	tips, err := s.tips(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range keysOf(s.branches) {
+		if b := s.branches[t]; !b.tip {
+			hole.Missing = merged(hole.Missing, s.beyond(b))
+		}
+	}
+	s.blame(hole)
+	switch {
+	case len(hole.Missing) > 0 && (!p.AcceptOlder || len(tips) == 0):
+		return nil, nil, hole
+	case len(tips) == 0:
+		return nil, nil, fmt.Errorf("%s: store %v: no log is there of a timeline that was not given up: %w; --timeline T and --backup ID name what is left",
+			s.a.target.URL(), s.store, ErrNotExist)
+	case len(tips) == 1:
+		return tips[0], hole, nil
+	}
+	return nil, nil, s.choice(ctx, tips)
+}
+
+// tips places every branch, and returns those that nothing continues, in order of
+// timeline.
+func (s *shelf) tips(ctx context.Context) (tips []*branch, err error) {
 	if err := s.placeAll(ctx); err != nil {
 		return nil, err
 	}
@@ -83,37 +127,38 @@ func (s *shelf) choose(ctx context.Context, want segment.Timeline) (*branch, err
 	if err := s.findTips(ctx); err != nil {
 		return nil, err
 	}
-	var tips []*branch
 	for _, t := range keysOf(s.branches) {
 		if b := s.branches[t]; b.tip {
 			tips = append(tips, b)
 		}
 	}
-	switch len(tips) {
-	case 0:
-		return nil, fmt.Errorf("%s: store %v: no log is there of a timeline that was not given up: %w; --timeline T and --backup ID name what is left",
-			s.a.target.URL(), s.store, ErrNotExist)
-	case 1:
-		return tips[0], nil
-	}
+	return tips, nil
+}
+
+// choice is the error that lists several tips.
+func (s *shelf) choice(ctx context.Context, tips []*branch) error {
 	e := &ChoiceError{Where: s.a.target.URL(), What: "timelines", How: "--timeline T"}
 	for _, b := range tips {
 		x, _ := s.stored(b.log.Ref)
 		f, err := s.footer(ctx, x)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.Choices = append(e.Choices, fmt.Sprintf("%v (up to sequence number %d, %s)", b.id, f.LastSeq, time.Unix(0, f.LastTime).UTC().Format(time.RFC3339)))
 	}
-	return nil, e
+	return e
 }
 
-// named returns the branch of a timeline that has a log.
+// named returns the branch of a timeline that has a log. The error is a *MissingError
+// where it had one.
 func (s *shelf) named(ctx context.Context, t segment.Timeline) (*branch, error) {
 	b := s.branches[t]
 	if b != nil {
 		if h, err := s.newest(ctx, b); h != nil || err != nil {
 			return b, err
+		}
+		if lost := s.beyond(b); len(lost) > 0 {
+			return nil, s.hole(Point{Timeline: t}, lost)
 		}
 	}
 	return nil, fmt.Errorf("%s: store %v: no log of timeline %v is there: %w", s.a.target.URL(), s.store, t, ErrNotExist)

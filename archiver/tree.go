@@ -162,6 +162,7 @@ func (t *tree) bridge(ctx context.Context, b *branch) error {
 // footer returns the footer of a segment, with its name in the error.
 func (t *tree) footer(ctx context.Context, s Stored) (*segment.Footer, error) {
 	f, err := t.a.Footer(ctx, t.store, s)
+	err = t.a.vanished(t.a.damaged(footless(err, s.Ref, s.Size), segmentName(t.store, s.Ref), s.Ref), t.store, s.Ref)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", t.a.at(segmentName(t.store, s.Ref)), err)
 	}

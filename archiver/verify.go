@@ -40,10 +40,15 @@ func footed(src io.ReaderAt, size int64) (*segment.Reader, *segment.Footer, erro
 		return nil, nil, err
 	}
 	f, err := r.OpenFooter()
+	return r, f, footless(err, r.Header.Ref, size)
+}
+
+// footless makes damage of the lack of a footer.
+func footless(err error, ref segment.Ref, size int64) error {
 	if errors.Is(err, segment.ErrNoFooter) {
-		err = &segment.CorruptError{Segment: r.Header.Ref, Offset: size, Reason: "a sealed segment without a footer"}
+		return &segment.CorruptError{Segment: ref, Offset: size, Reason: "a sealed segment without a footer"}
 	}
-	return r, f, err
+	return err
 }
 
 func shipment(r *segment.Reader, f *segment.Footer, sum [32]byte) *Shipment {
