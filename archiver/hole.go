@@ -151,14 +151,19 @@ func (l *lineage) complete(ctx context.Context, p Point, hole *MissingError, n i
 		if err != nil || hole.empty() {
 			return plan, err
 		}
-		l.blame(hole)
-		hole.Newest = &Moment{plan.Timeline, plan.Seq, plan.Time}
-		plan.Hole, plan.Held = hole, hole.Missing
+		l.settle(plan, hole)
 		if !p.AcceptOlder {
 			return nil, hole
 		}
 		return plan, nil
 	}
+}
+
+// settle says in a plan why it is for no more, and in the error which plan there is.
+func (l *lineage) settle(plan *Plan, hole *MissingError) {
+	l.blame(hole)
+	hole.Newest = &Moment{plan.Timeline, plan.Seq, plan.Time}
+	plan.Hole, plan.Held = hole, hole.Missing
 }
 
 // before returns how many links may be without what an error names, which was found

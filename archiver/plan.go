@@ -135,7 +135,7 @@ func (s *shelf) planPoint(ctx context.Context, p Point) (*Plan, error) {
 	}
 	plan, err := l.plan(at, set)
 	if err == nil && !hole.empty() { // it may be of another timeline than it would be
-		plan.Hole, plan.Held = hole, hole.Missing
+		l.settle(plan, hole)
 	}
 	return plan, err
 }

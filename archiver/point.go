@@ -136,9 +136,9 @@ func (e *MissingError) Error() string {
 	for _, d := range e.Damage {
 		what += fmt.Sprintf(" (%v)", d)
 	}
-	next := "ship it from the store, or name an earlier point"
+	next := "ship it from the store"
 	if n := e.Newest; n != nil {
-		next = fmt.Sprintf("ship it from the store; the newest complete point before that is sequence number %d at %s, timeline %v",
+		next = fmt.Sprintf("the newest complete point before that is sequence number %d at %s, timeline %v",
 			n.Seq, n.Time.Format(time.RFC3339Nano), n.Timeline)
 	}
 	return fmt.Sprintf("%s: store %v: for %v the archive %s; %s", e.Where, e.Store, &e.Point, what, next)

@@ -137,5 +137,11 @@ func archiveError(err error) error {
 	if e, ok := errors.AsType[*archiver.PointError](err); ok && e.Later && e.Point.Seq == 0 {
 		return fmt.Errorf("%w (--latest-before in place of --at)", err)
 	}
+	if hole, ok := errors.AsType[*archiver.MissingError](err); ok {
+		if hole.Newest != nil {
+			return fmt.Errorf("%w; varve archive once, or archive repair, ships what the store has; --accept-older takes the older point", err)
+		}
+		return fmt.Errorf("%w: varve archive once, archive repair", err)
+	}
 	return nextStep(err)
 }

@@ -59,9 +59,6 @@ func (a *app) drill(ctx context.Context, arc *archiver.Archive, d *drillFlags, o
 	if err != nil {
 		return err
 	}
-	if len(o.Plan.Held) > 0 { // what a restore would take with a warning is what a drill is to find
-		return fmt.Errorf("the drill failed: the newest state cannot be brought back: %w", errDamage)
-	}
 	backup, err := drillBackup(ctx, arc, o.Plan)
 	if err != nil {
 		return archiveError(err)

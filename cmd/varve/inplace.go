@@ -113,7 +113,7 @@ func (a *app) withArchive(cmd *cobra.Command, s *sourceFlags, fn func(context.Co
 	}
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	arc, plan, err := s.plan(ctx, f)
+	arc, plan, err := a.plan(ctx, &s.pointFlags, f)
 	if err == nil {
 		err = archiveError(fn(ctx, arc, plan))
 	}

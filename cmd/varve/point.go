@@ -18,7 +18,10 @@ const pointHelp = `The point is the newest state of the archive, or:
   --latest-before TIME  after the newest archived commit that is not later
   --at-seq N            after the last commit up to that sequence number
   --backup ID           as backup ID pins it
-Where an archive holds several stores or timelines, the error lists them.
+Where an archive holds several stores or timelines, the error lists them. Where it lacks
+segments that the point needs, or has them damaged, the error names them, and the exit
+code is 3; --accept-older takes the newest point before them that is complete, and prints
+which that is, and what is missing.
 
 ` + whenHelp
 
@@ -32,6 +35,7 @@ type pointFlags struct {
 	backup   uint64
 	store    string
 	timeline string
+	older    bool
 }
 
 // registerPoint adds all but the flag of the URL.
@@ -42,11 +46,12 @@ func (p *pointFlags) registerPoint(f *pflag.FlagSet) {
 	f.Uint64Var(&p.backup, "backup", 0, "the state that the backup of that id pins")
 	f.StringVar(&p.store, "store", "", "the UUID of the store, where the archive holds several")
 	f.StringVar(&p.timeline, "timeline", "", "the timeline, where the archive holds several")
+	f.BoolVar(&p.older, "accept-older", false, "where the archive lacks what the point needs, take the newest complete point before")
 }
 
 // given reports whether a flag says something that needs an archive.
 func (p *pointFlags) given(f *pflag.FlagSet) bool {
-	for _, name := range []string{"at", "latest-before", "at-seq", "backup", "store", "timeline"} {
+	for _, name := range []string{"at", "latest-before", "at-seq", "backup", "store", "timeline", "accept-older"} {
 		if f.Changed(name) {
 			return true
 		}
@@ -68,7 +73,7 @@ func (p *pointFlags) point(f *pflag.FlagSet) (pt archiver.Point, err error) {
 	case f.Changed("at-seq") && p.seq == 0, f.Changed("backup") && p.backup == 0:
 		return pt, usagef("sequence numbers and ids of backups begin with 1")
 	}
-	pt.Seq, pt.Backup = p.seq, p.backup
+	pt.Seq, pt.Backup, pt.AcceptOlder = p.seq, p.backup, p.older
 	if f.Changed("at") {
 		if pt.Time, err = parseWhen(p.at, time.Now()); err != nil {
 			return pt, usagef("--at %w", err)
@@ -89,7 +94,16 @@ func (p *pointFlags) point(f *pflag.FlagSet) (pt archiver.Point, err error) {
 	return pt, nil
 }
 
-// plan opens the archive and plans the point.
+// plan opens the archive and plans the point. It warns if that is an older one than was
+// asked for.
+func (a *app) plan(ctx context.Context, p *pointFlags, f *pflag.FlagSet) (*archiver.Archive, *archiver.Plan, error) {
+	arc, plan, err := p.plan(ctx, f)
+	if err == nil && plan.Hole != nil {
+		a.warn("%v: that is taken", plan.Hole)
+	}
+	return arc, plan, err
+}
+
 func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Archive, *archiver.Plan, error) {
 	if p.url == "" {
 		return nil, nil, usagef("which archive? give --%s URL, such as file:///backup or s3://bucket/prefix", p.urlFlag)

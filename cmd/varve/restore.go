@@ -32,8 +32,8 @@ unless --quick.
 With --json it prints one object: dest, store, timeline, seq, time, segments, bytes,
 fetched (bytes), freshened, unchanged, removed, notes. With --dry-run: store, timeline,
 seq, time, segments (segment, size, modified), cut (the log of which the beginning
-counts: segment, offset, first_seq), held (missing segments that hold back more), last,
-next_id, history.`
+counts: segment, offset, first_seq), held (with --accept-older: missing segments that hold
+back more), last, next_id, history.`
 
 // restoreFlags are the flags of restore.
 type restoreFlags struct {
@@ -57,19 +57,21 @@ func (a *app) restoreCommand() *cobra.Command {
 			if d.only && len(args) > 0 {
 				return usagef("a drill restores into --scratch DIR, and nowhere else")
 			}
+			if d.only && r.older {
+				return usagef("a drill is to find out whether the point can be had: it takes no older one")
+			}
 			if len(args) == 0 && !r.dryRun && !d.only {
 				return usagef("restore to where? name a folder that is absent, empty, or an older copy")
 			}
 			if r.o.Parallel < 1 || r.o.Timeout <= 0 {
 				return usagef("--parallel and --timeout must be more than nothing")
 			}
-			arc, plan, err := r.plan(ctx, cmd.Flags())
+			arc, plan, err := a.plan(ctx, &r.pointFlags, cmd.Flags())
+			if err != nil && d.only {
+				err = fmt.Errorf("the drill failed: %w", err)
+			}
 			if err != nil {
 				return stopped(ctx, err)
-			}
-			if n := len(plan.Held); n > 0 {
-				a.warn("the archive lacks %s, the first %v: nothing later than %s can be brought back; ship them from the store: varve archive once, archive repair",
-					count(int64(n), "segment", "segments"), plan.Held[0], pointText(plan))
 			}
 			if r.dryRun {
 				return a.printPlan(plan)
