@@ -22,17 +22,18 @@ const (
 	AlarmDenied        AlarmKind = "denied"        // credentials, rights
 	AlarmFull          AlarmKind = "full"          // no room
 	AlarmFailing       AlarmKind = "failing"       // several failures in a row, of whatever kind
+	AlarmGivenUp       AlarmKind = "given up"      // prune gave up what the store needs
 	AlarmDamaged       AlarmKind = "damaged"       // of the store: segments are set aside
 	AlarmSeal          AlarmKind = "seal"          // of the store: the log cannot be sealed
 	AlarmStore         AlarmKind = "store"         // of the store: its folder or the receipts cannot be read
 )
 
 // targetAlarms is how many of the kinds are about a target; they come first.
-const targetAlarms = 7
+const targetAlarms = 8
 
 // alarmKinds are all of them.
 func alarmKinds() []AlarmKind {
-	return []AlarmKind{AlarmConflict, AlarmIdentity, AlarmUnconditional, AlarmAway, AlarmDenied, AlarmFull, AlarmFailing,
+	return []AlarmKind{AlarmConflict, AlarmIdentity, AlarmUnconditional, AlarmAway, AlarmDenied, AlarmFull, AlarmFailing, AlarmGivenUp,
 		AlarmDamaged, AlarmSeal, AlarmStore}
 }
 

@@ -65,6 +65,7 @@ const (
 	AuditExtra      = "extra object"    // nothing on the chain names it
 	AuditStray      = "stray receipt"   // likewise
 	AuditSequence   = "gap in the sequence"
+	AuditGivenUp    = "given up" // by a prune, and the store still needs it
 )
 
 // AuditTip is a history in the archive that is not that of the store: of a copy that
@@ -116,6 +117,8 @@ type auditor struct {
 
 	local    map[segment.Ref]Sealed // in the store
 	unsealed map[segment.ID]bool    // logs in the store, by name
+	waiting  map[segment.Ref]bool   // those of them that a newer one follows: they wait for their seal
+	needed   refSet                 // the store's newest state
 	newest   *segment.Header        // the store's newest log
 	open     bool                   // which is not sealed
 	edits    []segment.EditSet      // in it, if so

@@ -47,6 +47,15 @@ func (d *auditor) listStore(context.Context) error {
 		return fmt.Errorf("there is no log in the store: %w; -d names the store", ErrNotExist)
 	}
 	d.rep.Store, d.rep.Timeline = d.store, d.newest.Ref.Timeline
+	set := d.newest.Live
+	for _, e := range d.edits {
+		set = e.Apply(set)
+	}
+	d.needed.addSet(set)
+	if !d.open {
+		d.needed.addRefs([]segment.Ref{d.newest.Ref})
+	}
+	d.needed.normal()
 	return nil
 }
 
@@ -56,7 +65,7 @@ func (d *auditor) newestUnsealed() error {
 	if err != nil {
 		return err
 	}
-	d.unsealed = map[segment.ID]bool{}
+	d.unsealed, d.waiting = map[segment.ID]bool{}, map[segment.Ref]bool{}
 	for _, name := range names {
 		if id, err := strconv.ParseUint(strings.TrimSuffix(name, ".open"), 10, 64); err == nil {
 			d.unsealed[segment.ID(id)] = true
@@ -71,8 +80,11 @@ func (d *auditor) newestUnsealed() error {
 		if err != nil {
 			return err
 		}
+		if d.newest != nil {
+			d.waiting[h.Ref] = true
+			continue
+		}
 		d.store, d.newest, d.edits, d.open = h.UUID, h, edits, true
-		return nil
 	}
 	return nil
 }
@@ -128,8 +140,12 @@ func editsOf(src io.ReaderAt, size int64) (sets []segment.EditSet, err error) {
 // listArchive lists what the archive has of the store.
 func (d *auditor) listArchive(ctx context.Context) error {
 	d.objects, d.gone, d.gaps = map[segment.Ref]Stored{}, map[segment.Ref]bool{}, map[segment.Ref]bool{}
+	before, err := d.plans(ctx)
+	if err != nil {
+		return err
+	}
 	var timelines []segment.Timeline
-	err := persist(ctx, 0, func(ctx context.Context) (err error) {
+	err = persist(ctx, 0, func(ctx context.Context) (err error) {
 		timelines, err = d.a.timelines(ctx, d.store)
 		return err
 	})
@@ -156,6 +172,44 @@ func (d *auditor) listArchive(ctx context.Context) error {
 		}
 		for _, name := range c.Unknown {
 			d.unknown(name, t)
+		}
+	}
+	return d.listBegun(ctx, before)
+}
+
+// plans reads the plans of prune. What cannot be read is worth a note: a prune says more.
+func (d *auditor) plans(ctx context.Context) (plans []*prunePlan, err error) {
+	err = persist(ctx, 0, func(ctx context.Context) (err error) {
+		plans, err = d.a.prunePlans(ctx, d.store)
+		return err
+	})
+	if u, ok := errors.AsType[*UnreadableError](err); ok {
+		d.note("%v", u)
+		return nil, nil
+	}
+	return plans, err
+}
+
+// listBegun counts as gone what is not there and is in a plan that prune has begun to carry
+// out: there may be no marker yet. before are the plans as they were before the archive
+// was listed: one that waited then and is no more was carried out meanwhile.
+func (d *auditor) listBegun(ctx context.Context, before []*prunePlan) error {
+	after, err := d.plans(ctx)
+	if err != nil {
+		return err
+	}
+	waits := map[uint64]bool{}
+	for _, p := range after {
+		waits[p.ID] = p.waits
+	}
+	for _, p := range slices.Concat(before, after) {
+		if waits[p.ID] {
+			continue
+		}
+		for ref := range setOfRuns(p.Segments).refs() {
+			if _, there := d.objects[ref]; !there {
+				d.gone[ref] = true
+			}
 		}
 	}
 	return nil

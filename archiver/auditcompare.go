@@ -61,6 +61,9 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	switch {
 	case d.gone[ref]:
 		d.rep.Gone++ // what is there still, the prune's second phase deletes
+		if d.needed.has(ref) {
+			d.find(AuditGivenUp, ref, "varve archive repair puts it back from the store", "its tip was given up by a prune, and the store still needs it")
+		}
 	case object:
 		if d.gaps[ref] {
 			d.note("the gap %v was accepted, and the object is there again", ref)
@@ -110,6 +113,8 @@ func (d *auditor) absent(ref segment.Ref, receipt, local bool) {
 	case !d.named.has(ref) && d.unsealed[ref.ID]:
 		d.note("log %v is not of the store's set and was left alone; it is not sealed, so it is not shipped", ref)
 		d.rep.Segments--
+	case d.waiting[ref]:
+		d.missing(AuditUnshipped, ref, "varve archive once has it sealed and ships it", "it is in the store only, and waits for its seal")
 	default:
 		d.missing(AuditMissing, ref, acceptGap(ref), "the store's chain names it, and it is neither in the store nor in the archive, nor is there a receipt")
 	}

@@ -69,6 +69,10 @@ func Heal(ctx context.Context, o HealOptions) (*HealReport, error) {
 	for _, g := range list.Segments {
 		h.local[g.Ref] = g
 	}
+	takeUp, err := h.findGivenUp(ctx, list)
+	if err != nil {
+		return nil, err
+	}
 	for r, err := range receipts.All(o.Archive.ident.ID) {
 		if bad, ok := errors.AsType[*DamagedReceiptError](err); ok {
 			if err := h.renew(ctx, receipts, bad); err != nil {
@@ -86,7 +90,7 @@ func Heal(ctx context.Context, o HealOptions) (*HealReport, error) {
 			return nil, err
 		}
 	}
-	return h.rep, nil
+	return h.rep, takeUp(ctx)
 }
 
 type healer struct {
@@ -94,6 +98,7 @@ type healer struct {
 	o      HealOptions
 	source *Source
 	local  map[segment.Ref]Sealed
+	lost   *refSet // what prune gave up and the store needs
 	rep    *HealReport
 }
 
@@ -107,18 +112,30 @@ func (h *healer) heal(ctx context.Context, r *Receipt) error {
 		return err
 	})
 	h.rep.Checked++
-	if err != nil || problem == "" {
+	lost := h.lost.has(r.Segment)
+	switch {
+	case err != nil:
 		return err
-	}
-	_, err = h.a.target.Stat(ctx, refName(r.Store, r.Segment, "gone"))
-	if err == nil {
-		return nil // prune deletes it
-	}
-	if !errors.Is(err, ErrNotExist) {
-		return err
+	case problem == "" && lost:
+		return h.unmark(ctx, r)
+	case problem == "":
+		return nil
+	case lost:
+		problem = "prune gave it up, and the store needs it"
+	default:
+		_, err = h.a.target.Stat(ctx, refName(r.Store, r.Segment, "gone"))
+		if err == nil {
+			return nil // prune deletes it
+		}
+		if !errors.Is(err, ErrNotExist) {
+			return err
+		}
 	}
 	done := Healed{Ref: r.Segment, Object: h.a.at(name), Problem: problem, Size: r.Size}
 	err = h.putBack(ctx, name, r, info, &done)
+	if err == nil && lost {
+		err = h.unmark(ctx, r)
+	}
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		h.rep.Failed = append(h.rep.Failed, BadSegment{r.Segment, done.Object, problem + "; " + refused.why})
 		return nil

@@ -40,6 +40,10 @@ type lane struct {
 	lastErr error // of the last failure, until something succeeds
 	last    time.Time
 	counts  Counts
+
+	asked       time.Time // when it was last found out whether the store was given up
+	pruned      error     // it was: see lookGivenUp
+	prunedSince time.Time
 }
 
 // Counts is what was done for a target since the archiver began.
@@ -149,6 +153,9 @@ func (l *lane) check(ctx context.Context) {
 	era := l.era
 	l.mu.Unlock()
 	err := l.identified(ctx)
+	if err == nil {
+		err = l.lookGivenUp(ctx)
+	}
 	l.mu.Lock()
 	l.running--
 	switch {

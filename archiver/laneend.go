@@ -118,7 +118,7 @@ func (l *lane) shipped(j *job, r outcome) {
 func (l *lane) result() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errors.Join(l.stopped, l.gaveUp)
+	return errors.Join(l.stopped, l.gaveUp, l.pruned)
 }
 
 // lacks reports whether a segment is in the queue.

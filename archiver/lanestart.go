@@ -56,6 +56,12 @@ func (l *lane) begin(ctx context.Context) error {
 	if err := l.a.save(); err != nil { // so that the next start knows what was shipped to, before anything is
 		return fmt.Errorf("the status cannot be written: %w", err)
 	}
+	l.mu.Lock()
+	l.asked = time.Time{}
+	l.mu.Unlock()
+	if err := l.lookGivenUp(ctx); err != nil {
+		return err
+	}
 	l.offer()
 	return nil
 }

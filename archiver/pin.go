@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/varve-db/varve/segment"
@@ -141,30 +140,9 @@ func (a *Archive) names(ctx context.Context, prefix string) ([]string, error) {
 // then reads the pins, this is the other way round, so one of the two sees the other.
 // except is the backup that pins them, or zero.
 func (a *Archive) refuseGone(ctx context.Context, store segment.UUID, set *refSet, except uint64) error {
-	plans, err := a.prunePlans(ctx, store)
-	if err != nil {
-		return err
+	gone, err := a.givenUp(ctx, store, set, except)
+	if err == nil && gone.len() > 0 {
+		err = a.prunedError(store, gone, "choose another point, or put them back from the store: varve archive repair")
 	}
-	gone, err := a.begun(ctx, store, plans, except)
-	if err != nil {
-		return err
-	}
-	for _, d := range dropsIn(plans) {
-		if !setOfRuns([]Run{{Timeline: d.Timeline, First: 1, Count: uint64(d.Newest)}}).meets(set) {
-			continue
-		}
-		c, err := a.Contents(ctx, store, d.Timeline)
-		if err != nil {
-			return err
-		}
-		gone.addRefs(c.Gone)
-	}
-	if refs := slices.Collect(gone.and(set).refs()); len(refs) > 0 {
-		return fmt.Errorf("%s: store %v: %w: %s; choose another point, or put them back from the store: varve archive repair",
-			a.target.URL(), store, ErrPruned, refList(refs))
-	}
-	return nil
+	return err
 }
-
-// ErrPruned is wrapped by the error for segments that prune deletes, or has deleted.
-var ErrPruned = errors.New("pruned segments")

@@ -96,6 +96,9 @@ func (l *lane) status() TargetStatus {
 	if l.lastErr != nil {
 		t.Error = l.lastErr.Error()
 	}
+	if l.alarm == nil && l.pruned != nil {
+		t.Alarm = &Alarm{Kind: AlarmGivenUp, Message: l.pruned.Error(), Since: l.prunedSince}
+	}
 	if l.alarm != nil {
 		alarm := *l.alarm
 		t.Alarm = &alarm

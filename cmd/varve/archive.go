@@ -125,6 +125,9 @@ func shipError(err error) error {
 	if away, ok := errors.AsType[*archiver.AwayError](err); ok && away.Was == "" {
 		return fmt.Errorf("%w: varve archive init --to %s", err, away.URL)
 	}
+	if errors.Is(err, archiver.ErrPruned) {
+		return fmt.Errorf("%w: varve archive repair", err)
+	}
 	return archiveError(err)
 }
 

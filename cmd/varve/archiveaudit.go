@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +32,7 @@ data), segments (that are named), objects, bytes, receipts, gone (pruned), gaps 
 last_seq, findings (kind, segment, problem, next), tips (timeline, first, last, segments,
 bytes), notes. Kinds are: not shipped, object is lost, segment is missing, no receipt,
 damaged receipt, object differs, object is damaged, segment differs, extra object,
-stray receipt, gap in the sequence.`
+stray receipt, gap in the sequence, given up.`
 
 // archiveFlags name one archive and the receipts of what is in it.
 type archiveFlags struct {
@@ -165,9 +167,20 @@ func (a *app) printAudit(rep *archiver.AuditReport) error {
 		err = out.Flush()
 	}
 	if n := int64(len(rep.Findings)); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%s: %s: %w", rep.URL, count(n, "finding", "findings"), errDamage))
+		err = errors.Join(err, fmt.Errorf("%s: %s, %w: %s", rep.URL, count(n, "finding", "findings"), errFindings, kindsOf(rep.Findings)))
 	}
 	return err
+}
+
+// kindsOf names the kinds of findings, each once.
+func kindsOf(found []archiver.AuditFinding) string {
+	var kinds []string
+	for _, f := range found {
+		if !slices.Contains(kinds, f.Kind) {
+			kinds = append(kinds, f.Kind)
+		}
+	}
+	return strings.Join(kinds, ", ")
 }
 
 // writeAudit writes the report for people.

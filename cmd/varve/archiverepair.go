@@ -14,7 +14,8 @@ const archiveRepairHelp = `Put back into the archive, from the store, what the a
 shipped there: objects that are not there, or have another size or hash than their receipt
 says; with --data also those whose bytes do not check. A segment is put back only if the
 store's own is sound, every byte of it, and is what the receipt says. A receipt that is
-damaged itself is written again, where the store has the segment.
+damaged itself is written again, where the store has the segment. What prune --drop-tip gave
+up is put back too, if the store still needs it, and the timeline is given up no more.
 
 Nothing is overwritten: a damaged object is first copied to a name of its own, with .bad-1
 after it, where a person can look at it. An object that is sound, and not what was
@@ -78,7 +79,7 @@ func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o archiver
 	case len(rep.Failed) > 0:
 		err = errors.Join(err, fmt.Errorf("%s: %s could not be put back: %w", rep.URL, count(int64(len(rep.Failed)), "segment", "segments"), errDamage))
 	case o.DryRun && len(rep.Healed) > 0:
-		err = errors.Join(err, fmt.Errorf("%s: %s to be put back: %w", rep.URL, count(int64(len(rep.Healed)), "segment is", "segments are"), errDamage))
+		err = errors.Join(err, fmt.Errorf("%s: %s to be put back: %w", rep.URL, count(int64(len(rep.Healed)), "segment is", "segments are"), errFindings))
 	}
 	return err
 }

@@ -63,6 +63,7 @@ func exitCode(err error) int {
 		{store.ErrMissing, exitDamage},
 		{store.ErrLostLog, exitDamage},
 		{errDamage, exitDamage},
+		{errFindings, exitDamage},
 		{errAlarm, exitDamage},
 		{archiver.ErrConflict, exitDamage},
 		{archiver.ErrOtherArchive, exitDamage},
@@ -86,6 +87,9 @@ func exitCode(err error) int {
 
 // errDamage is wrapped by errors about damage that is not the store's.
 var errDamage = errors.New("damaged")
+
+// errFindings is wrapped by the error for findings, of which each says what it is.
+var errFindings = errors.New("see above")
 
 // nextStep says what the user can do about an error of opening or using a
 // store, where the error does not say so itself.
