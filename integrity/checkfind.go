@@ -25,9 +25,17 @@ func (c *check) problems() {
 	c.missing(st.Missing)
 	unjudged := slices.ContainsFunc(c.s.Unjudged, func(e *Entry) bool { return e.ID == st.V.Successor.ID })
 	if st.Lost && !unjudged {
-		c.rep.find(Finding{Kind: LostLog, Segment: st.V.Successor, File: c.fs.Path(st.V.Successor.ID.String() + ".open"),
+		f := Finding{Kind: LostLog, Segment: st.V.Successor, File: c.fs.Path(st.V.Successor.ID.String() + ".open"),
 			Reason:   fmt.Sprintf("the log that %s names as the next is not there", c.fs.Path(st.Newest.Name)),
-			FirstSeq: st.V.NextSeq, LastSeq: st.V.NextSeq})
+			FirstSeq: st.V.NextSeq, LastSeq: st.V.NextSeq}
+		if w := st.Witness; begun(w, st.UUID, st.V.Successor) {
+			f.Reason = fmt.Sprintf("nothing is there of the log that %s names as the next; %s, after it was begun", c.fs.Path(st.Newest.Name), witnessed(w))
+			f.FirstSeq, f.LastSeq = 0, 0
+			if st.V.NextSeq <= w.LastSeq {
+				f.FirstSeq, f.LastSeq = st.V.NextSeq, w.LastSeq
+			}
+		}
+		c.rep.find(f)
 	}
 }
 
@@ -169,6 +177,8 @@ func (c *check) withoutNewest(why error) error {
 			f.Kind = DamagedRecord
 			c.rep.find(f)
 		}
+	case mine && f.Kind == DamagedLog && closedOnly(why):
+		c.rep.find(f)
 	case mine && f.Kind == DamagedLog:
 		if err := c.damagedLog(newest, f); err != nil {
 			return err
@@ -188,6 +198,13 @@ func (c *check) withoutNewest(why error) error {
 	}
 	c.missing(missing)
 	return nil
+}
+
+// closedOnly reports whether an error says that a log is sound up to where it ends below the
+// witness of its close: then there is nothing more in it to be named.
+func closedOnly(err error) bool {
+	c, ok := asCorrupt(err)
+	return ok && c.Closed
 }
 
 // editedBy returns the live set of a log's header after its edits, as far as it

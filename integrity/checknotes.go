@@ -35,6 +35,9 @@ func (c *check) tell() {
 	case st.Why != "" && !st.Lost:
 		r.note(name, st.Why+"; the next open for writing recovers it")
 	}
+	if err := c.s.BadWitness; err != nil && !r.Writer {
+		r.note(c.fs.Path(LockName), fmt.Sprintf("nothing proves how far the log reached that was closed last: %v; the next close writes a witness anew", err))
+	}
 	for _, p := range st.Parts {
 		if !p.Sealed && !r.Writer {
 			r.note(c.fs.Path(p.Name), "a log that was ended and not sealed; the next open for writing seals it")

@@ -83,6 +83,9 @@ func kept(p *sick, b []byte) bool {
 // What is saved and is not the newest is marked.
 func TestEveryInjuryIsSalvaged(t *testing.T) {
 	for _, x := range injuries() {
+		if x.undecidable { // nothing tells that there was more
+			continue
+		}
 		t.Run(x.name, func(t *testing.T) {
 			p := newSick(t, x.crashed)
 			x.hurt(p)

@@ -18,6 +18,53 @@ type injury struct {
 	// harmless says that no byte of a sealed segment, and none of the durable part of
 	// the newest log, is another one or is gone, and no file contradicts another.
 	harmless bool
+
+	// undecidable says that durable bytes of the newest log are gone, together with all
+	// that vouched for them.
+	undecidable bool
+}
+
+// headerOfLog is the size of the newest log's header.
+const headerOfLog = 164
+
+// lastBatch is where the last batch with objects begins.
+func lastBatch(p *sick, b []byte) (off int64) {
+	for _, r := range records(p.t, b) {
+		if r.Kind.Data() && r.Flags&segment.FlagCommit != 0 && r.Offset+r.Size < p.durable-segment.MarkSize {
+			off = r.Offset + r.Size
+		}
+	}
+	return off
+}
+
+// earlierClose makes the newest log what it was when it was closed for the first time.
+func (p *sick) earlierClose() {
+	name := logName(6)
+	p.edited(name, func(b []byte) []byte {
+		f, err := p.fs.Open(name)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		defer f.Close()
+		id, err := f.Identity()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		end := lastBatch(p, b)
+		seq, place := uint64(0), segment.Place{}
+		for _, r := range records(p.t, b[:end]) {
+			seq = r.Seq + 1
+		}
+		r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		place, b = r.Header.Place(), b[:end]
+		for range 2 {
+			b = p.add(b, place, &segment.Record{Seq: seq, Vouch: end}, func(r *segment.Record) { r.SetClose(id.Inode, id.Birth) })
+		}
+		return b
+	})
 }
 
 // flip flips a bit of a file's byte.
@@ -266,6 +313,55 @@ func injuries() []injury {
 			flip(log, byteAt(-2*segment.CloseSize+9))(p)
 		}},
 		{name: "newest log: cut before the close records", harmless: true, hurt: cut(log, byteAt(-2*segment.CloseSize))},
+		{name: "newest log: its last sector, zeros", hurt: func(p *sick) {
+			p.edited(log, func(b []byte) []byte { clear(b[len(b)-512:]); return b })
+		}},
+		{name: "newest log: its last sector, garbage", hurt: func(p *sick) {
+			p.edited(log, func(b []byte) []byte { copy(b[len(b)-512:], bytes.Repeat([]byte("garbage!"), 64)); return b })
+		}},
+		{name: "newest log: cut in the last sector", hurt: cut(log, byteAt(-512))},
+		{name: "newest log: cut after a whole batch", hurt: cut(log, lastBatch)},
+		{name: "newest log: as it was at an earlier close", hurt: func(p *sick) { p.earlierClose() }},
+		{name: "newest log: cut to its header", hurt: cut(log, byteAt(headerOfLog))},
+		{name: "newest log: cut to nothing", hurt: cut(log, byteAt(0))},
+		{name: "newest log: filled with zeros", hurt: func(p *sick) { p.edited(log, func(b []byte) []byte { clear(b); return b }) }},
+		{name: "newest log: missing, with the end of the log before it", hurt: func(p *sick) {
+			p.remove(log)
+			b := p.bytes(segName(4))
+			p.remove(segName(4))
+			p.put(logName(4), b[:footer(p.t, b).RecordsEnd-segment.EndSize], 0o600)
+		}},
+		{name: "newest log: its last sector, zeros, without a witness", undecidable: true, hurt: func(p *sick) {
+			p.edited(log, func(b []byte) []byte { clear(b[len(b)-512:]); return b })
+			p.remove(LockName)
+		}},
+		{name: "newest log: cut to nothing, without a witness", undecidable: true, hurt: func(p *sick) {
+			p.set(log, nil)
+			p.remove(LockName)
+		}},
+		{name: "LOCK: missing", harmless: true, hurt: func(p *sick) { p.remove(LockName) }},
+		{name: "LOCK: who holds it", harmless: true, hurt: flip(LockName, byteAt(3))},
+		{name: "LOCK: a byte of the witness", harmless: true, hurt: flip(LockName, byteAt(segment.WitnessOffset+50))},
+		{name: "LOCK: a later version of the witness", harmless: true, hurt: func(p *sick) {
+			p.edited(LockName, func(b []byte) []byte {
+				w := b[segment.WitnessOffset:]
+				w[8]++
+				binary.LittleEndian.PutUint32(w[segment.WitnessSize-4:], crc32.Checksum(w[:segment.WitnessSize-4], crc32.MakeTable(crc32.Castagnoli)))
+				return b
+			})
+		}},
+		{name: "LOCK: cut to nothing", harmless: true, hurt: cut(LockName, byteAt(0))},
+		{name: "LOCK: cut within the witness", harmless: true, hurt: cut(LockName, byteAt(segment.WitnessOffset+30))},
+		{name: "LOCK: the witness of an earlier close", harmless: true, hurt: func(p *sick) { p.witness(ref(6), headerOfLog, p.first6-1) }},
+		{name: "LOCK: the witness of an earlier log", harmless: true, hurt: func(p *sick) { p.witness(ref(4), 1<<20, p.seq-1) }},
+		{name: "LOCK: the witness of a log of another timeline", harmless: true, hurt: func(p *sick) {
+			p.witness(segment.Ref{Timeline: 5, ID: 9}, 1<<20, 1<<20)
+		}},
+		{name: "LOCK: that of another store", harmless: true, hurt: func(p *sick) {
+			p.uuid[0]++
+			p.witness(ref(6), 1<<20, 1<<20)
+			p.uuid[0]--
+		}},
 		{name: "newest log: grown by zeros", harmless: true, hurt: appended(log, zeros[:512])},
 		{name: "newest log: grown by garbage", harmless: true, hurt: appended(log, bytes.Repeat([]byte("garbage!"), 64))},
 		{name: "newest log: missing", hurt: func(p *sick) { p.remove(log) }},

@@ -15,7 +15,7 @@ type Verdict struct {
 	End      int64  // offset after the last whole batch; what follows is cut off by recovery
 	NextSeq  uint64 // the sequence number after the last one below End
 	LastTime int64  // the newest commit time below End; zero: none
-	Durable  int64  // the log is vouched for up to here
+	Durable  int64  // the log is vouched for up to here, by itself or by the witness of a close
 
 	// Successor is the log that an End record names; zero if there is none.
 	Successor segment.Ref
@@ -45,8 +45,11 @@ const tailBytes = 1 << 20
 // *segment.CorruptError, with what can be said of the keys and sequence
 // numbers at stake; others are a torn tail, and the Verdict says so. Any other
 // error is one of reading, and nothing was decided.
-func Judge(r *segment.Reader, level Level) (*Verdict, error) {
-	j := newJudge(r)
+func Judge(r *segment.Reader, level Level) (*Verdict, error) { return judgeBy(nil, r, level) }
+
+// judgeBy is Judge with the witness of the store's last close, or nil.
+func judgeBy(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error) {
+	j := newJudge(w, r)
 	closed, err := endsClosed(r)
 	if err != nil {
 		return nil, err
@@ -60,7 +63,7 @@ func Judge(r *segment.Reader, level Level) (*Verdict, error) {
 	}
 	if span.Depth == segment.Heads && j.bad != nil {
 		// It does not end where it was closed, so all values count, too.
-		closed, j = false, newJudge(r)
+		closed, j = false, newJudge(w, r)
 		if err := j.walk(segment.Span{Depth: segment.CheckValues}); err != nil {
 			return nil, err
 		}
@@ -94,6 +97,7 @@ func endsClosed(r *segment.Reader) (bool, error) {
 }
 
 type judge struct {
+	w    *segment.Witness // or nil
 	r    *segment.Reader
 	v    Verdict
 	bad  *segment.CorruptError // the first bytes that do not check
@@ -101,8 +105,8 @@ type judge struct {
 	tail segment.Span          // where level Tail begins to check values
 }
 
-func newJudge(r *segment.Reader) *judge {
-	return &judge{r: r, v: Verdict{End: r.HeaderSize, NextSeq: r.Header.FirstSeq}}
+func newJudge(w *segment.Witness, r *segment.Reader) *judge {
+	return &judge{w: w, r: r, v: Verdict{End: r.HeaderSize, NextSeq: r.Header.FirstSeq}}
 }
 
 // walk goes over the records of a span and notes what they say, up to the
@@ -173,24 +177,33 @@ func (j *judge) decide() (*Verdict, error) {
 	if v.Successor != (segment.Ref{}) {
 		return v, nil // what follows an End is a footer, or nothing
 	}
-	if j.bad == nil && v.End == r.Size {
-		return v, nil
-	}
-	at, seen := r.Size, uint64(0)
-	reason := "the last batch is not whole"
-	if j.bad != nil {
+	closed := vouchedOf(j.w, r.Header)
+	at, reason, seen := r.Size, "", uint64(0)
+	switch {
+	case j.bad != nil:
 		at, reason = j.bad.Offset, j.bad.Reason
 		var err error
 		if seen, err = j.witnesses(at); err != nil {
 			return nil, err
 		}
-	}
-	if at >= v.Durable {
-		v.Closed = false
-		v.Torn = reason
+	case v.End < r.Size:
+		reason = "the last batch is not whole"
+	case v.End < closed:
+		reason = "the log ends here"
+	default:
+		v.Durable = max(v.Durable, closed)
 		return v, nil
 	}
-	return nil, j.corrupt(at, reason, seen)
+	if at < v.Durable {
+		return nil, j.corrupt(at, reason, seen)
+	}
+	if v.End < closed {
+		return nil, j.short(at, reason, closed)
+	}
+	v.Closed = false
+	v.Torn = reason
+	v.Durable = max(v.Durable, closed)
+	return v, nil
 }
 
 // witnesses looks on, after bad bytes at off, for records that are sound in all
@@ -234,6 +247,20 @@ func (j *judge) corrupt(at int64, reason string, seen uint64) error {
 		e.LastSeq = seen - 1
 	}
 	e.Reason += fmt.Sprintf("; the log was on the disk up to offset %d, so this is damage and not the end of a torn write", j.v.Durable)
+	return e
+}
+
+// short makes the error for a log of which only the witness of a close says that it was on
+// the disk beyond at, up to the offset closed.
+func (j *judge) short(at int64, reason string, closed int64) error {
+	e := &segment.CorruptError{Segment: j.r.Header.Ref, Offset: at, Closed: true}
+	e.Reason = fmt.Sprintf("%s; %s, with this log on the disk up to offset %d, so this is damage and not the end of a torn write", reason, witnessed(j.w), closed)
+	if j.next <= j.w.LastSeq {
+		e.FirstSeq, e.LastSeq = j.next, j.w.LastSeq
+	}
+	if j.bad != nil {
+		e.Keys = j.bad.Keys
+	}
 	return e
 }
 

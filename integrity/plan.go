@@ -120,7 +120,12 @@ func MakePlan(ctx context.Context, fsys vfs.FS, o RepairOptions) (*Plan, error) 
 // makePlan is MakePlan by whoever has the lock.
 func makePlan(ctx context.Context, fsys vfs.FS, o *RepairOptions) (*Plan, error) {
 	p := &planner{ctx: ctx, from: o.From, progress: o.Progress, view: newView(fsys), judged: map[string]*judgement{}, tried: map[string]bool{}, healed: map[string]bool{}}
+	w, bad, unread := readWitness(fsys)
+	p.witness = w
 	p.plan = &Plan{Path: fsys.Path("."), Steps: []Step{}, Left: []Finding{}, Notes: []Note{}, view: p.view}
+	if err := cmp.Or(bad, unread); err != nil {
+		p.note(LockName, "nothing proves how far the log reached that was closed last: %v", err)
+	}
 	if err := p.run(); err != nil {
 		return nil, err
 	}
@@ -134,6 +139,7 @@ type planner struct {
 	from     Donor
 	has      []segment.Ref // what from has of this store
 	progress func(int64)
+	witness  *segment.Witness // of the store's last close, or nil
 	view     *view
 	plan     *Plan
 	judged   map[string]*judgement // of files as they stand in the view, by name
@@ -368,7 +374,7 @@ func (p *planner) verdict() error {
 	}
 	defer st.Close()
 	e, reason, at := st.Newest, st.V.Torn, st.V.End
-	if st.Next != nil && st.Next.Size > 0 {
+	if st.Next != nil && st.Next.Size > 0 && !st.Lost {
 		e, reason, at = st.Next, "the first write to the log is not whole", 0
 	}
 	if reason != "" {

@@ -19,7 +19,7 @@ type patient struct {
 
 	header  []byte           // its own, encoded, if it is sound
 	trailer *segment.Summary // its own, if that is sound
-	durable int64            // as a log, it says that it was on the disk up to here
+	durable int64            // as a log, it or the witness of a close says that it was on the disk up to here
 	reach   int64            // as a log, up to here it has sound records
 }
 
@@ -127,6 +127,9 @@ func cutLast(name string) (base string, n int, ok bool) {
 // the same segment in another copy, or nil.
 func (p *planner) examine(x *patient, like *segment.Reader) error {
 	x.header, x.trailer, x.durable, x.reach = nil, nil, 0, 0
+	if w := p.witness; w != nil && w.UUID == p.plan.UUID && w.Ref == x.ref {
+		x.durable = w.Offset
+	}
 	if x.e == nil {
 		return nil
 	}

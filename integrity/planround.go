@@ -59,7 +59,7 @@ func (p *planner) judgeSealed(e *Entry, src Source, j *judgement) error {
 func (p *planner) judgeLog(e *Entry, src Source, j *judgement) error {
 	r, err := segment.NewReader(src, e.Size)
 	if err == nil {
-		j.v, err = Judge(r, Log)
+		j.v, err = judgeNewest(p.witness, r, Log)
 	}
 	if p.progress != nil {
 		p.progress(e.Size)
@@ -93,7 +93,7 @@ func (p *planner) round() (bool, error) {
 		return false, err
 	}
 	if !j.sound() {
-		if p.healFile(l, j, l.Sealed) {
+		if p.healFile(l, j, l.Sealed || p.ended(l.Header.Ref)) {
 			return true, nil
 		}
 		p.blind = true
@@ -104,6 +104,12 @@ func (p *planner) round() (bool, error) {
 		return again, err
 	}
 	return p.set(s, l, j.v)
+}
+
+// ended reports whether the witness of a close proves that a log was ended.
+func (p *planner) ended(ref segment.Ref) bool {
+	ref.ID++
+	return begun(p.witness, p.plan.UUID, ref)
 }
 
 // noLog is for a folder in which no log has a sound header.
@@ -202,10 +208,15 @@ func (p *planner) successor(s *stock, ref segment.Ref, v *Verdict) (bool, error)
 		if e.Size > 0 {
 			f.Kind, f.Reason = DamagedHeader, "no header of this log"
 		} else {
-			f.Reason = "the log is empty, and another copy has more of it"
+			f.Reason = "the log is empty"
 		}
 	}
-	if slices.Contains(p.has, ref) && p.heal(ref, e, f, false) {
+	lost := e == nil || e.Sealed
+	if begun(p.witness, p.plan.UUID, ref) {
+		lost = true
+		f.Reason += "; " + witnessed(p.witness) + ", after it was begun"
+	}
+	if slices.Contains(p.has, ref) && p.heal(ref, e, f, p.ended(ref)) {
 		return true, nil
 	}
 	if d, ok := p.replacing(ref); ok && p.heal(d, nil, f, false) {
@@ -213,7 +224,7 @@ func (p *planner) successor(s *stock, ref segment.Ref, v *Verdict) (bool, error)
 		return true, nil
 	}
 	switch {
-	case e == nil || e.Sealed:
+	case lost:
 		f.Kind = LostLog
 		p.leave(ref.String(), f)
 	case e.Size > 0:

@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -119,7 +120,8 @@ type salvage struct {
 	o   *SalvageOptions
 	out *Salvaged
 	*stock
-	walked []*Entry // by version.file
+	witness *segment.Witness // of the last close, or nil
+	walked  []*Entry         // by version.file
 	*versions
 
 	seen    seqSet // numbers whose records were found
@@ -147,6 +149,10 @@ func (w *salvage) run() error {
 		return err
 	}
 	w.stock = &stock{Survey: s, found: found}
+	var bad, unread error
+	if w.witness, bad, unread = readWitness(w.fs); bad != nil || unread != nil {
+		w.note(LockName, "nothing proves how far the log reached that was closed last: %v", cmp.Or(bad, unread))
+	}
 	w.sort(w.out.UUID)
 	if err := w.all(); err != nil {
 		return err
@@ -185,7 +191,25 @@ func (w *salvage) all() error {
 			return err
 		}
 	}
-	return w.beyond(l, next)
+	if err := w.beyond(l, next); err != nil {
+		return err
+	}
+	w.closed(l, next)
+	return nil
+}
+
+// closed notes as lost what the witness of the last close says was there, behind all that
+// the logs tell of; next is the log that l, the newest one, names.
+func (w *salvage) closed(l *Entry, next segment.Ref) {
+	x := w.witness
+	if !begun(x, w.out.UUID, l.Header.Ref) || len(w.pending) > 0 { // else nobody knows where it ends
+		return
+	}
+	if x.Ref != l.Header.Ref && next == (segment.Ref{}) {
+		w.missing(Loss{Kind: LostSegment, Segment: x.Ref, Reason: "the log is missing; " + witnessed(x) + " in it"})
+	} else if x.LastSeq >= w.due {
+		w.losses = append(w.losses, Loss{Kind: LostRecords, Segment: x.Ref, File: l.Name, Offset: l.Size, FirstSeq: w.due, LastSeq: x.LastSeq, Reason: witnessed(x) + ", and the log ends before that"})
+	}
 }
 
 // everything takes all files of the store for its segments, since nothing says which
@@ -282,7 +306,7 @@ func (w *salvage) beyond(l *Entry, next segment.Ref) error {
 			w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
 		}
 	}
-	empty := slices.ContainsFunc(w.empty, func(e *Entry) bool { return e.ID == next.ID })
+	empty := !begun(w.witness, w.out.UUID, next) && slices.ContainsFunc(w.empty, func(e *Entry) bool { return e.ID == next.ID })
 	if next != (segment.Ref{}) && !found && !empty {
 		w.missing(Loss{Kind: LostSegment, Segment: next, Reason: "the newest log, which the one before it names, is missing"})
 	}

@@ -32,6 +32,7 @@ type sick struct {
 	objects []segment.Record // all puts and deletes, in order
 	durable int64            // of the newest log
 	tail    uint64           // the first sequence number after it
+	first6  uint64           // the first sequence number of the newest log
 }
 
 const timeline = 0xabcdef
@@ -68,6 +69,7 @@ func newSick(t testing.TB, crashed bool) *sick {
 	for id, b := range p.files {
 		p.put(segName(id), b, 0o400)
 	}
+	p.first6 = p.seq
 	b, place := p.begin(6)
 	for i := range 8 {
 		b = p.commit(b, place, 100+i)
@@ -94,9 +96,20 @@ func newSick(t testing.TB, crashed bool) *sick {
 			b = p.add(b, place, &segment.Record{Seq: p.seq, Vouch: p.durable}, func(r *segment.Record) { r.SetClose(id.Inode, id.Birth) })
 		}
 	}
+	if crashed { // what it held since the close before that
+		p.witness(ref(4), 1<<10, p.first6-1)
+	} else {
+		p.witness(ref(6), p.durable, p.seq-1)
+	}
 	p.set(logName(6), b)
 	p.files[6] = b
 	return p
+}
+
+// witness has LOCK say how a log was closed.
+func (p *sick) witness(log segment.Ref, off int64, last uint64) {
+	w := segment.Witness{UUID: p.uuid, Ref: log, Offset: off, LastSeq: last, Time: p.time}
+	p.set(LockName, w.Append(vfs.HolderBlock("pid 1, since then")))
 }
 
 // begin returns the header of a log.

@@ -20,9 +20,10 @@ type Standing struct {
 	Parts  []*Part     // the segments that have a table, or can have one
 	Live   segment.Set // the set: the parts, and what is missing
 	Next   *Entry      // the named successor, if it is there without a sound header
-	Lost   bool        // the named successor is not there
+	Lost   bool        // the named successor is not there, or nothing of it though it was begun
 	Clean  bool        // closed in order, and this very file
 	Why    string      // why the newest log cannot be continued
+	Short  error       // with AcceptLost: a *segment.CorruptError, what the witness says is missing from the newest log
 
 	// Missing is what is not there of the set, if that is tolerated; see also
 	// Survey.Problems and Part.Err.
@@ -44,6 +45,10 @@ type StandOptions struct {
 	// must be sound all the same. The tables of all parts are read to find out.
 	Tolerate bool
 
+	// AcceptLost takes a newest log for what is there of it, though the witness of a close
+	// says that there was more: see Standing.Short.
+	AcceptLost bool
+
 	// Open opens the file of an entry that has a header. Nil: as the file system does.
 	Open func(*Entry) (Source, error)
 }
@@ -62,7 +67,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 	if st.Newest == nil {
 		return st, s.noLog()
 	}
-	if err := st.judge(o.Level); err != nil {
+	if err := st.judge(&o); err != nil {
 		return st, err
 	}
 	if e := st.unaccounted(); e != nil && !o.Live {
@@ -75,7 +80,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 		}
 		st.Src.Close()
 		st.Newest, st.Src, st.Why = s.NewestLog(), nil, ""
-		if err := st.judge(o.Level); err != nil {
+		if err := st.judge(&o); err != nil {
 			return st, err
 		}
 	}
@@ -109,6 +114,9 @@ func (s *Survey) noLog() error {
 		e := s.Bare[len(s.Bare)-1]
 		return InFile(s.FS.Path(e.Name), e.Err)
 	}
+	if s.Witness != nil && s.None() {
+		return fmt.Errorf("%s: no segment is there, and %s: %w", s.FS.Path("."), witnessed(s.Witness), ErrMissing)
+	}
 	if len(s.Files)+len(s.Empty) > 0 {
 		return fmt.Errorf("%s: no log among the segments: %w", s.FS.Path("."), ErrMissing)
 	}
@@ -116,7 +124,7 @@ func (s *Survey) noLog() error {
 }
 
 // judge reads the newest log.
-func (st *Standing) judge(level Level) error {
+func (st *Standing) judge(o *StandOptions) error {
 	e := st.Newest
 	path := st.FS.Path(e.Name)
 	src, err := st.openFile(e)
@@ -135,7 +143,12 @@ func (st *Standing) judge(level Level) error {
 	if st.R, err = segment.NewReader(src, end); err != nil {
 		return InFile(path, err)
 	}
-	if st.V, err = Judge(st.R, level); err != nil {
+	st.V, err = judgeNewest(st.Witness, st.R, o.Level)
+	if c, ok := asCorrupt(err); ok && c.Closed && o.AcceptLost {
+		st.Short = InFile(path, err)
+		st.V, err = Judge(st.R, o.Level)
+	}
+	if err != nil {
 		return InFile(path, err)
 	}
 	if e.Sealed && st.V.Successor == (segment.Ref{}) {
@@ -185,25 +198,51 @@ func (st *Standing) judgeClose() error {
 	case !st.V.Closed:
 		st.Why = "the store was not closed"
 	default:
-		f, err := st.FS.Open(st.Newest.Name)
-		if err != nil {
+		var err error
+		if st.Short != nil {
+			st.Why = "the newest log ends below its last close"
+		} else if st.Why, err = st.copied(); err != nil {
 			return err
 		}
-		defer f.Close()
-		id, err := f.Identity()
-		if err != nil {
-			return err
-		}
-		// Inode numbers are given to other files soon; without a birth time nothing is certain.
-		st.Clean = id.Inode == st.V.Inode && id.Birth == st.V.Birth && id.Birth != 0
+		st.Clean = st.Why == ""
 		if !st.Clean {
 			// It will be written anew, so damage anywhere in it must be known first.
-			st.Why = "the newest log is a copy of the one that was closed"
 			st.V, err = Judge(st.R, Log)
 			return InFile(st.FS.Path(st.Newest.Name), err)
 		}
 	}
 	return nil
+}
+
+// copied says why the newest log, which was closed in order, cannot be told from a copy
+// of the file in which that was; empty: it is that very file.
+//
+// Inode numbers are given to other files soon, so they alone are no proof. Where the file
+// system tells no birth times, the time of the last change does, which no copy has: the
+// witness knows it, as it was after the close.
+func (st *Standing) copied() (why string, err error) {
+	f, err := st.FS.Open(st.Newest.Name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() // read-only: nothing can be lost
+	id, err := f.Identity()
+	if err != nil {
+		return "", err
+	}
+	w := st.Witness
+	switch {
+	case id.Inode != st.V.Inode, id.Birth != st.V.Birth:
+		return "the newest log is a copy of the one that was closed", nil
+	case id.Birth != 0:
+		return "", nil
+	case vouchedOf(w, st.R.Header) != st.V.Durable || w.Changed == 0:
+		return "the file system does not tell when a file was made, and " + LockName +
+			" does not tell of this close, so the newest log may be a copy of the one that was closed", nil
+	case w.Changed != id.Changed:
+		return "the newest log was copied or changed since it was closed", nil
+	}
+	return "", nil
 }
 
 // judgeBare finds the successor that the newest log names, and decides what the
@@ -240,7 +279,7 @@ func (st *Standing) judgeBare(live bool) error {
 			return InFile(st.FS.Path(e.Name), e.Err)
 		}
 	}
-	st.Lost = next != (segment.Ref{}) && st.Next == nil
+	st.Lost = next != (segment.Ref{}) && (st.Next == nil || begun(st.Witness, st.UUID, next))
 	if st.Lost {
 		st.Why = fmt.Sprintf("the log %s is lost", next)
 	} else if next != (segment.Ref{}) {

@@ -57,6 +57,11 @@ type Survey struct {
 	MaxID  segment.ID             // greatest id in any name or header
 	Spoor  bool                   // there are traces of a store without segments
 
+	// Witness is what the last close left in the lock file, or nil; BadWitness says why
+	// what stands there is none. Without one there is less proof, and nothing else.
+	Witness    *segment.Witness
+	BadWitness error
+
 	// Problems is what LookOn went on past. Entries that have an Err and are in no
 	// list above are files that could not be read, or not judged.
 	Problems []error
@@ -95,11 +100,16 @@ func Look(fsys vfs.FS) (*Survey, error) { return look(fsys, false) }
 func LookOn(fsys vfs.FS) (*Survey, error) { return look(fsys, true) }
 
 func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
+	w, bad, unread := readWitness(fsys) // first, so that what is listed is no older
 	s, found, err := list(fsys)
 	if err != nil {
 		return nil, err
 	}
 	s.tolerate = tolerate
+	s.Witness, s.BadWitness = w, bad
+	if err := s.problem(unread); err != nil {
+		return nil, err
+	}
 	if err := readHeaders(fsys, found); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,11 @@ type CorruptError struct {
 	FirstSeq uint64   // the sequence numbers at stake, from FirstSeq
 	LastSeq  uint64   // to LastSeq; both zero where unknown
 	Next     string   // what to do next
+
+	// Closed says that the newest log is sound as far as it goes, and that only the
+	// witness of a close tells that there was more: what is left can be opened, if the
+	// loss is accepted.
+	Closed bool
 }
 
 // Error names file, offset, reason, keys and sequence numbers.

@@ -34,9 +34,7 @@ func TestDamage(t *testing.T) {
 			d := &damages{scene: sc, t: t, seed: seed, share: share, tally: map[string]int{}}
 			d.sound()
 			for _, name := range sc.fs.Names() {
-				if name != integrity.LockName {
-					d.injure(name)
-				}
+				d.injure(name)
 			}
 			t.Logf("%v", d.tally)
 		})
@@ -175,9 +173,15 @@ func (d *damages) judge(i injury, r interface {
 	reading
 	Close() error
 }, err error) error {
-	want, durable, undecided := d.expect(i)
+	if err != nil && i.file == integrity.LockName {
+		return fmt.Errorf("what stands in %s only adds proof: %w", i.file, err)
+	}
+	want, durable, undecided, lost := d.expect(i)
 	_, reads := r.(*Reader)
-	if lost := i.file == d.newest && i.bytes == nil; lost && reads && err == nil {
+	if lost && !reads && err == nil {
+		return errors.New("nothing is there of the newest log, though it was closed, and it was opened")
+	}
+	if lost && reads && err == nil {
 		// A reader shows what came before, and says so; the writer refuses.
 		want, undecided = d.before(d.ended), true
 		if notes := r.OpenReport().Notes; len(notes) != 1 || !strings.Contains(notes[0], "lost") {
@@ -282,10 +286,11 @@ func survivors(r reading) (got contents, bad map[string]bool, err error) {
 
 // expect computes from the file what an open must find: the contents, if it
 // finds any, and whether the durable part of the newest log is damaged, so that
-// it must fail, or what is damaged looks like a torn tail, so that it must not.
-func (d *damages) expect(i injury) (want contents, durable, undecided bool) {
+// it must fail, or what is damaged looks like a torn tail, so that it must not; or whether
+// nothing is there any more of a newest log that is known to have been begun.
+func (d *damages) expect(i injury) (want contents, durable, undecided, lost bool) {
 	if i.file != d.newest || i.bytes == nil {
-		return d.track.after(len(d.track.steps)), false, false
+		return d.track.after(len(d.track.steps)), false, false, i.file == d.newest
 	}
 	was := d.fs.Bytes(i.file)
 	first := int64(len(was))
@@ -296,7 +301,7 @@ func (d *damages) expect(i injury) (want contents, durable, undecided bool) {
 		}
 	}
 	if first == int64(len(was)) {
-		return d.track.after(len(d.track.steps)), false, false
+		return d.track.after(len(d.track.steps)), false, false, false
 	}
 	vouched, last := int64(0), d.ended
 	for n := range d.log {
@@ -310,10 +315,28 @@ func (d *damages) expect(i injury) (want contents, durable, undecided bool) {
 			last = d.lastSeq(n)
 		}
 	}
-	if first < vouched || first < d.hdrSize && d.hdr.Replaced != (segment.Ref{}) || first < d.hdrSize && d.hdr.Ref.ID == 1 {
-		return d.track.after(len(d.track.steps)), true, false
+	closed := d.closed()
+	if first < d.hdrSize && closed > 0 && first >= vouched && d.hdr.Replaced == (segment.Ref{}) && d.hdr.Ref.ID != 1 {
+		return d.before(d.ended), false, true, true
 	}
-	return d.before(last), false, true
+	if first < vouched || first < closed || first < d.hdrSize && d.hdr.Replaced != (segment.Ref{}) || first < d.hdrSize && d.hdr.Ref.ID == 1 {
+		return d.track.after(len(d.track.steps)), true, false, false
+	}
+	return d.before(last), false, true, false
+}
+
+// closed returns up to where the witness of a close says that the newest log was on the
+// disk; zero: it does not.
+func (d *damages) closed() int64 {
+	b := d.fs.Bytes(integrity.LockName)
+	if len(b) < segment.WitnessOffset+segment.WitnessSize {
+		return 0
+	}
+	w, err := segment.ParseWitness(b[segment.WitnessOffset:][:segment.WitnessSize])
+	if err != nil || w == nil || w.Ref != d.hdr.Ref {
+		return 0
+	}
+	return w.Offset
 }
 
 // editLost reports whether a cut took an edit from the newest log.

@@ -2,12 +2,12 @@ package store
 
 import (
 	"errors"
-	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -22,7 +22,7 @@ type DB struct {
 
 	fs     vfs.FS
 	opt    Options
-	lock   io.Closer
+	lock   vfs.Lock
 	report OpenReport
 
 	// ioMu serializes what happens to the newest log's file: writes, syncs,
@@ -223,5 +223,27 @@ func (db *DB) shut() error {
 	if err := db.write(l, b, off); err != nil {
 		return err
 	}
-	return errors.Join(db.syncLog(l), l.f.Release())
+	if err := db.syncLog(l); err != nil {
+		return err
+	}
+	err = l.f.Release()
+	db.witness(l, off)
+	return err
+}
+
+// witness says in the lock file that a log was closed, and was on the disk up to off: all
+// of that is synced. Without it less can be proved at the next open, and nothing is
+// lost; so a disk that is too full for it, say, is no error of the close.
+func (db *DB) witness(l *log, off int64) {
+	w := &segment.Witness{UUID: l.hdr.UUID, Ref: l.hdr.Ref, Offset: off, LastSeq: db.nextSeq - 1, Time: db.lastTime}
+	if id, err := l.f.Identity(); err == nil {
+		w.Changed = id.Changed
+	}
+	err := integrity.WriteWitness(db.lock, w)
+	if err == nil {
+		err = db.fs.SyncDir(".") // the lock file's name, which an open may have made and not synced
+	}
+	if err != nil {
+		db.opt.Logger.Warn("the store is closed, and its lock file does not say so", "err", err)
+	}
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -73,13 +72,13 @@ func (c *counted) file(f vfs.File, err error) (vfs.File, error) {
 	return &countedFile{File: f, fs: c}, nil
 }
 
-func (c *counted) Lock(name, holder string) (io.Closer, string, error) {
+func (c *counted) Lock(name, holder string) (vfs.Lock, string, error) {
 	l, other, err := c.FS.Lock(name, holder)
 	if err != nil {
 		return nil, other, err
 	}
 	c.open.Add(1)
-	return &countedLock{Closer: l, fs: c}, other, nil
+	return &countedLock{Lock: l, fs: c}, other, nil
 }
 
 type countedFile struct {
@@ -96,7 +95,7 @@ func (f *countedFile) Close() error {
 }
 
 type countedLock struct {
-	io.Closer
+	vfs.Lock
 	fs     *counted
 	closed atomic.Bool
 }
@@ -105,7 +104,7 @@ func (l *countedLock) Close() error {
 	if l.closed.CompareAndSwap(false, true) {
 		l.fs.open.Add(-1)
 	}
-	return l.Closer.Close()
+	return l.Lock.Close()
 }
 
 // put1 is the change that a Put makes, and del1 that of a Delete.

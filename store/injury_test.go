@@ -112,7 +112,9 @@ var injuries = []struct {
 		finds: func(g *ground, r OpenReport) bool { return contains(r.LeftAlone, "99.open") }},
 	{name: "a segment of another store has the name of one of ours", do: func(g *ground) { g.fs.SetBytes(g.sealed[1], g.stranger(true)) },
 		err: ErrMissing, says: "00000000000000000002"},
-	{name: "a log of another store has the name of our newest", do: func(g *ground) { g.fs.SetBytes(g.newest, g.stranger(false)) },
+	{name: "a log of another store has the name of our newest, which was closed", do: func(g *ground) { g.fs.SetBytes(g.newest, g.stranger(false)) },
+		err: ErrLostLog},
+	{name: "a log of another store has the name of our newest, which was not closed", killed: true, do: func(g *ground) { g.fs.SetBytes(g.newest, g.stranger(false)) },
 		finds: func(g *ground, r OpenReport) bool {
 			return r.Cut != nil && contains([]string{r.Cut.Kept}, ".torn") && g.forget()
 		}},

@@ -181,6 +181,9 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 	if st.Lost {
 		rep.Lost = &st.V.Successor
 	}
+	if st.Short != nil {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("the loss is accepted: %v", st.Short))
+	}
 	rep.Clean = st.Clean
 	rep.Level = st.taken(db.opt.Integrity)
 	if err := st.verify(&db.opt, rep); err != nil {
@@ -219,6 +222,10 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 
 // createLogFrom makes the store in a folder that holds none.
 func (db *DB) createLogFrom(s *integrity.Survey) (*log, error) {
+	if w := s.Witness; w != nil {
+		return nil, fmt.Errorf("%s: %s tells of a store that was closed here at %s, and no segment is there: %w; bring them back, or remove %s to begin a new store",
+			s.FS.Path("."), integrity.LockName, time.Unix(0, w.Time).UTC().Format(time.RFC3339), ErrMissing, integrity.LockName)
+	}
 	if err := db.remove(s.Tmps...); err != nil {
 		return nil, err
 	}

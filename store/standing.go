@@ -15,7 +15,7 @@ type standing struct{ *integrity.Standing }
 // stand finds out how the store stands.
 func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
 	st, err := s.Stand(integrity.StandOptions{
-		Level: o.Integrity, Live: live, Tolerate: o.AllowDamaged,
+		Level: o.Integrity, Live: live, Tolerate: o.AllowDamaged, AcceptLost: o.AcceptLostLog,
 		Open: func(e *integrity.Entry) (integrity.Source, error) { return openFile(s.FS, e) },
 	})
 	if err != nil {

@@ -29,7 +29,7 @@ func (f *FS) crash(seed uint64, kind Kind) *FS {
 	}
 
 	c := New()
-	c.lastIno, c.clock, c.capacity = f.lastIno, f.clock, f.capacity
+	c.lastIno, c.clock, c.capacity, c.noBirths = f.lastIno, f.clock, f.capacity, f.noBirths
 	d := drawing{rng: rng, kind: kind.Data}
 	d.stale = append(d.stale, f.graves...)
 	all := f.tree.inodes()
@@ -77,7 +77,7 @@ func (f *FS) keptNames(rng *rand.Rand, kind NameKind) []bool {
 
 // survivor returns the inode with the content and mode that the disk has.
 func (in *inode) survivor(content []byte, mode fs.FileMode) *inode {
-	c := &inode{ino: in.ino, birth: in.birth, dir: in.dir, mode: mode, diskMode: mode}
+	c := &inode{ino: in.ino, birth: in.birth, changed: in.changed, dir: in.dir, mode: mode, diskMode: mode}
 	c.set(content)
 	return c
 }

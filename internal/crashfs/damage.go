@@ -82,7 +82,7 @@ func (f *FS) Copy() *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := New()
-	c.lastIno, c.clock = f.lastIno, f.clock
+	c.lastIno, c.clock, c.noBirths = f.lastIno, f.clock, f.noBirths
 	for _, name := range slices.Sorted(maps.Keys(f.tree.names)) { // folders before what is in them
 		from := f.tree.names[name]
 		in := c.ensure(name, from.dir)
@@ -102,6 +102,6 @@ func (f *FS) clone() *FS {
 		c.inodes[in.ino] = in
 	}
 	c.lastIno, c.clock, c.capacity, c.ops = f.lastIno, f.clock, f.capacity, f.ops
-	c.graves = slices.Clone(f.graves)
+	c.graves, c.noBirths = slices.Clone(f.graves), f.noBirths
 	return c
 }

@@ -63,7 +63,8 @@
 // acknowledge a flush and do not do it; sectors of a size other than 512; file
 // systems that tear a rename; symbolic links;
 // memory maps (Map is vfs.ErrUnsupported, so that the path without is the one
-// tested); times. What a lock file holds is durable at once, since nothing may
-// depend on it, and states that differ in it would teach nothing. Room that was
-// reserved is given back by a power cut.
+// tested); times, but for that of a file's last change, which is durable at once. Who
+// holds a lock, the first bytes of its file, is durable at once, too, since nothing may
+// depend on it, and states that differ in it would teach nothing; the bytes behind it are
+// like those of any file. Room that was reserved is given back by a power cut.
 package crashfs

@@ -16,7 +16,8 @@ type FS struct {
 	locks  map[uint64]bool   // by the inode's number
 
 	lastIno  uint64
-	clock    int64    // births so far
+	clock    int64    // the time: births and changes so far
+	noBirths bool     // it tells no birth times
 	capacity int64    // bytes; negative is unlimited
 	graves   [][]byte // what stood in blocks that are free now
 
@@ -47,6 +48,13 @@ func newFS(root *inode) *FS {
 
 // newRoot returns the folder of an FS, which has no number among its files.
 func newRoot() *inode { return &inode{dir: true, mode: 0o700, diskMode: 0o700, links: 1} }
+
+// ForgetBirths makes it a file system that tells no birth times.
+func (f *FS) ForgetBirths() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.noBirths = true
+}
 
 // Ops returns the number of operations so far: the calls that change something.
 func (f *FS) Ops() int {

@@ -75,7 +75,7 @@ func conformance(t *testing.T, fsys vfs.FS) {
 	must(t, fsys.Rename("a", "d/x"))
 	r, err := fsys.Open("d/x")
 	must(t, err)
-	if id2, err := r.Identity(); id2 != id || err != nil {
+	if id2, err := r.Identity(); id2.Inode != id.Inode || id2.Birth != id.Birth || err != nil {
 		t.Errorf("identity %v after the rename, %v before, %v", id2, id, err)
 	}
 	_, err = r.WriteAt([]byte("x"), 0)
@@ -120,7 +120,25 @@ func TestLock(t *testing.T) {
 	must(t, c.Close())
 	c, _, err = fsys.Lock("LOCK", "you")
 	must(t, err)
+
+	// Behind the holder it is a file like any other.
+	_, err = c.WriteAt([]byte("witness"), vfs.HolderSize)
+	must(t, err)
+	must(t, fsys.SyncDir("."))
+	if b := fsys.Crash(0, Kind{Data: DataNone, Names: NamesAll}).Bytes("LOCK"); len(b) != vfs.HolderSize || vfs.Holder(b) != "you" {
+		t.Errorf("unsynced: %d bytes", len(b))
+	}
+	must(t, c.Sync())
+	if b := fsys.Crash(0, Kind{Data: DataNone, Names: NamesAll}).Bytes("LOCK"); string(b[vfs.HolderSize:]) != "witness" {
+		t.Errorf("synced: %d bytes", len(b))
+	}
 	must(t, c.Close())
+	c, _, err = fsys.Lock("LOCK", "third")
+	must(t, err)
+	must(t, c.Close())
+	if b := fsys.Bytes("LOCK"); string(b[vfs.HolderSize:]) != "witness" || vfs.Holder(b[:vfs.HolderSize]) != "third" {
+		t.Errorf("after a third holder: %d bytes", len(b))
+	}
 }
 
 func TestCutAt(t *testing.T) {

@@ -1,12 +1,17 @@
 package crashfs
 
-import "io/fs"
+import (
+	"io/fs"
+	"slices"
+)
 
 // inode is a file or a folder, apart from its name.
 type inode struct {
 	ino   uint64
 	birth int64
 	dir   bool
+
+	changed int64 // the last change of anything
 
 	mode     fs.FileMode // permission bits as they are
 	diskMode fs.FileMode // and as they are on the disk
@@ -82,6 +87,12 @@ func (in *inode) set(b []byte) {
 	in.data, in.disk, in.frozen = b, b, len(b)
 	in.data = in.data[:len(b):len(b)]
 	in.writes, in.lost = nil, false
+}
+
+// setStart replaces the first bytes of the content, durably, and leaves the rest as it is.
+func (in *inode) setStart(b []byte) {
+	in.disk = overwrite(slices.Clone(in.disk), 0, b)
+	in.data, in.frozen = overwrite(slices.Clone(in.data), 0, b), 0
 }
 
 // freeze returns the present content for somebody else to keep.

@@ -1,17 +1,16 @@
 package crashfs
 
 import (
-	"io"
 	"io/fs"
 
 	"github.com/varve-db/varve/internal/vfs"
 )
 
 // Lock takes the lock of a file for this FS object; no clone and no crash state
-// has it.
-func (f *FS) Lock(name, holder string) (io.Closer, string, error) {
+// has it. Who holds it is durable at once.
+func (f *FS) Lock(name, holder string) (vfs.Lock, string, error) {
 	var present string
-	var ino uint64
+	var l *heldLock
 	err := f.named(OpLock, name, func() error {
 		in, err := f.lookup(name)
 		if err == nil && in.dir {
@@ -22,20 +21,23 @@ func (f *FS) Lock(name, holder string) (io.Closer, string, error) {
 				return err
 			}
 			f.commit(change{kind: OpCreate, name: name})
+			in = f.tree.names[name]
 		}
-		if err == nil && f.locks[in.ino] {
-			present = string(in.data)
+		if f.locks[in.ino] {
+			present = vfs.Holder(in.data[:min(len(in.data), vfs.HolderSize)])
 			return vfs.ErrLocked
 		}
-		f.commit(change{kind: opSet, name: name, p: []byte(holder)})
-		ino = f.tree.names[name].ino
-		f.locks[ino] = true
+		f.locks[in.ino] = true
+		if block := vfs.HolderBlock(holder); f.fits(in, 0, len(block)) == len(block) {
+			f.commit(change{kind: opHolder, ino: in.ino, p: block})
+		}
+		l = &heldLock{handle: f.handle(in, name, true)}
 		return nil
 	})
 	if err != nil {
 		return nil, present, err
 	}
-	return &heldLock{fsys: f, name: name, ino: ino}, "", nil
+	return l, "", nil
 }
 
 // Locked reports whether the lock of a file is held.
@@ -48,11 +50,9 @@ func (f *FS) Locked(name string) (held bool, err error) {
 	return held, err
 }
 
+// heldLock is a lock with its file.
 type heldLock struct {
-	fsys   *FS
-	name   string
-	ino    uint64
-	closed bool
+	*handle
 }
 
 // Close releases the lock.
@@ -62,7 +62,8 @@ func (l *heldLock) Close() error {
 			return fs.ErrClosed
 		}
 		l.closed = true
-		delete(l.fsys.locks, l.ino)
+		l.in.handles--
+		delete(l.fsys.locks, l.in.ino)
 		return nil
 	})
 }

@@ -18,9 +18,11 @@ type change struct {
 	failed   bool // of a sync
 }
 
-// Changes that no single operation is: of a whole content, durably, and of the capacity.
+// Changes that no single operation is: of a whole content, durably, of who holds a lock,
+// durably, and of the capacity.
 const (
 	opSet      OpKind = "set"
+	opHolder   OpKind = "holder"
 	opCapacity OpKind = "capacity"
 )
 
@@ -46,8 +48,17 @@ func (f *FS) apply(c change) {
 	default:
 		if in := f.inodes[c.ino]; in != nil {
 			in.apply(c)
+			if c.kind != OpSync {
+				f.changed(in)
+			}
 		}
 	}
+}
+
+// changed gives a file the time of now.
+func (f *FS) changed(in *inode) {
+	f.clock++
+	in.changed = f.clock
 }
 
 // applyName makes a change of names.
@@ -67,6 +78,9 @@ func (f *FS) applyName(c change) {
 			op.in = in
 		}
 		f.unlink(c.name)
+	}
+	if op.in != nil {
+		f.changed(op.in)
 	}
 	f.tree.change(op, name, c.to)
 }
@@ -94,6 +108,8 @@ func (in *inode) apply(c change) {
 	switch c.kind {
 	case OpWrite:
 		in.write(c.op, c.off, c.p)
+	case opHolder:
+		in.setStart(c.p)
 	case OpReserve:
 		in.reserved = c.off
 	case OpChmod:

@@ -24,18 +24,18 @@ type fromFS struct {
 
 var errReadOnly = errors.New("the file system is read-only")
 
-func (r fromFS) ReadDir(name string) ([]fs.DirEntry, error)     { return fs.ReadDir(r.fs, name) }
-func (r fromFS) Stat(name string) (fs.FileInfo, error)          { return fs.Stat(r.fs, name) }
-func (r fromFS) OpenWrite(string) (File, error)                 { return nil, errReadOnly }
-func (r fromFS) Create(string) (File, error)                    { return nil, errReadOnly }
-func (r fromFS) Rename(string, string) error                    { return errReadOnly }
-func (r fromFS) Link(string, string) error                      { return errReadOnly }
-func (r fromFS) Remove(string) error                            { return errReadOnly }
-func (r fromFS) Mkdir(string) error                             { return errReadOnly }
-func (r fromFS) SyncDir(string) error                           { return errReadOnly }
-func (r fromFS) SyncOwnName() error                             { return errReadOnly }
-func (r fromFS) Lock(string, string) (io.Closer, string, error) { return nil, "", errReadOnly }
-func (r fromFS) Free() (int64, error)                           { return 0, errReadOnly }
+func (r fromFS) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(r.fs, name) }
+func (r fromFS) Stat(name string) (fs.FileInfo, error)      { return fs.Stat(r.fs, name) }
+func (r fromFS) OpenWrite(string) (File, error)             { return nil, errReadOnly }
+func (r fromFS) Create(string) (File, error)                { return nil, errReadOnly }
+func (r fromFS) Rename(string, string) error                { return errReadOnly }
+func (r fromFS) Link(string, string) error                  { return errReadOnly }
+func (r fromFS) Remove(string) error                        { return errReadOnly }
+func (r fromFS) Mkdir(string) error                         { return errReadOnly }
+func (r fromFS) SyncDir(string) error                       { return errReadOnly }
+func (r fromFS) SyncOwnName() error                         { return errReadOnly }
+func (r fromFS) Lock(string, string) (Lock, string, error)  { return nil, "", errReadOnly }
+func (r fromFS) Free() (int64, error)                       { return 0, errReadOnly }
 
 // Path is that of the folder behind a view.
 func (r fromFS) Path(name string) string {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -17,23 +18,20 @@ const (
 	lockPause = 5 * time.Millisecond
 )
 
-// maxHolder bounds what is read of the present holder's message.
-const maxHolder = 4096
-
 // heldLock is the handle that has the lock. The file stays when it is closed:
 // to remove a lock file is to let two holders in, one on the old file and one
 // on the new.
 type heldLock struct {
-	f *os.File
+	file
 }
 
 // Close releases the lock, at once even where a forked child still has the handle.
-func (l heldLock) Close() error {
+func (l *heldLock) Close() error {
 	err := control(l.f, unlock)
-	return errors.Join(err, l.f.Close())
+	return errors.Join(err, l.file.Close())
 }
 
-func (d dirFS) Lock(name, holder string) (io.Closer, string, error) {
+func (d dirFS) Lock(name, holder string) (Lock, string, error) {
 	path, err := d.path("lock", name)
 	if err != nil {
 		return nil, "", err
@@ -41,10 +39,11 @@ func (d dirFS) Lock(name, holder string) (io.Closer, string, error) {
 	for try := 1; ; try++ {
 		f, present, err := tryLock(path)
 		if err == nil {
-			if err = writeHolder(f, holder); err != nil {
-				return nil, "", errors.Join(err, heldLock{f}.Close())
+			l := &heldLock{file{f: f}}
+			if err = writeHolder(l, holder); err != nil {
+				return nil, "", errors.Join(err, l.Close())
 			}
-			return heldLock{f}, "", nil
+			return l, "", nil
 		}
 		if try == lockTries || !errors.Is(err, ErrLocked) {
 			return nil, present, lockError(path, err)
@@ -67,12 +66,13 @@ func tryLock(path string) (*os.File, string, error) {
 	if err == nil {
 		return f, "", nil
 	}
-	var present []byte
+	present := ""
 	if errors.Is(err, ErrLocked) {
-		present, _ = io.ReadAll(io.LimitReader(f, maxHolder))
+		b, _ := io.ReadAll(io.LimitReader(f, HolderSize))
+		present = Holder(b)
 	}
 	_ = f.Close() // nothing was written, and the lock's error says more
-	return nil, string(present), err
+	return nil, present, err
 }
 
 // stillNamed reports whether f is the file that path names now.
@@ -85,18 +85,28 @@ func stillNamed(f *os.File, path string) bool {
 	return err == nil && os.SameFile(have, named)
 }
 
-// writeHolder replaces the message in a lock file. It overwrites before it
-// cuts, so that on a full disk the block that is there is used again; if there
-// is none the lock is as good without a message.
-func writeHolder(f *os.File, holder string) error {
-	_, err := f.WriteAt([]byte(holder), 0)
+// HolderBlock returns the start of a lock file with a message. It is always of one length,
+// so that no longer message of an earlier holder shows behind it.
+func HolderBlock(holder string) []byte {
+	b := make([]byte, HolderSize)
+	copy(b, holder)
+	return b
+}
+
+// Holder returns the message in a HolderBlock.
+func Holder(block []byte) string {
+	holder, _, _ := strings.Cut(string(block), "\x00")
+	return holder
+}
+
+// writeHolder replaces the message in a lock file. On a full disk, where there is no
+// block for it, the lock is as good without.
+func writeHolder(f io.WriterAt, holder string) error {
+	_, err := f.WriteAt(HolderBlock(holder), 0)
 	if IsDiskFull(err) {
-		return f.Truncate(0)
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return f.Truncate(int64(len(holder)))
+	return err
 }
 
 // Locked needs no more than the permission to read: it takes the lock shared,

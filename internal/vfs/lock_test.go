@@ -3,9 +3,11 @@
 package vfs
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -33,10 +35,33 @@ func TestLock(t *testing.T) {
 	}
 	c, _, err = fsys.Lock("LOCK", "next")
 	must(t, err)
-	if b, _ := os.ReadFile(filepath.Join(dir, "LOCK")); string(b) != "next" {
-		t.Errorf("the file holds %q", b)
+	if b, _ := os.ReadFile(filepath.Join(dir, "LOCK")); string(bytes.TrimRight(b, "\x00")) != "next" || len(b) != HolderSize {
+		t.Errorf("the file holds %q", bytes.TrimRight(b, "\x00"))
 	}
 	must(t, c.Close())
+}
+
+// TestLockFileKeepsWhatStandsBehindTheHolder takes a lock again and again, by holders with
+// longer and shorter messages: what one wrote behind the message stays.
+func TestLockFileKeepsWhatStandsBehindTheHolder(t *testing.T) {
+	dir := t.TempDir()
+	fsys := Dir(dir)
+	must(t, os.WriteFile(filepath.Join(dir, "LOCK"), []byte("of a program that wrote no more"), 0o600))
+	for i, holder := range []string{"a", strings.Repeat("long", HolderSize), "", "b"} {
+		l, _, err := fsys.Lock("LOCK", holder)
+		must(t, err)
+		if i == 0 {
+			_, err := l.WriteAt([]byte("witness"), HolderSize)
+			must(t, errors.Join(err, l.Sync()))
+		}
+		if _, present, err := fsys.Lock("LOCK", "other"); !errors.Is(err, ErrLocked) || present != holder[:min(len(holder), HolderSize)] {
+			t.Errorf("holder %d: present %.20q, %v", i, present, err)
+		}
+		must(t, l.Close())
+		if b, _ := os.ReadFile(filepath.Join(dir, "LOCK")); string(b[HolderSize:]) != "witness" {
+			t.Errorf("after holder %d: %q", i, b[HolderSize:])
+		}
+	}
 }
 
 func TestLockedNeedsNoWritePermission(t *testing.T) {

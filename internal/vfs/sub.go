@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"io"
 	"io/fs"
 	"path"
 )
@@ -39,7 +38,7 @@ func (s subFS) SyncOwnName() error                         { return s.of.SyncDir
 func (s subFS) Locked(name string) (bool, error)           { return s.of.Locked(s.at(name)) }
 func (s subFS) Free() (int64, error)                       { return s.of.Free() }
 
-func (s subFS) Lock(name, holder string) (io.Closer, string, error) {
+func (s subFS) Lock(name, holder string) (Lock, string, error) {
 	return s.of.Lock(s.at(name), holder)
 }
 

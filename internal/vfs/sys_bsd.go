@@ -18,13 +18,13 @@ func syncAll(int) error { return unix.Sync() }
 // writeBack: there is no such call.
 func writeBack(int, int64, int64) {}
 
-// identity reads the birth time that these systems have in stat.
+// identity reads the times that these systems have in stat.
 func identity(fd int) (Identity, error) {
 	var st syscall.Stat_t
 	if err := retry(func() error { return syscall.Fstat(fd, &st) }); err != nil {
 		return Identity{}, err
 	}
-	return Identity{Inode: st.Ino, Birth: st.Birthtimespec.Nano()}, nil
+	return Identity{Inode: st.Ino, Birth: st.Birthtimespec.Nano(), Changed: st.Ctimespec.Nano()}, nil
 }
 
 // free counts what an unprivileged user may still take, which on a nearly full

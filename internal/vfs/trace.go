@@ -3,7 +3,6 @@ package vfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -94,7 +93,7 @@ func (t *traceFS) SyncOwnName() error {
 	return t.report(t.FS.SyncOwnName(), "syncdir ..")
 }
 
-func (t *traceFS) Lock(name, holder string) (io.Closer, string, error) {
+func (t *traceFS) Lock(name, holder string) (Lock, string, error) {
 	c, present, err := t.FS.Lock(name, holder)
 	if t.report(err, "lock %s", name) != nil {
 		return nil, present, err
@@ -103,13 +102,22 @@ func (t *traceFS) Lock(name, holder string) (io.Closer, string, error) {
 }
 
 type traceLock struct {
-	io.Closer
+	Lock
 	t    *traceFS
 	name string
 }
 
+func (l *traceLock) WriteAt(p []byte, off int64) (int, error) {
+	n, err := l.Lock.WriteAt(p, off)
+	return n, l.t.report(err, "write %s %d+%d", l.name, off, len(p))
+}
+
+func (l *traceLock) Sync() error {
+	return l.t.report(l.Lock.Sync(), "sync %s", l.name)
+}
+
 func (l *traceLock) Close() error {
-	return l.t.report(l.Closer.Close(), "unlock %s", l.name)
+	return l.t.report(l.Lock.Close(), "unlock %s", l.name)
 }
 
 type traceFile struct {

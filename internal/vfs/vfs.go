@@ -76,10 +76,11 @@ type FS interface {
 	SyncOwnName() error
 
 	// Lock takes the exclusive lock of the file name, which it makes where it is
-	// absent, writes holder into it, and keeps it until the returned Closer is closed. It
-	// does not wait: where the lock is held, the error is ErrLocked and the
-	// string is what the present holder wrote.
-	Lock(name, holder string) (io.Closer, string, error)
+	// absent, and keeps it until the returned Lock is closed. Holder goes to the first
+	// HolderSize bytes of the file, cut or filled up with zeros, and is not synced; what
+	// stands behind it is left as it is. Lock does not wait: where the lock is held, the
+	// error is ErrLocked and the string is what the present holder wrote.
+	Lock(name, holder string) (Lock, string, error)
 
 	// Locked reports whether somebody holds the lock of the file name. It
 	// never makes the file, and a file that is absent is not locked.
@@ -87,6 +88,22 @@ type FS interface {
 
 	// Free returns the bytes that can still be written to the file system.
 	Free() (int64, error)
+}
+
+// HolderSize is how many bytes at the start of a lock file say who has the lock.
+const HolderSize = 4096
+
+// Lock is a lock that is held. Its file is the holder's to write, behind the first
+// HolderSize bytes. The file is never cut, so that what an earlier holder wrote there
+// stays until it is overwritten.
+type Lock interface {
+	io.WriterAt
+
+	// Sync makes the bytes written before the call durable, as that of a File does.
+	Sync() error
+
+	// Close releases the lock. The file stays.
+	io.Closer
 }
 
 // File is an open file. ReadAt and WriteAt may be called from several
@@ -127,11 +144,16 @@ type File interface {
 	WriteBack(off, n int64)
 }
 
-// Identity is a file's inode number and birth time. A file system without
-// birth times leaves the time zero.
+// Identity tells a file from a copy of it: no two files that are there at once have one
+// inode number, and none that is made later is as old. Times are in nanoseconds
+// since 1970, UTC; zero: the file system does not tell.
 type Identity struct {
 	Inode uint64
-	Birth int64 // nanoseconds since 1970, UTC
+	Birth int64 // when the file was made
+
+	// Changed is when content, mode or names of the file were last changed (ctime). No
+	// call sets it, so that a copy has the time at which it was made.
+	Changed int64
 }
 
 // TooManyFiles says what to do where err is that the process has no more file
