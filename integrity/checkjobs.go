@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"runtime"
 	"slices"
-	"sync"
 
-	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -72,43 +69,18 @@ func (c *check) sample(list []*job) {
 	c.rep.Confidence = &conf
 }
 
-// mostWorkers times the memory of VerifySealed is what Check may take.
-const mostWorkers = 20
-
 // work does all jobs, several at once. The error is that of the context.
 func (c *check) work(list []*job) error {
 	total := int64(0)
 	for _, j := range list {
 		total += j.bytes
 	}
-	queue := make(chan *job, len(list))
-	for _, j := range list {
-		queue <- j
-	}
-	close(queue)
-	workers := c.o.Workers
-	if workers <= 0 {
-		workers = min(2*runtime.GOMAXPROCS(0), mostWorkers)
-	}
-	var wg sync.WaitGroup
-	for range min(workers, len(list)) {
-		wg.Go(func() {
-			var past vfs.Direct
-			defer past.Close()
-			for j := range queue {
-				if c.ctx.Err() != nil {
-					return
-				}
-				c.do(j, total, &past)
-			}
-		})
-	}
-	wg.Wait()
+	VerifyEach(c.ctx, len(list), c.o.Workers, func(i int, v *Verifier) { c.do(list[i], total, v) })
 	return c.ctx.Err()
 }
 
-// do does one job; past is the worker's.
-func (c *check) do(j *job, total int64, past *vfs.Direct) {
+// do does one job.
+func (c *check) do(j *job, total int64, by *Verifier) {
 	path := c.fs.Path(j.e.Name)
 	if j.src == nil {
 		src, err := c.source(j.e)
@@ -133,8 +105,8 @@ func (c *check) do(j *job, total int64, past *vfs.Direct) {
 		}
 	}
 	if j.whole {
-		o.Limit, o.past = c.limit, past
-		v, found, _ := VerifySealed(c.ctx, j.src.file, j.e.Size, o)
+		o.Limit = c.limit
+		v, found, _ := by.Sealed(c.ctx, j.src.file, j.e.Size, o)
 		j.src.read += v.Bytes
 		c.found(j, v, found)
 		return

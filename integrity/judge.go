@@ -255,8 +255,8 @@ func (j *judge) corrupt(at int64, reason string, seen uint64) error {
 func (j *judge) short(at int64, reason string, closed int64) error {
 	e := &segment.CorruptError{Segment: j.r.Header.Ref, Offset: at, Closed: true}
 	e.Reason = fmt.Sprintf("%s; %s, with this log on the disk up to offset %d, so this is damage and not the end of a torn write", reason, witnessed(j.w), closed)
-	if j.next <= j.w.LastSeq {
-		e.FirstSeq, e.LastSeq = j.next, j.w.LastSeq
+	if j.v.NextSeq <= j.w.LastSeq { // a batch that is not whole goes with what is missing of it
+		e.FirstSeq, e.LastSeq = j.v.NextSeq, j.w.LastSeq
 	}
 	if j.bad != nil {
 		e.Keys = j.bad.Keys

@@ -175,7 +175,7 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 	}
 	defer st.Close() // the parts are the view's by then
 	if st.Lost && !db.opt.AcceptLostLog {
-		return nil, fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (Options.AcceptLostLog, --accept-lost-log)",
+		return nil, fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (Options.AcceptLostLog)",
 			rep.Path, ErrLostLog, st.V.Successor)
 	}
 	if st.Lost {

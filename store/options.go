@@ -33,8 +33,8 @@ type Options struct {
 	// MustExist makes Open refuse to create a store.
 	MustExist bool
 
-	// AcceptLostLog opens a store whose newest log is lost, without the
-	// objects in it.
+	// AcceptLostLog opens a store whose newest log is lost, without the objects in it, or
+	// ends below where it was closed (CorruptError.Closed), without those that are missing.
 	AcceptLostLog bool
 
 	// AllowDamaged opens a store of which sealed segments are damaged or missing. Reads

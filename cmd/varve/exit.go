@@ -102,6 +102,8 @@ func nextStep(err error) error {
 	switch {
 	case ok && corrupt.Next != "", errors.Is(err, store.ErrMissing): // they say it themselves
 		return err
+	case ok && corrupt.Closed, errors.Is(err, store.ErrLostLog):
+		step = "nothing was changed; varve repair --from COPY brings back what is missing; put, del, import and load go on without it if told --accept-lost-log"
 	case ok:
 		step = "nothing was changed; varve check finds all that is damaged, and says what to do"
 	case errors.Is(err, store.ErrNotStore):

@@ -58,7 +58,7 @@ func (a *app) opensAnyway(cmds ...*cobra.Command) []*cobra.Command {
 func (a *app) writes(cmds ...*cobra.Command) []*cobra.Command {
 	for _, c := range cmds {
 		c.Flags().BoolVar(&a.trust.acceptLost, "accept-lost-log", false,
-			"open though the newest log is lost, and give up what was in it")
+			"open though the newest log, or its end, is lost, and give up what was in it")
 	}
 	return cmds
 }
