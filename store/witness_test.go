@@ -12,6 +12,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -385,6 +386,64 @@ func TestWithoutBirthTimes(t *testing.T) {
 		mustClose(t, db)
 		if rep := db.OpenReport(); !rep.Clean {
 			t.Errorf("again: %+v", rep)
+		}
+	}
+}
+
+// TestReadersBesideACloseSeeNoDamage has a process open the store, write to it and close it
+// again at each call of a reader, and of a check: none takes the log that it has read for
+// one that ends below the witness that came later.
+func TestReadersBesideACloseSeeNoDamage(t *testing.T) {
+	base, _, want := closedStore(t)
+	// beside runs do, with a session of a writer before its call n. It reports whether do came
+	// to that call.
+	beside := func(n int, fsys *crashfs.FS, do func()) bool {
+		calls, busy := 0, false
+		fsys.Fail(func(crashfs.Op) error {
+			if busy {
+				return nil
+			}
+			if calls++; calls == n {
+				busy = true
+				db := mustOpen(t, fsys, Options{})
+				mustPut(t, db, "new", "new")
+				mustClose(t, db)
+				busy = false
+			}
+			return nil
+		})
+		defer fsys.Fail(nil)
+		do()
+		return calls >= n
+	}
+	for n := 1; ; n++ {
+		fsys := base.Clone()
+		if !beside(n, fsys, func() {
+			r, err := openReader(fsys, resolve(t, Options{}))
+			if err != nil {
+				t.Errorf("a writer before call %d of a reader: %v", n, err)
+				return
+			}
+			defer r.Close()
+			got, err := readAll(r)
+			delete(got, "new")
+			if err := errors.Join(err, diff(want, got)); err != nil {
+				t.Errorf("a writer before call %d of a reader: %v", n, err)
+			}
+		}) {
+			break
+		}
+	}
+	for n := 1; ; n++ {
+		fsys := base.Clone()
+		if !beside(n, fsys, func() {
+			r, err := integrity.Check(t.Context(), vfs.AsFS(fsys), integrity.CheckOptions{Level: integrity.Full, Workers: 1,
+				Writer: func() (bool, error) { return fsys.Locked(integrity.LockName) }})
+			if err != nil || len(r.Findings) > 0 {
+				t.Errorf("a writer before call %d of a check: %v, %+v", n, err, r)
+			}
+		}) {
+			break
 		}
 	}
 }
