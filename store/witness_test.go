@@ -73,7 +73,7 @@ func TestNothingIsCutOffAfterAClose(t *testing.T) {
 	}
 	was := fsys.Bytes(newest)
 	refused := 0
-	do := func(what string, b []byte) {
+	do := func(what string, at int, b []byte) {
 		p := fsys.Clone()
 		p.SetBytes(newest, b)
 		before := files(p)
@@ -82,6 +82,9 @@ func TestNothingIsCutOffAfterAClose(t *testing.T) {
 			refused++
 			if !isDamage(err) && !errors.Is(err, ErrLostLog) {
 				t.Fatalf("%s: %v", what, err)
+			}
+			if int64(at) >= w.Offset {
+				t.Fatalf("%s: all that was acknowledged is there, and the open says: %v", what, err)
 			}
 			if err := unchanged(p, before); err != nil {
 				t.Fatalf("%s: an open that failed %v", what, err)
@@ -113,18 +116,18 @@ func TestNothingIsCutOffAfterAClose(t *testing.T) {
 			fill(b[at:])
 			return b
 		}
-		do(fmt.Sprintf("cut to %d", at), was[:at])
-		do(fmt.Sprintf("zeros from %d on", at), tail(func(b []byte) { clear(b) }))
-		do(fmt.Sprintf("flipped at %d", at), tail(func(b []byte) { b[0] ^= 0x10 }))
+		do(fmt.Sprintf("cut to %d", at), at, was[:at])
+		do(fmt.Sprintf("zeros from %d on", at), at, tail(func(b []byte) { clear(b) }))
+		do(fmt.Sprintf("flipped at %d", at), at, tail(func(b []byte) { b[0] ^= 0x10 }))
 		if at%5 == 0 {
-			do(fmt.Sprintf("garbage from %d on", at), tail(func(b []byte) { copy(b, strings.Repeat("\x03garbage", len(was))) }))
-			do(fmt.Sprintf("the beginning again from %d on", at), tail(func(b []byte) { copy(b, was) }))
+			do(fmt.Sprintf("garbage from %d on", at), at, tail(func(b []byte) { copy(b, strings.Repeat("\x03garbage", len(was))) }))
+			do(fmt.Sprintf("the beginning again from %d on", at), at, tail(func(b []byte) { copy(b, was) }))
 			for _, n := range []int{40, 465, 512} {
-				do(fmt.Sprintf("%d zeros from %d on", n, at), tail(func(b []byte) { clear(b[:min(n, len(b))]) }))
+				do(fmt.Sprintf("%d zeros from %d on", n, at), at, tail(func(b []byte) { clear(b[:min(n, len(b))]) }))
 			}
 		}
 	}
-	do("removed, that is empty", nil)
+	do("emptied", 0, nil)
 	if refused < len(was)/step {
 		t.Errorf("%d of %d lengths and more were refused", refused, len(was))
 	}
