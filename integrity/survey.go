@@ -197,7 +197,7 @@ func (s *Survey) sort(d fs.DirEntry) *Entry {
 	case name == QuarantineName, name == ReceiptsName, name == MemoryName:
 		s.Spoor = true
 	case name == MemoryName+".tmp":
-	case name == LockName:
+	case name == LockName, vfs.OfVolume(d):
 	default:
 		s.Others = append(s.Others, name)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -19,16 +18,21 @@ func storeFolder(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(dir)
+	return dir, isFolder(vfs.Dir(dir))
+}
+
+// isFolder makes sure that the store's folder is there.
+func isFolder(fsys vfs.FS) error {
+	info, err := fsys.Stat(".")
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", noStore(dir)
+	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrDangling):
+		return noStore(fsys.Path("."))
 	case err != nil:
-		return "", err
+		return err
 	case !info.IsDir():
-		return "", fmt.Errorf("%s: is a file; a store is a folder: %w", dir, ErrNotStore)
+		return fmt.Errorf("%s: is a file; a store is a folder: %w", fsys.Path("."), ErrNotStore)
 	}
-	return dir, nil
+	return nil
 }
 
 // whileWritten calls look, which surveys the store, and tells it whether a process

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"testing"
 	"time"
@@ -43,7 +45,7 @@ const perRun = 4000
 
 // cutOff runs a workload and cuts it off after every operation.
 func (c *crashes) cutOff(v variant, seed uint64) {
-	fsys := crashfs.New()
+	fsys := crashfs.NewUnsynced() // somebody else made the folder
 	rec := fsys.Record()
 	h := v.run(c.t, seed, fsys, nil)
 	share := min(c.want/len(variants), perRun)
@@ -111,7 +113,7 @@ func (c *crashes) verify(h *history, op int, crashed *crashfs.FS, o Options, dee
 // noFindings makes sure that check, at every level, takes what a crash leaves for
 // what it is: no damage.
 func noFindings(fsys *crashfs.FS) error {
-	if s, err := integrity.Look(fsys); err == nil && s.None() {
+	if noStoreYet(fsys) {
 		return nil
 	}
 	for _, level := range []integrity.Level{integrity.None, integrity.Tail, integrity.Log, integrity.Full} {
@@ -126,13 +128,19 @@ func noFindings(fsys *crashfs.FS) error {
 	return nil
 }
 
+// noStoreYet reports whether no store was begun: the folder is empty, or lost.
+func noStoreYet(fsys *crashfs.FS) bool {
+	s, err := integrity.Look(fsys)
+	return err == nil && s.None() || errors.Is(err, fs.ErrNotExist)
+}
+
 // readOnly reads all of a store without changing anything. A folder in which
 // no store was made yet is empty.
 func readOnly(fsys *crashfs.FS, opt Options) (contents, error) {
 	before := fsys.Ops()
 	r, err := openReader(fsys, opt)
 	if err != nil {
-		if s, lookErr := integrity.Look(fsys); lookErr == nil && s.None() {
+		if noStoreYet(fsys) {
 			return nil, nil
 		}
 		return nil, err

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,32 +30,24 @@ func Open(dir string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	fsys := vfs.Dir(dir)
-	if err := folder(dir, fsys, opt.MustExist); err != nil {
-		return nil, err
-	}
-	return openFS(fsys, opt)
+	return openFS(vfs.Dir(dir), opt)
 }
 
-// folder makes sure that the store's folder is there.
-func folder(dir string, fsys vfs.FS, mustExist bool) error {
-	info, err := os.Stat(dir)
-	switch {
-	case err == nil && !info.IsDir():
-		return fmt.Errorf("%s: is a file; a store is a folder: %w", dir, ErrNotStore)
-	case err == nil:
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	case mustExist:
-		return noStore(dir)
+// folder makes sure that the store's folder is there, and makes it where it may.
+func folder(fsys vfs.FS, mustExist bool) error {
+	err := isFolder(fsys)
+	if _, absent := errors.AsType[*absentError](err); absent && !mustExist {
+		return fsys.Mkdir(".")
 	}
-	return fsys.Mkdir(".")
+	return err
 }
 
-// openFS is Open on a folder that is there.
+// openFS is Open in a folder of a file system.
 func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	start := time.Now()
+	if err := folder(fsys, opt.MustExist); err != nil {
+		return nil, err
+	}
 	// A first look at the names, so that a folder of something else gets no LOCK.
 	s, none, err := integrity.List(fsys)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
 )
 
 // tree describes every file below dir, but for times.
@@ -113,7 +114,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			return dir + "/link"
-		}, Options{}, fs.ErrExist, "link"},
+		}, Options{}, vfs.ErrDangling, "link: a symbolic link to what is not there"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -195,7 +196,15 @@ func TestIndexTooLarge(t *testing.T) {
 
 func TestPathsOfAllKinds(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, path := range []string{"relative", "./with spaces and 'quotes'", "üñïçødé ☃", "-dash", "a/../b", "trailing/"} {
+	for _, dir := range []string{"real", "volume", "volume/lost+found"} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("real", "link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"relative", "./with spaces and 'quotes'", "üñïçødé ☃", "-dash", "a/../b", "trailing/", "link", "volume"} {
 		if err := os.MkdirAll("a", 0o700); err != nil {
 			t.Fatal(err)
 		}

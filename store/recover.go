@@ -33,6 +33,9 @@ func random() uint64 {
 // appends, then a mark that vouches for them all. Each step is on the disk before the
 // next, and the log has its name, durably, when freshLog returns.
 func (db *DB) freshLog(h *segment.Header, fill func(*appender) error) (l *log, err error) {
+	if err := db.fs.SyncOwnName(); err != nil { // the folder's name, before a log says that a store is in it
+		return nil, err
+	}
 	tmp := h.Ref.ID.String() + ".tmp"
 	if err := removeIfThere(db.fs, tmp); err != nil {
 		return nil, err

@@ -114,7 +114,7 @@ func (a *app) withWriter(o *store.Options, fn func(*store.DB) error) error {
 	}
 	o.Integrity, o.AllowDamaged, o.AcceptLostLog = a.trust.level.Level, a.trust.allowDamaged, a.trust.acceptLost
 	db, err := store.Open(dir, o)
-	if errors.Is(err, fs.ErrNotExist) && !o.MustExist {
+	if errors.Is(err, fs.ErrNotExist) && !o.MustExist && !errors.Is(err, vfs.ErrDangling) {
 		return usagef("%w; the folder above it must be there", err)
 	}
 	if err != nil {
@@ -131,6 +131,9 @@ func (w *writeFlags) options() *store.Options {
 // openError adds the next step to an error of opening. That there is no store is
 // the fault of the input.
 func openError(err error) error {
+	if errors.Is(err, vfs.ErrDangling) {
+		return usagef("%w", err)
+	}
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, store.ErrMissing) {
 		return usagef("%w; put, del, import and load create one, -d names another", err)
 	}

@@ -12,6 +12,10 @@ import (
 // folder, a symbolic link, or anything else that is not a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
+// ErrDangling is wrapped by the error for an FS's own folder that is a symbolic link
+// to nothing. The error wraps fs.ErrNotExist, too.
+var ErrDangling = errors.New("a symbolic link to what is not there")
+
 // IsDiskFull reports whether err says that there is no room: the file system
 // is full, or the user's quota is used up. Room may be made, and the call
 // repeated. A file that may not grow (EFBIG, by ulimit -f) is not a full disk:

@@ -73,5 +73,5 @@ func danglingLink(path string, err error) error {
 		return err
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf(
-		"it is a symbolic link to %s, which is not there (%w); mount or make that folder, or remove the link", to, fs.ErrNotExist)}
+		"%w (%w): it leads to %s; mount or make that folder, or remove the link", ErrDangling, fs.ErrNotExist, to)}
 }

@@ -39,7 +39,8 @@ func TestOwnName(t *testing.T) {
 	}
 	must(t, os.Symlink("/nowhere/at/all", "dangling"))
 	for _, err := range []error{Dir("dangling").Mkdir("."), second(Dir("dangling").Stat("."))} {
-		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "dangling: it is a symbolic link to /nowhere/at/all, which is not there") {
+		if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, ErrDangling) || !strings.Contains(err.Error(), "dangling: a symbolic link to what is not there") ||
+			!strings.Contains(err.Error(), "it leads to /nowhere/at/all") {
 			t.Errorf("dangling: %v", err)
 		}
 	}
