@@ -72,7 +72,7 @@ func OpenDir(path string, o *DirOptions) (*Dir, error) {
 
 // openDirFS is the target in fsys.
 func openDirFS(fsys vfs.FS, url string) *Dir {
-	return &Dir{fsys: fsys, url: url, folders: newFolderSync(fsys), settled: map[string]bool{".": true}}
+	return &Dir{fsys: fsys, url: url, folders: newFolderSync(fsys), settled: map[string]bool{}}
 }
 
 // URL returns file:// and the absolute path.
@@ -219,6 +219,11 @@ func (d *Dir) settleLocked(dir string, create bool) error {
 	if d.settled[dir] {
 		return nil
 	}
+	if dir == "." { // the archive's own folder, which is never made here
+		err := d.fsys.SyncOwnName()
+		d.settled[dir] = err == nil
+		return err
+	}
 	parent := path.Dir(dir)
 	err := d.settleLocked(parent, create)
 	if err == nil && create {
@@ -238,6 +243,7 @@ func (d *Dir) unsettle(dir string) {
 	for ; dir != "."; dir = path.Dir(dir) {
 		delete(d.settled, dir)
 	}
+	delete(d.settled, ".")
 }
 
 // Delete implements Target.

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
-	"path"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,26 +19,6 @@ import (
 
 const crashSeed = 1
 
-// below is a folder of a file system, so that one power cut meets the target
-// and the receipts at the same moment.
-type below struct {
-	vfs.FS
-	dir string
-}
-
-func (b below) at(name string) string { return path.Join(b.dir, name) }
-
-func (b below) Path(name string) string                    { return b.FS.Path(b.at(name)) }
-func (b below) Open(name string) (vfs.File, error)         { return b.FS.Open(b.at(name)) }
-func (b below) Create(name string) (vfs.File, error)       { return b.FS.Create(b.at(name)) }
-func (b below) Rename(from, to string) error               { return b.FS.Rename(b.at(from), b.at(to)) }
-func (b below) Link(from, to string) error                 { return b.FS.Link(b.at(from), b.at(to)) }
-func (b below) Remove(name string) error                   { return b.FS.Remove(b.at(name)) }
-func (b below) Mkdir(name string) error                    { return b.FS.Mkdir(b.at(name)) }
-func (b below) ReadDir(name string) ([]fs.DirEntry, error) { return b.FS.ReadDir(b.at(name)) }
-func (b below) Stat(name string) (fs.FileInfo, error)      { return b.FS.Stat(b.at(name)) }
-func (b below) SyncDir(name string) error                  { return b.FS.SyncDir(b.at(name)) }
-
 // scene is a target and the receipts for it, on one disk.
 type scene struct {
 	disk     *crashfs.FS
@@ -48,18 +26,27 @@ type scene struct {
 	receipts *archiver.Receipts
 }
 
-// newDisk returns a disk with two empty folders.
+// The folders of the scene, each in one of its own, so that a sync of the one's name
+// is none of the other's.
+const (
+	crashArchive  = "mnt/archive"
+	crashReceipts = "var/receipts"
+)
+
+// newDisk returns a disk with two empty folders, whose names were not synced.
 func newDisk(t testing.TB) *crashfs.FS {
 	t.Helper()
 	disk := crashfs.New()
-	must(t, errors.Join(disk.Mkdir("archive"), disk.Mkdir("receipts"), disk.SyncDir(".")))
+	must(t, errors.Join(disk.Mkdir("mnt"), disk.Mkdir("var"), disk.SyncDir("."), disk.Mkdir(crashArchive), disk.Mkdir(crashReceipts)))
 	return disk
 }
 
-// openScene opens what is on the disk, as a process that starts does.
+// openScene opens what is on the disk, as a process that starts does. An archive whose
+// folder is lost is begun anew.
 func openScene(disk *crashfs.FS) (scene, error) {
-	receipts, err := archiver.OpenReceipts(below{disk, "receipts"})
-	return scene{disk, archiver.OpenDirFS(below{disk, "archive"}, "file:///archive"), receipts}, err
+	err := disk.Mkdir(crashArchive)
+	receipts, rerr := archiver.OpenReceipts(vfs.Sub(disk, crashReceipts))
+	return scene{disk, archiver.OpenDirFS(vfs.Sub(disk, crashArchive), "file:///archive"), receipts}, errors.Join(err, rerr)
 }
 
 const crashTarget = "000102030405060708090a0b0c0d0e0f"

@@ -80,7 +80,7 @@ func TestDirTrace(t *testing.T) {
 		got = nil
 	}
 	step("the first object", put(d, "a/b/1", make([]byte, 300<<10)),
-		"mkdir a", "syncdir .", "mkdir a/b", "syncdir a",
+		"syncdir ..", "mkdir a", "syncdir .", "mkdir a/b", "syncdir a",
 		"create a/b/TEMP", "write a/b/TEMP 0+262144", "write a/b/TEMP 262144+45056", "chmod a/b/TEMP 0400", "sync a/b/TEMP",
 		"link a/b/TEMP a/b/1", "remove a/b/TEMP", "syncdir a/b")
 	step("the second", put(d, "a/b/2", nil),
@@ -108,12 +108,12 @@ func TestDirSyncsWhatOthersMade(t *testing.T) {
 	d := archiver.OpenDirFS(traced(disk, &got), "")
 	_, err := d.Sum(t.Context(), "a/b/1")
 	must(t, err)
-	if want := []string{"sync a/b/1", "syncdir .", "syncdir a", "syncdir a/b"}; !slices.Equal(got, want) {
+	if want := []string{"sync a/b/1", "syncdir ..", "syncdir .", "syncdir a", "syncdir a/b"}; !slices.Equal(got, want) {
 		t.Errorf("Sum: %q", got)
 	}
 	got = nil
 	must(t, put(archiver.OpenDirFS(traced(disk, &got), ""), "a/b/2", nil))
-	if want := []string{"mkdir a", "syncdir .", "mkdir a/b", "syncdir a"}; !slices.Equal(got[:4], want) {
+	if want := []string{"syncdir ..", "mkdir a", "syncdir .", "mkdir a/b", "syncdir a"}; !slices.Equal(got[:5], want) {
 		t.Errorf("Put: %q", got)
 	}
 }
