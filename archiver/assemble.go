@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"slices"
 	"sync/atomic"
@@ -15,8 +16,10 @@ import (
 )
 
 // A restore works in steps, each of them on the disk before the next: what is not
-// there is fetched into temporary files and verified; these get their names;
-// then the last log is put in place, which makes of the segments the store.
+// there is fetched into temporary files and verified; then these get their names, and
+// the last log is put in place, which makes of the segments the store. Of the latter
+// two the log comes first where there is no store yet (see build), and last where there
+// is one (see freshen).
 
 // fetch has every segment of the plan in the folder, verified, in place or under
 // its temporary name, and, unless the last log is there, the beginning of the one
@@ -171,7 +174,7 @@ func (r *restorer) place() error {
 		}
 		delete(r.dir.tmps, x.ref.ID)
 	}
-	return r.fsys.SyncDir(".") // the names, before a log says that they are there
+	return r.fsys.SyncDir(".") // the names, before a log is put in place that needs them, or the restore is said to be done
 }
 
 // putLast writes the log that the store goes on with. Its id is at least least,
@@ -203,6 +206,9 @@ func (r *restorer) putLast(least segment.ID, retired segment.Set) error {
 	}
 	h.Ref = segment.Ref{Timeline: newTimeline(), ID: max(p.NextID, least, r.dir.maxID+1)}
 	h.NextID = h.Ref.ID + 1
+	if err := r.fsys.SyncOwnName(); err != nil { // the folder's name, before a log says that a store is in it
+		return err
+	}
 	if err := putLog(r.fsys, h, recs); err != nil {
 		return noRoom(err)
 	}
@@ -229,6 +235,9 @@ func (r *restorer) successor() (segment.Ref, int64, error) {
 		name = x.name
 	}
 	f, err := r.fsys.Open(name)
+	if errors.Is(err, fs.ErrNotExist) { // it gets its name after the log
+		f, err = r.fsys.Open(tmpName(r.plan.Last.ID))
+	}
 	if err != nil {
 		return segment.Ref{}, 0, err
 	}

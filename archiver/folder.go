@@ -51,7 +51,7 @@ func lookAt(fsys vfs.FS) (*folder, error) {
 			}
 			d.add(x)
 		case numbered && strings.HasSuffix(ext, ".torn"), n.Name() == lockName, n.Name() == "receipts", n.Name() == "quarantine",
-			n.Name() == "scrub.json", n.Name() == "snapshots.log":
+			n.Name() == "scrub.json", n.Name() == "snapshots.log", vfs.OfVolume(n):
 		default:
 			d.others = append(d.others, n.Name())
 		}
@@ -112,6 +112,9 @@ func (d *folder) remove(files ...*localSeg) error {
 	for _, x := range files {
 		if err := ignoreAbsent(d.fsys.Remove(x.name)); err != nil {
 			return err
+		}
+		if x.hdr != nil && x.ext == "seg" {
+			delete(d.seals, headerKey{x.hdr.UUID, x.hdr.Ref})
 		}
 	}
 	if len(files) == 0 {

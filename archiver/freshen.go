@@ -72,8 +72,8 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 		return nil, err
 	}
 	if there {
-		r.rep.Unchanged, r.rep.Timeline = true, old.log.hdr.Ref.Timeline
-		if err := r.place(); err != nil { // what was damaged
+		r.rep.Unchanged, r.rep.Timeline = !r.placesAny(), old.log.hdr.Ref.Timeline
+		if err := r.place(); err != nil { // what was damaged, or a build that was ended had not placed yet
 			return nil, err
 		}
 		return r.rep, r.clean(append(r.retired(old), r.temporaries(true)...)...)

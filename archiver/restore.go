@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"golang.org/x/time/rate"
@@ -48,9 +49,11 @@ const pinFor = 24 * time.Hour
 // Restore brings a store to the state of a plan, in the folder dest, which ends as a
 // store that opens in order, on a timeline of its own.
 //
-// Where dest is absent or empty, all is built beside it, in dest.restoring, and
-// put in place by one rename. What was fetched by a restore that was ended before is
-// not fetched again.
+// Where dest is absent, all is built beside it, in dest.restoring, and put in place by
+// one rename. Where it is an empty folder, which may be a mount point or ".", all is
+// built in it: until all is there it does not open, or, before its log has its name,
+// holds no store. What was fetched by a restore that was ended before is not fetched
+// again.
 //
 // Where dest holds an older copy of the store, that is freshened: what differs is
 // fetched, and put in place by one rename of the last log; until then it opens
@@ -65,8 +68,12 @@ func Restore(ctx context.Context, a *Archive, dest string, o RestoreOptions) (re
 	if o.Plan == nil {
 		return nil, errors.New("restore: no plan")
 	}
+	if dest == "" {
+		return nil, fmt.Errorf("restore: %w: no folder is named", ErrDiverged)
+	}
 	dest = filepath.Clean(dest)
-	fresh, err := isFresh(dest)
+	into, above, name := vfs.Dir(dest), vfs.Dir(filepath.Dir(dest)), filepath.Base(dest)
+	there, err := isThere(into)
 	if err != nil {
 		return nil, err
 	}
@@ -75,10 +82,10 @@ func Restore(ctx context.Context, a *Archive, dest string, o RestoreOptions) (re
 		return nil, err
 	}
 	defer unpin()
-	if !fresh {
-		rep, err = newRestorer(a, vfs.Dir(dest), o).freshen(ctx)
+	if there {
+		rep, err = restoreInto(ctx, a, into, o)
 	} else {
-		rep, err = restoreFresh(ctx, a, dest, o)
+		rep, err = restoreBeside(ctx, a, above, name, o)
 	}
 	if err != nil {
 		return nil, err
@@ -87,23 +94,58 @@ func Restore(ctx context.Context, a *Archive, dest string, o RestoreOptions) (re
 	if note != "" {
 		rep.Notes = append(rep.Notes, note)
 	}
+	if _, err := above.Stat(besideOf(name)); there && err == nil {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is left of a restore that was ended while %s was absent; remove it", above.Path(besideOf(name)), dest))
+	}
 	return rep, nil
 }
 
-// isFresh reports whether a folder is absent or empty.
-func isFresh(dest string) (bool, error) {
-	info, err := os.Stat(dest)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
+// isThere reports whether dest is a folder; false is that there is nothing.
+func isThere(dest vfs.FS) (bool, error) {
+	info, err := dest.Stat(".")
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrDangling):
+		return false, nil
+	case err != nil:
 		return false, err
+	case !info.IsDir():
+		return false, fmt.Errorf("%s: %w: it is a file; name a folder", dest.Path("."), ErrDiverged)
 	}
-	if !info.IsDir() {
-		return false, fmt.Errorf("%s: %w: it is a file; name a folder", dest, ErrDiverged)
+	return true, nil
+}
+
+// restoreInto restores into a folder that is there. What a restore left there that was
+// ended before its log had its name counts as nothing.
+func restoreInto(ctx context.Context, a *Archive, dest vfs.FS, o RestoreOptions) (*RestoreReport, error) {
+	s, none, err := integrity.List(dest)
+	if err != nil {
+		return nil, err
 	}
-	list, err := os.ReadDir(dest)
-	return len(list) == 0, err
+	r := newRestorer(a, dest, o)
+	if none && !s.Spoor && len(s.Others) == 0 {
+		return r.build(ctx)
+	}
+	return r.freshen(ctx)
+}
+
+// besideOf is what a folder is called until all is in it.
+func besideOf(name string) string { return name + ".restoring" }
+
+// restoreBeside builds a store beside the folder name, which is absent, and gives it
+// that name.
+func restoreBeside(ctx context.Context, a *Archive, above vfs.FS, name string, o RestoreOptions) (*RestoreReport, error) {
+	beside := vfs.Sub(above, besideOf(name))
+	if err := beside.Mkdir("."); err != nil {
+		return nil, fmt.Errorf("%w; the folder above it must be there", err)
+	}
+	rep, err := newRestorer(a, beside, o).build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := above.Rename(besideOf(name), name); err != nil {
+		return nil, fmt.Errorf("%w; all is in %s: rename it to a name that is free", err, beside.Path("."))
+	}
+	return rep, above.SyncDir(".") // the name, before anybody is told that the store is there
 }
 
 // pinPlan pins the segments of a plan while they are read. A target that may only
@@ -126,26 +168,6 @@ func pinPlan(ctx context.Context, a *Archive, p *Plan, dest string) (unpin func(
 		return nil, "", err
 	}
 	return func() {}, fmt.Sprintf("nothing kept prune from deleting what was being read: %v", err), nil
-}
-
-// restoreFresh builds a store beside dest and renames it.
-func restoreFresh(ctx context.Context, a *Archive, dest string, o RestoreOptions) (*RestoreReport, error) {
-	beside := dest + ".restoring"
-	fsys := vfs.Dir(beside)
-	if err := fsys.Mkdir("."); err != nil {
-		return nil, fmt.Errorf("%w; the folder above it must be there", err)
-	}
-	rep, err := newRestorer(a, fsys, o).build(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := ignoreAbsent(os.Remove(dest)); err != nil { // it is empty
-		return nil, err
-	}
-	if err := os.Rename(beside, dest); err != nil {
-		return nil, fmt.Errorf("%w; a mount point cannot be replaced: name a folder in it", err)
-	}
-	return rep, vfs.Dir(filepath.Dir(dest)).SyncDir(".") // the name
 }
 
 // restorer is one restore into one folder.
@@ -191,7 +213,9 @@ func (r *restorer) lock() (unlock func(), err error) {
 	return func() { c.Close() }, nil
 }
 
-// build makes the store in a folder that nobody else looks at.
+// build makes the store in a folder in which there is none. The last log gets its name
+// before the segments get theirs: until all of them are there the store does not open,
+// so that nobody takes a part of it for the whole.
 func (r *restorer) build(ctx context.Context) (*RestoreReport, error) {
 	unlock, err := r.lock()
 	if err != nil {
@@ -207,14 +231,14 @@ func (r *restorer) build(ctx context.Context) (*RestoreReport, error) {
 	if err := r.fetch(ctx, false); err != nil {
 		return nil, err
 	}
-	if err := r.place(); err != nil {
-		return nil, err
-	}
 	if err := r.clean(r.stale()...); err != nil {
 		return nil, err
 	}
 	r.rep.Removed = nil // only what an earlier attempt left
-	return r.rep, r.putLast(0, segment.Set{})
+	if err := r.putLast(0, segment.Set{}); err != nil {
+		return nil, err
+	}
+	return r.rep, r.place()
 }
 
 // stale returns what a restore that was ended before left of no use.
@@ -232,7 +256,8 @@ func (r *restorer) stale() (old []*localSeg) {
 // that the last log is there.
 func (r *restorer) temporaries(last bool) (old []*localSeg) {
 	for _, x := range r.dir.tmps {
-		if last || r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID {
+		wanted := slices.ContainsFunc(r.ready, func(s ready) bool { return !s.placed && s.ref.ID == x.id })
+		if !wanted && (last || r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID) {
 			old = append(old, x)
 		}
 	}

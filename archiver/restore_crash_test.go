@@ -134,7 +134,7 @@ func TestPowerCutWhileFreshening(t *testing.T) {
 }
 
 // isNowThere checks that a folder holds a state, in one log and nothing beside.
-func isNowThere(fsys *crashfs.FS, want map[string]string) error {
+func isNowThere(fsys vfs.FS, want map[string]string) error {
 	got, err := stateOf(fsys)
 	if err != nil {
 		return fmt.Errorf("after that: %w", err)
@@ -142,13 +142,17 @@ func isNowThere(fsys *crashfs.FS, want map[string]string) error {
 	if !maps.Equal(got, want) {
 		return errors.New("after that it is another")
 	}
+	list, err := fsys.ReadDir(".")
+	if err != nil {
+		return err
+	}
 	logs := 0
-	for _, name := range fsys.Names() {
-		switch filepath.Ext(name) {
+	for _, e := range list {
+		switch filepath.Ext(e.Name()) {
 		case ".open":
 			logs++
 		case ".tmp":
-			return fmt.Errorf("%s is left", name)
+			return fmt.Errorf("%s is left", e.Name())
 		}
 	}
 	if logs != 1 {
@@ -157,29 +161,59 @@ func isNowThere(fsys *crashfs.FS, want map[string]string) error {
 	return nil
 }
 
-// TestPowerCutWhileRestoring cuts a restore off after every operation: the folder
-// beside is no store until it is whole, and restoring again completes the work.
+// TestPowerCutWhileRestoring cuts a restore off after every operation, into a folder
+// that is absent and into one that is there, whose name nobody synced: what is there is the
+// whole store or none, and restoring again completes the work. What a restore that
+// ended has done is durable.
 func TestPowerCutWhileRestoring(t *testing.T) {
 	t.Parallel()
 	l, _, a := grown(t, 30, 60)
 	m := l.moments[len(l.moments)-7]
 	o := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{Time: m.at}), Parallel: 1}
-	fsys := crashfs.New()
-	rec := fsys.Record()
-	_, err := archiver.BuildIn(t.Context(), a, fsys, o)
-	must(t, err)
-	must(t, isNowThere(fsys, m.want))
-	states := cutEverywhere(t, rec, 30, func(_ int, crashed *crashfs.FS) error {
-		if _, err := archiver.BuildIn(t.Context(), a, crashed, o); err != nil {
-			return fmt.Errorf("again: %w", err)
+	whole := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{}), Parallel: 1} // without a log that is cut
+	restore := func(disk *crashfs.FS, name string, o archiver.RestoreOptions) error {
+		dest := vfs.Sub(disk, name)
+		var err error
+		if _, serr := dest.Stat("."); serr == nil {
+			_, err = archiver.RestoreInto(t.Context(), a, dest, o)
+		} else {
+			_, err = archiver.RestoreBeside(t.Context(), a, disk, name, o)
 		}
-		return isNowThere(crashed, m.want)
-	})
-	t.Logf("%d states of %d operations", states, rec.Ops())
-	// What the last operation left is durable: the folder may be renamed.
-	for s, crashed := range rec.At(rec.Ops()).States(31) {
-		if err := isNowThere(crashed, m.want); err != nil {
-			t.Errorf("after the end, %v: %v", s, err)
+		return err
+	}
+	for name, s := range map[string]struct {
+		made bool
+		o    archiver.RestoreOptions
+		want map[string]string
+	}{
+		"absent": {false, o, m.want}, "absent, the newest": {false, whole, l.now},
+		"empty": {true, o, m.want}, "empty, the newest": {true, whole, l.now},
+	} {
+		disk := crashfs.New()
+		if s.made {
+			must(t, disk.Mkdir("d"))
+		}
+		rec := disk.Record()
+		must(t, restore(disk, "d", s.o))
+		seen := map[bool]int{}
+		states := cutEverywhere(t, rec, 30, func(n int, crashed *crashfs.FS) error {
+			got, err := stateOf(vfs.Sub(crashed, "d"))
+			if seen[err == nil]++; err == nil && !maps.Equal(got, s.want) {
+				return errors.New("it opens as something else than what is restored")
+			}
+			if _, serr := crashed.Stat("d"); err != nil && serr == nil && !s.made {
+				return fmt.Errorf("it has its name, and is not whole: %w", err)
+			}
+			if err := restore(crashed, "d", s.o); err != nil {
+				return fmt.Errorf("again: %w", err)
+			}
+			return isNowThere(vfs.Sub(crashed, "d"), s.want)
+		})
+		t.Logf("%s: %d states of %d operations, of which %d were the store", name, states, rec.Ops(), seen[true])
+		for state, crashed := range rec.At(rec.Ops()).States(31) {
+			if err := isNowThere(vfs.Sub(crashed, "d"), s.want); err != nil {
+				t.Errorf("%s: after the end, %v: %v", name, state, err)
+			}
 		}
 	}
 }

@@ -11,6 +11,16 @@ func BuildIn(ctx context.Context, a *Archive, fsys vfs.FS, o RestoreOptions) (*R
 	return newRestorer(a, fsys, o).build(ctx)
 }
 
+// RestoreInto is what Restore does with a folder that is there.
+func RestoreInto(ctx context.Context, a *Archive, dest vfs.FS, o RestoreOptions) (*RestoreReport, error) {
+	return restoreInto(ctx, a, dest, o)
+}
+
+// RestoreBeside is what Restore does where there is no folder name.
+func RestoreBeside(ctx context.Context, a *Archive, above vfs.FS, name string, o RestoreOptions) (*RestoreReport, error) {
+	return restoreBeside(ctx, a, above, name, o)
+}
+
 // FreshenIn is what Restore does with an older copy.
 func FreshenIn(ctx context.Context, a *Archive, fsys vfs.FS, o RestoreOptions) (*RestoreReport, error) {
 	return newRestorer(a, fsys, o).freshen(ctx)

@@ -51,8 +51,7 @@ reserve 2.tmp
 write 2.tmp
 sync 2.tmp
 chmod 2.tmp
-rename 1.tmp 1.seg
-syncdir .
+syncdir ..
 create 4.tmp
 write 4.tmp
 sync 4.tmp
@@ -61,6 +60,8 @@ sync 4.tmp
 rename 4.tmp 4.open
 syncdir .
 remove 2.tmp
+syncdir .
+rename 1.tmp 1.seg
 syncdir .
 unlock LOCK`; built != want {
 		t.Errorf("a restore does\n%s\nwant\n%s", built, want)
@@ -86,6 +87,7 @@ remove 4.open
 syncdir .
 rename 2.tmp 2.seg
 syncdir .
+syncdir ..
 create 6.tmp
 write 6.tmp
 sync 6.tmp

@@ -26,7 +26,7 @@ type nameOp struct {
 	to    entry    // of a rename
 	in    *inode   // created, linked, renamed; a folder that is removed
 	dirs  []*inode // the folders that must be synced to make it durable
-	above []*inode // of a rename: the folders on the way to its new name
+	above []*inode // of a rename: the folders on the way to its new name and not to its old one
 }
 
 // tree is the names: as they are, as they are on the disk, and the changes
@@ -77,7 +77,7 @@ func (t *tree) change(op nameOp, name, to string) {
 		if op.to.dir != op.at.dir {
 			op.dirs = append(op.dirs, op.to.dir)
 		}
-		for dir := path.Dir(to); dir != "."; dir = path.Dir(dir) {
+		for dir := path.Dir(to); dir != "." && !strings.HasPrefix(name, dir+"/"); dir = path.Dir(dir) {
 			op.above = append(op.above, t.names[dir])
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // dirFS is the folder at root. It holds no open handle, so a relative root
@@ -26,11 +27,14 @@ func (d dirFS) Path(name string) string {
 
 // path checks a name and returns the path that it stands for.
 func (d dirFS) path(op, name string) (string, error) {
-	if !fs.ValidPath(name) {
+	if !validName(name) {
 		return "", &fs.PathError{Op: op, Path: d.root + "/" + name, Err: fs.ErrInvalid}
 	}
 	return d.Path(name), nil
 }
+
+// validName is fs.ValidPath, but for names that are no UTF-8: the system has such.
+func validName(name string) bool { return fs.ValidPath(strings.ToValidUTF8(name, "?")) }
 
 func (d dirFS) Open(name string) (File, error) {
 	return d.open(name, os.O_RDONLY|openFlags)

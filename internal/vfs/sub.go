@@ -16,7 +16,7 @@ type subFS struct {
 
 // at returns the name in the folder above. One that is not valid is left so.
 func (s subFS) at(name string) string {
-	if !fs.ValidPath(name) {
+	if !validName(name) {
 		return s.dir + "/" + name
 	}
 	return path.Join(s.dir, name)
