@@ -64,7 +64,7 @@ func onlyCopies(dir string) bool {
 	if err != nil {
 		return false
 	}
-	for _, d := range list {
+	for _, d := range vfs.Content(list) {
 		name, _, _ := strings.Cut(d.Name(), copyTemp)
 		if !isDated(name) && d.Name() != copyLog {
 			return false
@@ -137,7 +137,11 @@ func (p *copyPlace) settle() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return path, vfs.Dir(p.parent).SyncDir(".") // the name
+		above := vfs.Dir(p.parent)
+		if p.dated { // which somebody else may have made
+			err = above.SyncOwnName()
+		}
+		return path, errors.Join(err, above.SyncDir(".")) // the name
 	}
 }
 
@@ -159,7 +163,7 @@ func (p *copyPlace) log(r *HotCopyReport, failed error) error {
 		return err
 	}
 	_, err = f.WriteString(line) // one write, so that runs at the same time do not mix
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, f.Sync(), f.Close(), vfs.Dir(p.parent).SyncDir(".")) // the line, and the log's name
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

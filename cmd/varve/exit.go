@@ -75,6 +75,7 @@ func exitCode(err error) int {
 		{archiver.ErrNoPoint, exitUsage},
 		{archiver.ErrNoBackup, exitUsage},
 		{archiver.ErrDiverged, exitUsage},
+		{vfs.ErrDangling, exitUsage},
 		{vfs.ErrLocked, exitLocked},
 		{store.ErrLocked, exitLocked},
 	} {

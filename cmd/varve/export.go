@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
 
-const exportHelp = `Write all objects as files below DEST, which is made and must not have content.
+const exportHelp = `Write all objects as files below DEST, which is made and must not have content. When
+it ends they are on the disk.
 What import stored comes back with mode, modification time and links; the value of
 any other object becomes a plain file with mode 0644.
 
@@ -132,7 +134,7 @@ func emptyDir(dest string) error {
 	if err != nil {
 		return err
 	}
-	if len(names) > 0 {
+	if len(vfs.Content(names)) > 0 {
 		return usagef("%s: has content; export into a new folder", dest)
 	}
 	return nil
@@ -168,5 +170,10 @@ func (e *exporter) write(db objects) (err error) {
 		}
 		e.bar.add(weight(&o))
 	}
-	return errors.Join(destError(e.finishDirs()), bad.err())
+	if err := e.finishDirs(); err != nil {
+		return destError(err)
+	}
+	// All names and bytes at once, before it is said that they were written: the store may
+	// be removed after that.
+	return errors.Join(destError(vfs.SyncAll(e.dest)), bad.err())
 }

@@ -35,7 +35,7 @@ the exit code 3. A file of a newer format is never touched.
 --dry-run prints what would be done, and changes nothing.
 
 --salvage DEST changes nothing either, and writes all objects that can be read to a new
-store DEST, and what cannot be read to DEST.lost.json. A key whose newest version is lost
+store DEST, which must be absent, and what cannot be read to DEST.lost.json. A key whose newest version is lost
 is not written, whatever old version there is. DEST is there when all is in it: until then
 it is called DEST.part. The exit code is 3 if objects or deletions are lost.
 Meta and kind of content are kept, sequence numbers are given anew; objects that have

@@ -17,8 +17,10 @@ timeline of its own.
 
 ` + pointHelp + `
 
-Where DEST is absent or empty, the store is built in DEST.restoring and put in place by
-one rename; what an attempt that was ended has fetched is used again. Where DEST is an
+Where DEST is absent, the store is built in DEST.restoring and put in place by one rename.
+Where it is an empty folder, such as a mount point or ".", the store is built in it, and
+does not open until all is there. What an attempt that was ended has fetched is used
+again. Where DEST is an
 older copy, only what differs is fetched; it may be open for reading meanwhile, and
 opens as what it was until all is there. A copy that was written to since is refused.
 

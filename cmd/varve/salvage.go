@@ -116,18 +116,17 @@ func (a *app) salvageable(dir, dest, list string) error {
 	if _, err := os.Lstat(partOf(dest)); !errors.Is(err, fs.ErrNotExist) {
 		return usagef("%s: is left over from a salvage that was cut off; remove it, or name another destination", partOf(dest))
 	}
-	info, err := os.Stat(dest)
-	if errors.Is(err, fs.ErrNotExist) {
+	// A new store must not pass for whole before it is, so it gets its name by a rename,
+	// which no folder that is there can be the goal of, let alone a mount point or ".".
+	switch info, err := os.Lstat(dest); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return usagef("%s: is there already; --salvage makes a new folder: name one in it, such as %s", dest, filepath.Join(dest, "salvaged"))
 	}
-	if err == nil && !info.IsDir() {
-		return usagef("%s: is a file; --salvage makes a folder", dest)
-	}
-	names, err := os.ReadDir(dest)
-	if err == nil && len(names) > 0 {
-		err = usagef("%s: has content; --salvage makes a new store", dest)
-	}
-	return err
+	return usagef("%s: is there already, and no folder; --salvage makes a new one", dest)
 }
 
 // destination opens the new store: take puts an object into it, and done closes it, with
