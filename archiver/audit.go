@@ -192,6 +192,9 @@ func (a *Archive) AcceptGap(ctx context.Context, store segment.UUID, ref segment
 	if reason == "" {
 		return ErrNoReason
 	}
+	if err := checkText("the reason", reason); err != nil {
+		return err
+	}
 	name := segmentName(store, ref)
 	_, err := a.target.Stat(ctx, name)
 	if err == nil {

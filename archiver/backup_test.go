@@ -140,7 +140,7 @@ func TestABackupAsksForWhatIsNewAndForNothingElse(t *testing.T) {
 	s.ship()
 	clear(s.target.count)
 	s.mustCreate()
-	want := map[string]int{"stat": 1, "list": 3, "open": 1, "put": 1} // backups twice, plans; the backup before
+	want := map[string]int{"stat": 1, "list": 4, "open": 1, "put": 1} // backups twice, plans; the backup before
 	if !maps.Equal(s.target.count, want) {
 		t.Errorf("requests: %v, want %v", s.target.count, want)
 	}
@@ -190,6 +190,59 @@ func TestABackupOfWhatIsNotInTheArchiveIsNotMade(t *testing.T) {
 	if bs, err := s.a.Backups(t.Context(), simUUID); err != nil || len(bs) != 1 {
 		t.Errorf("backups: %v, %v; want the one that was made", bs, err)
 	}
+}
+
+// TestNoBackupOfWhatCannotBeRestored has the archive lose a segment that the backup before pins, and the
+// gap be accepted.
+func TestNoBackupOfWhatCannotBeRestored(t *testing.T) {
+	s := newBackupScene(t)
+	s.roll(1)
+	s.roll(1)
+	s.ship()
+	s.mustCreate()
+	ref := simRefs(1, 1)[0]
+	must(t, s.target.Delete(t.Context(), segmentName(simUUID, ref)))
+	s.roll(1)
+	s.ship()
+	for _, what := range []string{"lost", "lost, and accepted"} {
+		_, err := s.create()
+		if e, ok := errors.AsType[*MissingError](err); !ok || !slices.Equal(e.Missing, []segment.Ref{ref}) {
+			t.Errorf("a segment that is %s: %v", what, err)
+		}
+		must(t, s.a.AcceptGap(t.Context(), simUUID, ref, "lost in the fire"))
+	}
+	if bs, err := s.a.Backups(t.Context(), simUUID); err != nil || len(bs) != 1 {
+		t.Errorf("backups: %v, %v; want the one that was made", bs, err)
+	}
+}
+
+// TestWordsThatJSONCannotHoldAreRefused: a manifest with such words could not be read again.
+func TestWordsThatJSONCannotHoldAreRefused(t *testing.T) {
+	s := newBackupScene(t)
+	s.roll(1)
+	s.ship()
+	before := len(s.target.objects)
+	for _, meta := range []map[string]string{{"host": "caf\xe9"}, {"caf\xe9": "host"}} {
+		_, err := s.a.CreateBackup(t.Context(), CreateOptions{Store: s.folder, Receipts: s.receipts, Meta: meta, Now: s.now})
+		if !errors.Is(err, ErrNotUTF8) {
+			t.Errorf("%q: %v", meta, err)
+		}
+	}
+	if err := s.a.AcceptGap(t.Context(), simUUID, simRefs(1, 9)[0], "caf\xe9"); !errors.Is(err, ErrNotUTF8) {
+		t.Errorf("a reason: %v", err)
+	}
+	if n := len(s.target.objects); n != before {
+		t.Errorf("%d objects were written", n-before)
+	}
+	if err := s.a.putManifest(t.Context(), "x", &Pin{What: "caf\xe9", Segments: setOf(simRefs(1, 1)).normal()}); err == nil {
+		t.Error("a manifest that cannot be read was written")
+	}
+	unpin, err := s.a.Pin(t.Context(), simUUID, simRefs(1, 1), "restore to caf\xe9", time.Hour)
+	must(t, err)
+	if pins, _, err := s.a.pins(t.Context(), simUUID, time.Now()); err != nil || len(pins) != 1 {
+		t.Errorf("the pin of a restore to such a folder: %v, %v", pins, err)
+	}
+	must(t, unpin(t.Context()))
 }
 
 func TestBackupIdsOnlyGrow(t *testing.T) {

@@ -16,10 +16,10 @@ import (
 
 // CreateOptions says what a backup is made of.
 type CreateOptions struct {
-	Store    fs.FS     // the store's folder
-	Receipts *Receipts // of the store
-	Meta     map[string]string
-	Now      time.Time // zero: the present
+	Store    fs.FS             // the store's folder
+	Receipts *Receipts         // of the store
+	Meta     map[string]string // words about the backup, in UTF-8: see CheckMeta
+	Now      time.Time         // zero: the present
 
 	// After is an archiver of the same store and receipts whose Once has just shipped. What
 	// it knows of both is not looked up again, which is most of the time of a backup
@@ -30,13 +30,17 @@ type CreateOptions struct {
 // CreateBackup makes a backup of a store as its newest sealed log leaves it.
 // Archiver.Once goes before: it seals what is in the running log, and ships what is
 // not in the archive yet. The backup is a list, and copies nothing. What the
-// backup before has is relied on; of everything else it is asked whether the
+// backup before has must still be listed; of everything else it is asked whether the
 // target has it, with the size and, where the target knows it without reading,
-// the hash of the receipt. So it costs what is new since the backup before.
+// the hash of the receipt. So it costs what is new since the backup before, and a listing.
 //
-// Where segments have no receipt the error is a *MissingError; where the target
+// Where segments have no receipt, or are not in the archive, whether that was accepted or not, the
+// error is a *MissingError, and no backup is made: it could not be restored. Where the target
 // has something else than the receipt says, it wraps ErrConflict or ErrNotExist.
 func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, error) {
+	if err := CheckMeta(o.Meta); err != nil {
+		return nil, err
+	}
 	st, err := o.newestState()
 	if err != nil {
 		return nil, err
@@ -50,6 +54,9 @@ func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, e
 	}
 	b, err := a.describe(ctx, o.Receipts, st, prev)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.allThere(ctx, b); err != nil {
 		return nil, err
 	}
 	b.Meta = o.Meta
@@ -265,6 +272,24 @@ func (a *Archive) describe(ctx context.Context, receipts *Receipts, st *state, p
 	}
 	b.Seq, b.LogTime = tip.LastSeq, tip.LastTime
 	return b, a.ask(ctx, added)
+}
+
+// allThere lists the archive, and returns a *MissingError for segments of a backup that it lacks.
+func (a *Archive) allThere(ctx context.Context, b *Backup) error {
+	all, err := a.allContents(ctx, b.Store, a.cuts(b))
+	if err != nil {
+		return err
+	}
+	there := &refSet{}
+	for _, c := range all {
+		for _, x := range c.Segments {
+			there.addRefs([]segment.Ref{x.Ref})
+		}
+	}
+	if missing := setOfRuns(b.Segments).minus(there); missing.len() > 0 {
+		return &MissingError{Where: a.target.URL(), Store: b.Store, Missing: slices.SortedFunc(missing.refs(), segment.Ref.Compare)}
+	}
+	return nil
 }
 
 // ask compares receipts with what the target says of the objects without reading

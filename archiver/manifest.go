@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -77,11 +78,16 @@ func (a *Archive) putSmall(ctx context.Context, name string, b []byte) error {
 	return a.target.Put(ctx, name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b))
 }
 
-// putManifest stores a manifest where there is none of its name.
+// putManifest stores a manifest where there is none of its name. It reads back what it is about
+// to store: one that cannot be read would stop whoever needs its word.
 func (a *Archive) putManifest(ctx context.Context, name string, m manifest) error {
 	b, err := encode(m)
 	if err != nil {
 		return err
+	}
+	again := reflect.New(reflect.TypeOf(m).Elem()).Interface().(manifest)
+	if err := decode(b, again); err != nil {
+		return fmt.Errorf("%s: could not be read again, so it is not written: %w", a.at(name), err)
 	}
 	return a.putSmall(ctx, name, b)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/varve-db/varve/segment"
@@ -74,7 +75,7 @@ func (a *Archive) putPin(ctx context.Context, store segment.UUID, set *refSet, w
 	var id [8]byte
 	rand.Read(id[:]) // never fails
 	now := time.Now().UTC()
-	p := &Pin{ID: hex.EncodeToString(id[:]), Store: store, What: what, Made: now, Expires: now.Add(ttl), Segments: set.normal()}
+	p := &Pin{ID: hex.EncodeToString(id[:]), Store: store, What: strings.ToValidUTF8(what, "\uFFFD"), Made: now, Expires: now.Add(ttl), Segments: set.normal()}
 	if err := a.putManifest(ctx, p.object(), p); err != nil {
 		return nil, fmt.Errorf("%s: pin what is read: %w", a.at(p.object()), err)
 	}

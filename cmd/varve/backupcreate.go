@@ -59,6 +59,9 @@ func parseMeta(list []string) (map[string]string, error) {
 		}
 		m[k] = v
 	}
+	if err := archiver.CheckMeta(m); err != nil {
+		return nil, usagef("--meta: %w", err)
+	}
 	return m, nil
 }
 

@@ -73,6 +73,7 @@ func exitCode(err error) int {
 		{archiver.ErrPruned, exitDamage},
 		{archiver.ErrChoose, exitUsage},
 		{archiver.ErrNoPoint, exitUsage},
+		{archiver.ErrNotUTF8, exitUsage},
 		{archiver.ErrNoBackup, exitUsage},
 		{archiver.ErrDiverged, exitUsage},
 		{vfs.ErrDangling, exitUsage},
