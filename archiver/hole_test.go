@@ -26,6 +26,7 @@ type holed struct {
 	states  map[segment.Timeline]map[uint64]map[string]string
 	tips    []segment.Timeline
 	backups map[uint64]uint64 // their sequence numbers
+	injured *vault            // what is being checked
 	untold  bool              // of what is being checked: see unknowable
 }
 
@@ -178,7 +179,8 @@ func (h *holed) check(names []string, how []injury) {
 		}
 	}
 	h.untold = h.unknowable(names, how)
-	a := h.injure(names, how).open(h.t)
+	h.injured = h.injure(names, how)
+	a := h.injured.open(h.t)
 	points := []archiver.Point{{}, {Timeline: lineB}, {Timeline: lineB, AcceptOlder: true}, {AcceptOlder: true}}
 	if h.backups != nil {
 		points = append(points, archiver.Point{Backup: 1}, archiver.Point{Backup: 2}, archiver.Point{Backup: 2, AcceptOlder: true})
@@ -188,6 +190,7 @@ func (h *holed) check(names []string, how []injury) {
 	}
 	points = append(points, archiver.Point{Seq: 12}, archiver.Point{Seq: 8, AcceptOlder: true},
 		archiver.Point{Timeline: lineB, Time: time.Unix(0, 1e18+10*1e9)}, archiver.Point{Time: time.Unix(0, 1e18+13*1e9)})
+	h.listed(what, a, names)
 	for _, p := range points {
 		what := fmt.Sprintf("%s: timeline %v, %v, accepting older: %v", what, p.Timeline, &p, p.AcceptOlder)
 		plan, err := a.Plan(h.t.Context(), h.uuid, p)
@@ -197,6 +200,31 @@ func (h *holed) check(names []string, how []injury) {
 		}
 		h.planned(what, p, plan, names)
 		h.reads(what, a, plan, names)
+	}
+}
+
+// listed checks that what cannot be planned is what a list names.
+func (h *holed) listed(what string, a *archiver.Archive, names []string) {
+	h.t.Helper()
+	backups, _ := a.Backups(h.t.Context(), h.uuid)
+	holes, err := a.Holes(h.t.Context(), h.uuid, backups)
+	if err != nil {
+		h.t.Errorf("%s: list: %v", what, err)
+	}
+	held := map[uint64]bool{}
+	for _, hole := range holes {
+		h.named(what+": list", hole, names)
+		held[hole.Point.Backup] = true
+	}
+	_, err = a.Plan(h.t.Context(), h.uuid, archiver.Point{Timeline: lineB})
+	if errors.Is(err, archiver.ErrIncomplete) && !held[0] {
+		h.t.Errorf("%s: the list does not name %v", what, err)
+	}
+	for _, b := range backups {
+		missing := slices.ContainsFunc(b.Refs(), func(r segment.Ref) bool { _, err := h.injured.get(objectOf(h.uuid, r)); return err != nil })
+		if missing != held[b.ID] {
+			h.t.Errorf("%s: backup %d lacks something: %v, listed so: %v", what, b.ID, missing, held[b.ID])
+		}
 	}
 }
 

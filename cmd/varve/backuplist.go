@@ -14,9 +14,11 @@ import (
 
 const backupListHelp = `List the backups of a store: id, time, the last sequence number, objects (old versions
 included), bytes, bytes that the backup before did not have, metadata. A manifest that
-cannot be read is named, and the exit code is 3.
+cannot be read is named, and so are the backups and the newest states of timelines that
+cannot be restored since the archive lacks segments; the exit code is then 3.
 
-With --json it prints an object for each backup, as create does, without url.`
+With --json it prints an object for each backup, as create does, without url, and with
+missing (segments) where there are such.`
 
 func (a *app) backupListCommand() *cobra.Command {
 	var flags catalogFlags
@@ -27,14 +29,27 @@ func (a *app) backupListCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, _ []string) error {
 		backups, err := arc.Backups(ctx, uuid)
-		return errors.Join(a.printBackups(backups), err)
+		holes, herr := arc.Holes(ctx, uuid, backups)
+		err = errors.Join(a.printBackups(backups, holes), err, herr)
+		for _, hole := range holes {
+			err = errors.Join(err, hole)
+		}
+		return err
 	})
 }
 
-func (a *app) printBackups(backups []*archiver.Backup) error {
+func (a *app) printBackups(backups []*archiver.Backup, holes []*archiver.MissingError) error {
 	if a.json {
+		missing := map[uint64][]segment.Ref{}
+		for _, hole := range holes {
+			missing[hole.Point.Backup] = hole.Missing
+		}
 		for _, b := range backups {
-			if err := a.printJSON(b); err != nil {
+			err := a.printJSON(struct {
+				*archiver.Backup
+				Missing []segment.Ref `json:"missing,omitempty"`
+			}{b, missing[b.ID]})
+			if err != nil {
 				return err
 			}
 		}

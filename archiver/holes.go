@@ -1,0 +1,59 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Holes returns an error for each of a store's backups, and for the newest state of each tip, that
+// cannot be restored since segments are missing, or are found damaged: first the backups, in their order. It lists
+// the archive, and reads of the newest logs header and footer: damage elsewhere is found by reading
+// it. The error is that of the target.
+func (a *Archive) Holes(ctx context.Context, store segment.UUID, backups []*Backup) (holes []*MissingError, err error) {
+	s, err := a.shelf(ctx, store)
+	if errors.Is(err, ErrNotExist) { // there are manifests alone
+		s, err = &shelf{tree: &tree{a: a, store: store}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range backups {
+		if missing := s.lacking(b.Refs()); len(missing) > 0 {
+			holes = append(holes, s.hole(Point{Backup: b.ID}, missing))
+		}
+	}
+	if len(s.branches) == 0 {
+		return holes, nil
+	}
+	var tips []*branch
+	for again := true; again; {
+		tips, err = s.tips(ctx)
+		var next *shelf
+		if next, again = s.without(err); again {
+			s = next
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	points := []Point{{}} // what no log tells of
+	for _, b := range tips {
+		points = append(points, Point{Timeline: b.id})
+	}
+	if len(tips) == 1 {
+		points = points[:1]
+	}
+	for _, p := range points {
+		_, err := a.Plan(ctx, store, p)
+		hole, incomplete := errors.AsType[*MissingError](err)
+		switch {
+		case incomplete:
+			holes = append(holes, hole)
+		case err != nil && !errors.Is(err, ErrChoose) && !errors.Is(err, ErrNotExist):
+			return nil, err
+		}
+	}
+	return holes, nil
+}
