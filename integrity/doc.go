@@ -5,7 +5,8 @@
 // end of a write that was never acknowledged, or damage to bytes that were. It
 // does not guess. The writer leaves marks in the log that say how far it was
 // known to be on the disk (segment.Record.Vouch); what lies below the newest
-// mark that is itself sound was durable, and must be sound.
+// mark that is itself sound was durable, and must be sound. After a close in order the
+// lock file says the same from outside the log: see witness.go for what follows from it.
 //
 // What nobody can decide is said in docs/integrity.md: damage in what was
 // written after the newest mark looks like a torn write. An idle store writes a
