@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -39,6 +40,7 @@ type AuditReport struct {
 	Gone     int              `json:"gone"` // deleted by prune, which left a marker
 	Gaps     int              `json:"gaps"` // missing, and accepted
 	LastSeq  uint64           `json:"last_seq"`
+	Complete time.Time        `json:"complete_until,omitzero"` // the newest heartbeat of the timeline: all that was committed by then was archived
 	Findings []AuditFinding   `json:"findings"` // in order of the segments
 	Tips     []AuditTip       `json:"tips"`     // what else of the store is there, in order of timeline
 	Notes    []string         `json:"notes"`
@@ -95,7 +97,7 @@ func Audit(ctx context.Context, o AuditOptions) (*AuditReport, error) {
 	if o.Data {
 		d.rep.Level = "data"
 	}
-	for _, step := range []func(context.Context) error{d.listStore, d.listArchive, d.listReceipts, d.follow, d.explain, d.compare, d.sequence} {
+	for _, step := range []func(context.Context) error{d.listStore, d.listArchive, d.listHeartbeats, d.listReceipts, d.follow, d.explain, d.compare, d.sequence} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -41,6 +41,9 @@ type lane struct {
 	last    time.Time
 	counts  Counts
 
+	beaten time.Time // what the last heartbeat spoke of
+	kept   bool      // the target did not let one be removed
+
 	asked       time.Time // when it was last found out whether the store was given up
 	pruned      error     // it was: see lookGivenUp
 	prunedSince time.Time
@@ -85,6 +88,9 @@ func (l *lane) run(ctx, work context.Context, first func(error)) error {
 		j, wait, over := l.next()
 		if over {
 			wg.Wait()
+			if l.once {
+				l.beat(work)
+			}
 			return l.result()
 		}
 		if j != nil {
@@ -165,6 +171,9 @@ func (l *lane) check(ctx context.Context) {
 		l.fail(era, err, false)
 	}
 	l.mu.Unlock()
+	if err == nil {
+		l.beat(ctx)
+	}
 	l.poke()
 }
 

@@ -19,6 +19,7 @@ import (
 //	<uuid>/backups/<id>.gone               a backup that was deleted; its id is not used again
 //	<uuid>/prune/<id>.json                 the first phase of a prune: what the second may delete; or tips that are given up
 //	<uuid>/prune/<id>.wait                 the second phase of that has not begun
+//	<uuid>/heartbeat/<n>.json              up to when all of a timeline is archived
 //	<uuid>/restores/<id>.json              a restore that runs, and pins what it reads
 //
 // Ids of segments have 20 decimal digits, as in the store's folder, timelines

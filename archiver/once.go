@@ -37,12 +37,21 @@ var ErrSetAside = errors.New("segments were set aside")
 // ErrSetAside for damage; all else was shipped all the same.
 func (a *Archiver) Once(ctx context.Context) (Report, error) {
 	begun := time.Now()
-	var sealed error
+	var sealed, asked error
+	var at time.Time
+	var live bool
+	if a.opt.Barrier != nil {
+		at, live, asked = a.ask(ctx) // which seals, too, so the writer is not asked twice
+	}
 	if a.opt.Sealer != nil {
 		sealed = a.seal(ctx, 0)
 	}
+	l, empty, looked := a.source.emptyLog()
 	if err := a.scan(); err != nil {
 		return Report{}, errors.Join(sealed, err)
+	}
+	if a.opt.Barrier != nil && empty && errors.Join(asked, sealed, looked) == nil { // else there is no heartbeat
+		a.remember(at, live, l, a.newest())
 	}
 	ended := <-a.begin(ctx, true)
 	st := a.Status()

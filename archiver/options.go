@@ -62,6 +62,11 @@ type Options struct {
 	// is sealed.
 	Sealer Sealer
 
+	// Barrier lets the archiver say, in heartbeats, up to which moment an archive holds all
+	// that was committed: Run at most once a minute, while nobody writes to the store, and
+	// Once when it has shipped everything. Nil: there are no heartbeats.
+	Barrier Barrier
+
 	// SealAfter bounds how long objects stay in a log that is not sealed, and so
 	// not in the archive. Zero: no bound, the default.
 	SealAfter time.Duration
@@ -154,13 +159,14 @@ type Archiver struct {
 	saving    sync.Mutex    // held while the status is written
 	hashing   sync.Mutex    // held by who hashes, so that one does, whatever the number of targets
 
-	mu       sync.Mutex // guards what follows; no lane's lock is taken under it
-	listing  *Listing   // the newest
-	noted    map[string]bool
-	aside    map[string]*aside         // damaged files, by name
-	checked  map[segment.Ref]*Shipment // verified, and not yet everywhere
-	troubles map[AlarmKind]Alarm       // of the store's side
-	drill    time.Time                 // of the last restore drill that succeeded
+	mu        sync.Mutex // guards what follows; no lane's lock is taken under it
+	listing   *Listing   // the newest
+	noted     map[string]bool
+	aside     map[string]*aside         // damaged files, by name
+	checked   map[segment.Ref]*Shipment // verified, and not yet everywhere
+	troubles  map[AlarmKind]Alarm       // of the store's side
+	settledAt *settled                  // the newest moment with nothing on the way; nil: none yet
+	drill     time.Time                 // of the last restore drill that succeeded
 }
 
 // New returns an Archiver that has done nothing yet but look for receipts.

@@ -180,6 +180,9 @@ func (p *pruner) judge(ctx context.Context) error {
 		return fmt.Errorf("nothing was deleted: %w", err)
 	}
 	p.claims.addPins(p.backups, pins)
+	if err := p.readHeartbeats(ctx); err != nil {
+		return err
+	}
 	p.free = p.h.have.minus(&p.claims.all)
 	p.deleted, p.spared = &refSet{}, &refSet{}
 	for _, t := range keysOf(p.h.branches) {
@@ -191,7 +194,8 @@ func (p *pruner) judge(ctx context.Context) error {
 }
 
 // removeVoid deletes what says nothing any more: pins that have ended, tips that were given
-// up and went on, what is left of a plan that was never written.
+// up and went on, what is left of a plan that was never written, heartbeats that a newer one
+// has taken the place of, or of timelines of which nothing is there.
 func (p *pruner) removeVoid(ctx context.Context) error {
 	if p.o.DryRun {
 		return nil

@@ -28,6 +28,9 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if a.opt.Sealer != nil && a.opt.SealAfter > 0 {
 		sealer.Go(func() { a.sealByAge(ctx) })
 	}
+	if a.opt.Barrier != nil {
+		sealer.Go(func() { a.pulse(ctx) })
+	}
 	poll := time.NewTicker(min(a.opt.Poll, firstLook))
 	defer poll.Stop()
 	for {

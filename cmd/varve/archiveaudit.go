@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,10 +30,10 @@ again. ID is a segment's number, or timeline/number where several have it.
 
 With --json it prints one object: url, id (of the archive), store, timeline, level (hash or
 data), segments (that are named), objects, bytes, receipts, gone (pruned), gaps (accepted),
-last_seq, findings (kind, segment, problem, next), tips (timeline, first, last, segments,
-bytes), notes. Kinds are: not shipped, object is lost, segment is missing, no receipt,
-damaged receipt, object differs, object is damaged, segment differs, extra object,
-stray receipt, gap in the sequence, given up.`
+last_seq, complete_until (of the newest heartbeat), findings (kind, segment, problem, next),
+tips (timeline, first, last, segments, bytes), notes. Kinds are: not shipped, object is
+lost, segment is missing, no receipt, damaged receipt, object differs, object is damaged,
+segment differs, extra object, stray receipt, gap in the sequence, given up.`
 
 // archiveFlags name one archive and the receipts of what is in it.
 type archiveFlags struct {
@@ -195,6 +196,9 @@ func writeAudit(out io.Writer, rep *archiver.AuditReport) {
 		fmt.Fprintf(out, "; %s accepted", count(int64(rep.Gaps), "gap", "gaps"))
 	}
 	fmt.Fprintln(out)
+	if !rep.Complete.IsZero() {
+		fmt.Fprintf(out, "complete up to %s, by the newest heartbeat\n", rep.Complete.Format(time.RFC3339))
+	}
 	for _, t := range rep.Tips {
 		fmt.Fprintf(out, "another tip: timeline %v, segments %v to %v, %s\n", t.Timeline, t.First, t.Last, human(t.Bytes))
 	}

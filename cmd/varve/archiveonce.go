@@ -59,7 +59,8 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 		return nil, err
 	}
 	if flags.state == "" {
-		o.Sealer = a.sealer(dir)
+		s := a.sealer(dir)
+		o.Sealer, o.Barrier = s, s
 	}
 	if more != nil {
 		if err := more(&o); err != nil {

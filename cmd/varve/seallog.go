@@ -17,7 +17,7 @@ import (
 )
 
 // logSealer seals the log of the store in a folder: by asking its writer, and where
-// none lives by opening the store. It is an archiver.Sealer.
+// none lives by opening the store. It is an archiver.Sealer and an archiver.Barrier.
 type logSealer struct {
 	fsys   vfs.FS
 	dir    string
@@ -53,6 +53,26 @@ func (s *logSealer) Seal(ctx context.Context, olderThan time.Duration) error {
 		}
 		if err := pause(ctx, sealPoll); err != nil {
 			return s.unanswered(err)
+		}
+	}
+}
+
+// Settle implements archiver.Barrier: a writer that answers a request to seal has first
+// written all that it had.
+func (s *logSealer) Settle(ctx context.Context) (live bool, err error) {
+	for {
+		live, err := s.fsys.Locked(integrity.LockName)
+		if err != nil || !live {
+			return false, err
+		}
+		if _, err := s.fsys.Stat(store.SealRequest); err == nil { // another process's, whose answer is not ours
+			if err := pause(ctx, sealPoll); err != nil {
+				return true, s.unanswered(err)
+			}
+			continue
+		}
+		if answered, err := s.ask(ctx); answered || err != nil {
+			return true, err
 		}
 	}
 }

@@ -1,0 +1,142 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// An archive holds what was committed, and so tells by itself only up to its newest commit
+// how fresh it is: of a store that nobody writes to since, it cannot tell from one whose
+// archiver has died. A heartbeat says it.
+
+// Heartbeat says that of a timeline everything is archived that was committed up to a
+// moment. One takes the place of another: it is put, and then those before it are
+// removed. Where the target does not let them be removed, they stay, and do no harm.
+type Heartbeat struct {
+	Format   int              `json:"format"`
+	ID       uint64           `json:"id"` // as in its name; a greater one is newer
+	Store    segment.UUID     `json:"store"`
+	Timeline segment.Timeline `json:"timeline"`
+	Seq      uint64           `json:"seq"` // the last sequence number of the timeline at that moment, which is archived
+	At       time.Time        `json:"at"`  // whatever is committed after Seq has a later commit time
+	Sum      string           `json:"sum"` // see manifest
+}
+
+func (h *Heartbeat) format() *int   { return &h.Format }
+func (h *Heartbeat) sum() *string   { return &h.Sum }
+func (h *Heartbeat) object() string { return heartbeatName(h.Store, h.ID) }
+func (h *Heartbeat) check() error {
+	if h.ID == 0 || h.Timeline == 0 || !segment.InClock(h.At) {
+		return errors.New("a heartbeat without a number, a timeline or a moment")
+	}
+	return nil
+}
+
+// heartbeatsOf returns the folder of a store's heartbeats.
+func heartbeatsOf(store segment.UUID) string { return store.String() + "/heartbeat/" }
+
+func heartbeatName(store segment.UUID, id uint64) string {
+	return fmt.Sprintf("%s%020d.json", heartbeatsOf(store), id)
+}
+
+// heartbeatIDs lists the heartbeats of a store, in order, and the names in their folder
+// that are not varve's.
+func (a *Archive) heartbeatIDs(ctx context.Context, store segment.UUID) (ids []uint64, unknown []string, err error) {
+	for info, err := range a.target.List(ctx, heartbeatsOf(store), "") {
+		if err != nil {
+			return nil, nil, err
+		}
+		base := strings.TrimSuffix(info.Name[len(heartbeatsOf(store)):], ".json")
+		id, err := strconv.ParseUint(base, 10, 64)
+		if err != nil || id == 0 || heartbeatName(store, id) != info.Name {
+			unknown = append(unknown, info.Name)
+			continue
+		}
+		ids = append(ids, id)
+	}
+	return ids, unknown, nil
+}
+
+// readHeartbeat reads one. The error is an *UnreadableError, wraps ErrNotExist, or is the
+// target's.
+func (a *Archive) readHeartbeat(ctx context.Context, store segment.UUID, id uint64) (*Heartbeat, error) {
+	h := &Heartbeat{}
+	name := heartbeatName(store, id)
+	if err := a.readManifest(ctx, name, h); err != nil {
+		return nil, err
+	}
+	if h.Store != store || h.ID != id {
+		return nil, &UnreadableError{a.at(name), errors.New("it is about something else than its name says")}
+	}
+	return h, nil
+}
+
+// Heartbeat returns the newest heartbeat of a timeline, nil if there is none. One that
+// cannot be read proves nothing, and is passed over. The error is the target's.
+func (a *Archive) Heartbeat(ctx context.Context, store segment.UUID, t segment.Timeline) (*Heartbeat, error) {
+	const looks = 3 // the archiver may take away what was listed
+	for range looks {
+		ids, _, err := a.heartbeatIDs(ctx, store)
+		if err != nil {
+			return nil, err
+		}
+		vanished := false
+		for _, id := range slices.Backward(ids) {
+			h, err := a.readHeartbeat(ctx, store, id)
+			_, unreadable := errors.AsType[*UnreadableError](err)
+			switch {
+			case unreadable:
+			case errors.Is(err, ErrNotExist):
+				vanished = true
+			case err != nil:
+				return nil, err
+			case h.Timeline == t:
+				return h, nil
+			}
+		}
+		if !vanished {
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+// putHeartbeat stores a heartbeat under the next number, which it gives it, and removes
+// those of its timeline before it. kept reports that the target did not let one be
+// removed, which is no error.
+func (a *Archive) putHeartbeat(ctx context.Context, h *Heartbeat) (kept bool, err error) {
+	ids, _, err := a.heartbeatIDs(ctx, h.Store)
+	if err != nil {
+		return false, err
+	}
+	if n := len(ids); n > 0 {
+		h.ID = ids[n-1]
+	}
+	for err = ErrExists; errors.Is(err, ErrExists); err = a.putManifest(ctx, h.object(), h) {
+		if h.ID == math.MaxUint64 {
+			return false, errors.New("no numbers are left for heartbeats")
+		}
+		h.ID++
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, id := range slices.Backward(ids) {
+		old, err := a.readHeartbeat(ctx, h.Store, id)
+		if err != nil || old.Timeline != h.Timeline {
+			continue
+		}
+		if a.target.Delete(ctx, old.object()) != nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,229 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// When may an archiver say that up to a moment T everything is archived?
+//
+// A commit gets its time under its writer's lock: the clock's, or one nanosecond after the
+// commit before, if that is later. It reaches the file after that, in buffered mode up to
+// seconds later. So a look at the folder proves nothing by itself. This does:
+//
+//	 1. T is the time now.
+//	 2. The writer, if one lives, is asked to bring into the files what it has: see Barrier.
+//	    What it takes on from then on gets a time after T. If no writer holds the lock,
+//	    there are no commits on the way, and the next writer's get a time after T.
+//	 3. The newest log holds no object, and all of it is whole: it ends with a mark or a
+//	    close. Beside no writer, it ends with the close of this very file: a copy of a
+//	    store's folder knows nothing of what the store did since.
+//	 4. All sealed segments are listed, none is damaged, and each has been shipped.
+//
+// It rests on one thing that nobody can prove: that the clock of the store's machine is not
+// put back behind T before the next commit. If it is, a restore of a moment between the
+// two lacks that commit, until that is archived.
+
+// A Barrier finds out, and sees to it, that nothing which was committed is missing in the
+// store's folder.
+type Barrier interface {
+	// Settle reports whether a writer has the store open. If so, it returns only when each
+	// commit that began before the call is in the store's files. The error says that this
+	// is not known.
+	Settle(ctx context.Context) (live bool, err error)
+}
+
+// settleTimeout bounds how long the writer may take to answer.
+const settleTimeout = 10 * time.Second
+
+// emptyLog is the newest log of a store, if it holds no object.
+type emptyLog struct {
+	ref    segment.Ref
+	seq    uint64 // the last sequence number before it
+	time   int64  // of its last record
+	closed bool   // it ends with the close of this very file
+}
+
+// emptyLog returns the newest log, if it holds no object and is whole. ok is false if it
+// does not, or is not, or if there is another unsealed log with anything in it.
+func (s *Source) emptyLog() (l emptyLog, ok bool, err error) {
+	s.mu.Lock()
+	names, err := s.logs()
+	s.mu.Unlock()
+	if err != nil {
+		return l, false, err
+	}
+	for _, name := range names {
+		empty, begun, err := s.readEmpty(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return l, false, nil // sealed meanwhile: the next look tells
+		case err != nil:
+			return l, false, err
+		case !begun: // the log that is prepared as the next one
+		case empty == nil || ok:
+			return l, false, nil
+		default:
+			l, ok = *empty, true
+		}
+	}
+	return l, ok, nil
+}
+
+// readEmpty reads an unsealed log, up to its first object: nil if there is one, or if the
+// log is not whole. begun is false for a log that has no byte yet.
+func (s *Source) readEmpty(name string) (l *emptyLog, begun bool, err error) {
+	f, err := vfs.FromFS(s.fsys).Open(name)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil || size == 0 {
+		return nil, false, err
+	}
+	r, err := segment.NewReader(f, size)
+	if err != nil {
+		return nil, true, notDamage(err)
+	}
+	l = &emptyLog{ref: r.Header.Ref, seq: r.Header.FirstSeq - 1}
+	end := r.HeaderSize
+	var last segment.Record
+	for rec, err := range r.Records(segment.Span{}) {
+		if err != nil || rec.Kind.Data() {
+			return nil, true, notDamage(err)
+		}
+		last, end, l.time = *rec, rec.Offset+rec.Size, rec.Time
+	}
+	if end != size || last.Kind != segment.Mark && last.Kind != segment.Close {
+		return nil, true, nil
+	}
+	if last.Kind == segment.Close {
+		id, err := f.Identity()
+		if err != nil {
+			return nil, true, err
+		}
+		whole, err := r.RecordAt(last.Offset, end)
+		if err != nil {
+			return nil, true, notDamage(err)
+		}
+		inode, birth := whole.Closed()
+		l.closed = inode == id.Inode && birth == id.Birth && birth != 0
+	}
+	return l, true, nil
+}
+
+// notDamage is nil for what does not check: it is being written, or torn, and whoever
+// opens the store judges it.
+func notDamage(err error) error {
+	if _, ok := errors.AsType[*segment.CorruptError](err); ok {
+		return nil
+	}
+	return err
+}
+
+// settled is a moment up to which all is archived, once a target has the segments.
+type settled struct {
+	at       time.Time
+	store    segment.UUID
+	timeline segment.Timeline
+	seq      uint64
+	segments []Sealed
+}
+
+// settle finds out whether nothing is on the way, and remembers the moment.
+func (a *Archiver) settle(ctx context.Context) error {
+	if a.opt.Barrier == nil {
+		return nil
+	}
+	if _, ok, err := a.source.emptyLog(); err != nil || !ok { // so that no writer is asked for nothing
+		return err
+	}
+	at, live, err := a.ask(ctx)
+	if err != nil {
+		return err
+	}
+	l, ok, err := a.source.emptyLog()
+	if err != nil || !ok {
+		return err
+	}
+	found, err := a.source.Segments() // after the look, so that all before the log is listed
+	if err == nil {
+		a.remember(at, live, l, found)
+	}
+	return err
+}
+
+// ask is the first two steps.
+func (a *Archiver) ask(ctx context.Context) (at time.Time, live bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	at = time.Now()
+	live, err = a.opt.Barrier.Settle(ctx)
+	return at, live, err
+}
+
+// remember keeps the moment, if the folder bears it out. found was listed after l was
+// looked at.
+func (a *Archiver) remember(at time.Time, live bool, l emptyLog, found *Listing) {
+	if last := time.Unix(0, l.time); last.After(at) {
+		at = last // the log is the proof for all before its last record
+	}
+	if !live && !l.closed || !segment.InClock(at) || len(found.Damaged)+len(found.Ignored) > 0 || len(found.Segments) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settledAt = &settled{at.UTC().Round(0), found.Store, l.ref.Timeline, l.seq, found.Segments}
+}
+
+// heartbeatEvery is the time between two heartbeats of a store that nobody writes to, and
+// heartbeatKept that where the target does not let the old ones be removed.
+const (
+	heartbeatEvery = time.Minute
+	heartbeatKept  = time.Hour
+)
+
+// pulse settles the store once every heartbeatEvery, until ctx ends.
+func (a *Archiver) pulse(ctx context.Context) {
+	for wait := firstLook; sleep(ctx, wait); wait = heartbeatEvery {
+		if err := a.settle(ctx); err != nil && ctx.Err() == nil {
+			a.opt.Logger.Debug("no heartbeat: it is not known whether commits are on the way", "err", err)
+		}
+	}
+}
+
+// beat is the fourth step: it puts a heartbeat, if there is a moment for a newer one and
+// the target has all that it speaks of.
+func (l *lane) beat(ctx context.Context) {
+	l.a.mu.Lock()
+	s, aside := l.a.settledAt, len(l.a.aside)
+	l.a.mu.Unlock()
+	l.mu.Lock()
+	due := s != nil && aside == 0 && l.stopped == nil && l.id.ID != "" && s.at.After(l.beaten) &&
+		(!l.kept || s.at.Sub(l.beaten) >= heartbeatKept)
+	for i := 0; due && i < len(s.segments); i++ {
+		_, due = l.done[s.segments[i].Ref]
+	}
+	id := l.id
+	l.mu.Unlock()
+	if !due {
+		return
+	}
+	ctx, cancel := withTimeout(ctx, l.a.opt.Timeout)
+	defer cancel()
+	arc := &Archive{target: l.target, ident: id}
+	kept, err := arc.putHeartbeat(ctx, &Heartbeat{Store: s.store, Timeline: s.timeline, Seq: s.seq, At: s.at})
+	if err != nil {
+		l.a.opt.Logger.Warn("heartbeat not written", "target", l.url, "err", err)
+		return
+	}
+	l.mu.Lock()
+	l.beaten, l.kept = s.at, kept
+	l.mu.Unlock()
+}
