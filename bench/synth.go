@@ -95,13 +95,19 @@ func (y *synthetic) add(id segment.ID, shipped bool) error {
 		}))
 }
 
-// log returns a sealed log with one object.
-func (y *synthetic) log(id segment.ID) ([]byte, error) {
+// header returns the header of a log.
+func (y *synthetic) header(id segment.ID) *segment.Header {
 	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: syntheticUUID, Ref: y.refs[id-1], FirstSeq: uint64(id),
 		Time: y.at(id).UnixNano(), NextID: id + 1}}
 	if id > 1 {
 		h.Live = segment.SetOfRuns(segment.Run{Timeline: 1, First: 1, Count: uint64(id - 1)})
 	}
+	return h
+}
+
+// log returns a sealed log with one object.
+func (y *synthetic) log(id segment.ID) ([]byte, error) {
+	h := y.header(id)
 	b := h.Append(nil)
 	begin, p := int64(len(b)), h.Place()
 	put := segment.Record{Kind: segment.Put, Key: fmt.Appendf(nil, "%08d", id), Value: []byte("value"), ValueSize: 5}
@@ -116,6 +122,16 @@ func (y *synthetic) log(id segment.ID) ([]byte, error) {
 	r.HeaderSize = begin
 	footer, _, err := r.Seal(r.Size)
 	return append(b, footer...), err
+}
+
+// newest writes the log after the last of the n sealed ones as its writer left it when it
+// was killed: begun, and not closed.
+func (y *synthetic) newest(n int) error {
+	h := y.header(segment.ID(n + 1))
+	b := h.Append(nil)
+	mark := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: h.FirstSeq, Time: h.Time + 1, Vouch: int64(len(b))}
+	b = h.Place().AppendRecord(b, mark.Vouch, &mark)
+	return os.WriteFile(filepath.Join(y.store, h.Ref.ID.String()+".open"), b, 0o600)
 }
 
 // backup writes the manifest of a backup of the first logs, as the archiver does.

@@ -86,7 +86,7 @@ func Check(ctx context.Context, fsys fs.FS, o CheckOptions) (*Report, error) {
 	}
 	start := time.Now()
 	c := &check{ctx: ctx, fsys: fsys, fs: vfs.FromFS(fsys), o: o, limit: NewLimiter(o.Rate), sums: map[segment.Ref]*segment.Summary{}}
-	c.handles = vfs.NewHandles(c.fs.Open)
+	c.handles = vfs.NewHandles(c.fs.Open, vfs.KeepFew)
 	if c.o.Dir == "" {
 		c.o.Dir = c.fs.Path(".")
 	}

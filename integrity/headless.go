@@ -46,6 +46,7 @@ func (st *Standing) openHeadless(e *Entry) *Part {
 	if err != nil {
 		return nil
 	}
+	settle(src)
 	r := segment.ReaderFor(e.Header, src, e.Size)
 	off, seq, found, err := r.Find(0, e.Size, e.Header.FirstSeq)
 	if err == nil && found && seq == e.Header.FirstSeq {

@@ -113,13 +113,28 @@ func openFew(h *vfs.Handles, fsys vfs.FS, e *Entry) (Source, error) {
 	return f, vfs.TooManyFiles(err)
 }
 
-// footerOf reads the footer of a sealed file.
-func (st *Standing) footerOf(e *Entry, src Source) (*segment.Footer, error) {
-	r, err := segment.NewReader(src, e.Size)
-	if err != nil {
-		return nil, InFile(st.FS.Path(e.Name), err)
+// A settler is a Source that is read first for its footer, and is told when that was
+// done: only then it becomes what other reads want, such as a map of the file. Pages
+// of a map that were read stay with the process, which for the footers of 50,000
+// small segments is more than all else that an open takes.
+type settler interface{ Settle() }
+
+func settle(src Source) {
+	if s, ok := src.(settler); ok {
+		s.Settle()
 	}
+}
+
+// footerOf reads the footer of a sealed file, at once and with its table if that is small.
+func (st *Standing) footerOf(e *Entry, src Source) (*segment.Footer, error) {
+	defer settle(src)
+	end := &fileEnd{src: src, size: e.Size}
+	r := segment.ReaderFor(e.Header, end, e.Size)
+	r.HeaderSize = e.HeaderSize
 	f, err := r.OpenFooter()
+	if err == nil {
+		end.keep(f.RecordsEnd)
+	}
 	if errors.Is(err, segment.ErrNoFooter) {
 		err = &segment.CorruptError{Segment: e.Header.Ref, Offset: e.Size, Reason: "a sealed segment without its footer, cut off perhaps"}
 	}

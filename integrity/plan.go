@@ -360,7 +360,7 @@ func (p *planner) verdict() error {
 	s, err := Look(p.view)
 	var st *Standing
 	if err == nil {
-		h := vfs.NewHandles(p.view.Open)
+		h := vfs.NewHandles(p.view.Open, vfs.KeepFew)
 		st, err = s.Stand(StandOptions{Level: Log, Open: func(e *Entry) (Source, error) { return openFew(h, p.view, e) }})
 	}
 	if vfs.IsTooManyFiles(err) { // which is nothing of the store

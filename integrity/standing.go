@@ -49,7 +49,9 @@ type StandOptions struct {
 	// says that there was more: see Standing.Short.
 	AcceptLost bool
 
-	// Open opens the file of an entry that has a header. Nil: as the file system does.
+	// Open opens the file of an entry that has a header. Nil: as the file system does. If
+	// the Source of a sealed file has a method Settle(), that is called once its footer
+	// was read, or could not be, and before all other reads.
 	Open func(*Entry) (Source, error)
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/varve-db/varve/index"
 	"github.com/varve-db/varve/integrity"
@@ -12,7 +11,6 @@ import (
 // buildIndex builds the index from the tables of the parts. Their slots are set
 // by the view that they are added to.
 func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
-	start := time.Now()
 	var entries, tables int64
 	d, err := st.doubt(rep)
 	if err != nil {
@@ -43,7 +41,7 @@ func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
 		return st.inPart(err)
 	}
 	v.idx = b.Finish()
-	rep.phase("tables", start, entries, tables)
+	rep.phase("tables", entries, tables)
 	return tooLarge(v.idx.Memory().Heap, o.MaxIndexBytes)
 }
 
@@ -102,7 +100,6 @@ func (s *bounded) Next(e *index.Entry) (bool, error) {
 // replay puts the records of the newest log, up to its last whole batch, into
 // the index: as those of sf, a file of the log that is in the view.
 func (st standing) replay(v *view, sf *segFile, rep *OpenReport) error {
-	start := time.Now()
 	n := int64(0)
 	if st.V.End > st.R.HeaderSize {
 		for rec, err := range st.R.Records(segment.Span{To: st.V.End}) {
@@ -117,6 +114,6 @@ func (st standing) replay(v *view, sf *segFile, rep *OpenReport) error {
 			}
 		}
 	}
-	rep.phase("newest log", start, n, st.V.End)
+	rep.phase("newest log", n, st.V.End)
 	return nil
 }

@@ -38,6 +38,7 @@ type DB struct {
 	commits
 	spare spare
 
+	few      *vfs.Handles // of sealed files, see segFile.ownSealed
 	sealer   *sealer
 	scrubber *scrubber // or nil
 	keeper   waker

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -35,6 +36,33 @@ type segFile struct {
 
 	src  atomic.Pointer[source]
 	pins atomic.Int64
+
+	unsettled *unsettled // until Settle; of a sealed file
+}
+
+// unsettled is a sealed file that was opened and is read through its handle: so its footer
+// is, see integrity.StandOptions.
+type unsettled struct {
+	f    vfs.File
+	name string
+	few  *vfs.Handles
+}
+
+// Settle maps the file. No one else may read it yet.
+func (f *segFile) Settle() {
+	u := f.unsettled
+	if u == nil {
+		return
+	}
+	f.unsettled = nil
+	s := newSource(u.f, f.size.Load(), true)
+	if s.crowded {
+		if h, err := u.few.Open(u.name); err == nil {
+			u.f.Close() // it was only read
+			s.r, s.close = h, h.Close
+		}
+	}
+	f.src.Store(s)
 }
 
 // source is where a segFile's bytes come from: a map of the file, or the file.
@@ -48,6 +76,10 @@ type source struct {
 	r     io.ReaderAt
 	close func() error
 	older *source // replaced by this one and perhaps still being read
+
+	// crowded: it would be mapped, but that the process has as many maps as it may have. A
+	// sealed file is then read through one of a few handles, by its name.
+	crowded bool
 }
 
 // release lets go of the source and those that it replaced.
@@ -73,6 +105,7 @@ func newSource(f vfs.File, n int64, owned bool) *source {
 	}
 	data, unmap, err := f.Map(n)
 	if err != nil {
+		s.crowded = errors.Is(err, vfs.ErrTooManyMaps)
 		return s
 	}
 	s.data, s.unmap = data, unmap
@@ -118,6 +151,20 @@ func (f *segFile) own(h vfs.File) {
 	f.src.Store(&source{data: old.data, unmap: old.unmap, r: h, close: h.Close, older: old.older})
 }
 
+// ownSealed is own of a file that has its name for good. Where there was no map to be had,
+// the handle is closed for one of a few: a store that goes on for long would else come to
+// an end with its file handles.
+func (f *segFile) ownSealed(h vfs.File, few *vfs.Handles, name string) {
+	if old := f.src.Load(); old != nil && old.crowded {
+		if by, err := few.Open(name); err == nil {
+			f.src.Store(&source{r: by, close: by.Close, older: old.older, crowded: true})
+			h.Close() // who reads it just now is done, or looks again
+			return
+		}
+	}
+	f.own(h)
+}
+
 // read fills dst from offset off on. A part that the file no longer has, or that
 // the disk cannot read, is an error.
 func (f *segFile) read(dst []byte, off int64) error {
@@ -129,18 +176,29 @@ func (f *segFile) read(dst []byte, off int64) error {
 			return fmt.Errorf("%s: read %d bytes at offset %d: %w", f.path, len(dst), off, io.ErrUnexpectedEOF)
 		}
 	}
-	s := f.src.Load()
+	for {
+		s := f.src.Load()
+		err := s.readAt(f.path, dst, off)
+		if err == nil || !errors.Is(err, fs.ErrClosed) || f.src.Load() == s {
+			return err
+		}
+		// The handle was closed as another took its place.
+	}
+}
+
+// readAt is read from a source.
+func (s *source) readAt(path string, dst []byte, off int64) error {
 	if s.data != nil && off+int64(len(dst)) <= int64(len(s.data)) {
 		if guardedCopy(dst, s.data[off:]) {
 			return nil
 		}
-		return fmt.Errorf("%s: read %d bytes at offset %d: the file is shorter than it was, or the disk cannot read it", f.path, len(dst), off)
+		return fmt.Errorf("%s: read %d bytes at offset %d: the file is shorter than it was, or the disk cannot read it", path, len(dst), off)
 	}
 	if s.r == nil {
-		return fmt.Errorf("%s: read %d bytes at offset %d: %w", f.path, len(dst), off, io.ErrUnexpectedEOF)
+		return fmt.Errorf("%s: read %d bytes at offset %d: %w", path, len(dst), off, io.ErrUnexpectedEOF)
 	}
 	if n, err := s.r.ReadAt(dst, off); n < len(dst) {
-		return fmt.Errorf("%s: read %d bytes at offset %d: %w", f.path, len(dst), off, err)
+		return fmt.Errorf("%s: read %d bytes at offset %d: %w", path, len(dst), off, err)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/varve-db/varve/index"
 	"github.com/varve-db/varve/integrity"
@@ -23,7 +22,6 @@ func (st standing) verify(o *Options, rep *OpenReport) error {
 	if o.Integrity != integrity.Full {
 		return nil
 	}
-	start := time.Now()
 	var sealed []*integrity.Part
 	for _, p := range st.Parts {
 		if p.Sealed {
@@ -32,7 +30,7 @@ func (st standing) verify(o *Options, rep *OpenReport) error {
 	}
 	found := make([][]integrity.Finding, len(sealed))
 	read := make([]integrity.Verified, len(sealed))
-	handles := vfs.NewHandles(st.FS.Open)
+	handles := vfs.NewHandles(st.FS.Open, vfs.KeepFew)
 	integrity.VerifyEach(context.Background(), len(sealed), 0, func(i int, by *integrity.Verifier) {
 		// Not by the map: a file can be read past the page cache, as check does.
 		p := sealed[i]
@@ -49,7 +47,7 @@ func (st standing) verify(o *Options, rep *OpenReport) error {
 		records += v.Records
 		bytes += v.Bytes
 	}
-	rep.phase("segments", start, records, bytes)
+	rep.phase("segments", records, bytes)
 	for i, list := range found {
 		for j := range list {
 			f := &list[j]
@@ -82,7 +80,6 @@ func (st standing) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep 
 	if o.Integrity != integrity.Full {
 		return nil
 	}
-	start := time.Now()
 	s, err := v.Snapshot()
 	if err != nil {
 		return err
@@ -107,7 +104,7 @@ func (st standing) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep 
 		entries += int64(len(log.entries))
 	}
 	err = s.idx.Compare(sources...)
-	rep.phase("index against log", start, entries, 0)
+	rep.phase("index against log", entries, 0)
 	if m, ok := errors.AsType[*index.MismatchError](err); ok {
 		return &CorruptError{File: st.FS.Path("."), Reason: m.Error() + "; the memory of this machine may be faulty", Keys: [][]byte{m.Key}}
 	}

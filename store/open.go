@@ -44,7 +44,9 @@ func folder(fsys vfs.FS, mustExist bool) error {
 
 // openFS is Open in a folder of a file system.
 func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
-	start := time.Now()
+	db := newDB(fsys, opt)
+	rep := &db.report
+	rep.begin()
 	if err := folder(fsys, opt.MustExist); err != nil {
 		return nil, err
 	}
@@ -56,7 +58,6 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	if err := mayCreate(s, none, opt.MustExist); err != nil {
 		return nil, err
 	}
-	db := newDB(fsys, opt)
 	if err := db.takeLock(); err != nil {
 		return nil, vfs.TooManyFiles(err)
 	}
@@ -65,26 +66,26 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 			err = errors.Join(err, db.abandon())
 		}
 	}()
-	rep := &db.report
+	rep.phase("names", 0, 0)
 	rep.Path, rep.Asked, rep.Level = fsys.Path("."), opt.Integrity, opt.Integrity
 	if s, err = integrity.Look(fsys); err != nil {
 		return nil, err
 	}
-	rep.phase("headers", start, int64(len(s.Files)), 0)
+	rep.phase("headers", int64(len(s.Files)), 0)
 	l, err := db.openLog(s)
 	if err != nil {
 		return nil, err
 	}
 	rep.UUID, rep.Timeline = l.hdr.UUID, l.hdr.Ref.Timeline
 	rep.Objects, rep.Segments, rep.LastSeq = int64(db.idx.Len()), len(db.segs), l.sf.last.Load()
-	rep.Took = time.Since(start)
 	db.begin(l)
+	rep.phase("rest", 0, 0)
 	rep.log(opt.Logger)
 	return db, nil
 }
 
 func newDB(fsys vfs.FS, opt Options) *DB {
-	db := &DB{fs: fsys, opt: opt, keeper: newWaker(), flusher: newWaker(), stop: make(chan struct{})}
+	db := &DB{fs: fsys, opt: opt, keeper: newWaker(), flusher: newWaker(), stop: make(chan struct{}), few: newHandles(fsys)}
 	db.room = sync.NewCond(&db.mu)
 	db.sealer = &sealer{db: db}
 	db.sealer.cond = sync.NewCond(&db.sealer.mu)
@@ -165,6 +166,7 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 		return nil, err
 	}
 	defer st.Close() // the parts are the view's by then
+	rep.phase("footers", int64(len(st.Parts)), 0)
 	if st.Lost && !db.opt.AcceptLostLog {
 		return nil, fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (Options.AcceptLostLog)",
 			rep.Path, ErrLostLog, st.V.Successor)
@@ -189,6 +191,7 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 	if err := db.tidy(st); err != nil {
 		return nil, err
 	}
+	rep.phase("leftovers", 0, 0)
 	var l *log
 	if st.Clean {
 		l, err = db.resume(st)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
-	"time"
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
@@ -125,17 +124,18 @@ func (r *Reader) reload() error { return whileWritten(r.fs, r.load) }
 
 // load builds a view and puts it in place of the present one.
 func (r *Reader) load(live bool) error {
-	start := time.Now()
 	rep := OpenReport{Path: r.fs.Path("."), Asked: r.opt.Integrity, Level: r.opt.Integrity}
+	rep.begin()
 	s, err := integrity.Look(r.fs)
 	if err != nil {
 		return err
 	}
-	rep.phase("headers", start, int64(len(s.Files)), 0)
+	rep.phase("headers", int64(len(s.Files)), 0)
 	st, err := stand(s, &r.opt, live)
 	if err != nil {
 		return err
 	}
+	rep.phase("footers", int64(len(st.Parts)), 0)
 	defer st.Close()
 	var v view
 	if err := st.verify(&r.opt, &rep); err != nil {
@@ -158,8 +158,8 @@ func (r *Reader) load(live bool) error {
 	}
 	st.tell(&rep, live)
 	rep.Objects, rep.Segments, rep.LastSeq = int64(v.idx.Len()), len(v.segs), t.next-1
-	rep.Took = time.Since(start)
 	r.swap(&v)
+	rep.phase("rest", 0, 0)
 	r.report, r.tip = rep, t
 	return nil
 }
@@ -167,12 +167,10 @@ func (r *Reader) load(live bool) error {
 // swap makes the content of v that of the Reader.
 func (r *Reader) swap(v *view) {
 	r.rw.Lock()
-	old := r.segs
-	r.idx, r.segs, r.doubts = v.idx, v.segs, v.doubts
+	old := r.segSet
+	r.idx, r.segs, r.segSet, r.doubts = v.idx, v.segs, v.segSet, v.doubts
 	r.rw.Unlock()
-	for _, f := range old {
-		f.unpin()
-	}
+	old.unpin()
 }
 
 // tell fills in what the report says of the newest log.

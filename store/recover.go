@@ -168,7 +168,6 @@ func (st standing) newTimeline(id segment.ID) *segment.Header {
 // recover writes the newest log anew, or, if that one was ended, begins the
 // one after it, and puts its records into the index.
 func (db *DB) recover(st standing, rep *OpenReport) (*log, error) {
-	start := time.Now()
 	h := st.newTimeline(db.nextID)
 	db.nextID++
 	rep.Begun = &Begun{h.Ref.Timeline, h.Parent.Timeline, h.ParentSeq, st.Why}
@@ -202,7 +201,7 @@ func (db *DB) recover(st standing, rep *OpenReport) (*log, error) {
 		return nil, err
 	}
 	v.add(l.sf)
-	rep.phase("recovery by copy", start, l.data, l.end)
+	rep.phase("recovery by copy", l.data, l.end)
 	return l, nil
 }
 

@@ -21,7 +21,7 @@ type OpenReport struct {
 	Objects   int64            `json:"objects"`    // keys in the index
 	Segments  int              `json:"segments"`   // of the store, the newest log included
 	LastSeq   uint64           `json:"last_seq"`   // of the newest object or deletion
-	Phases    []Phase          `json:"phases"`     // in order
+	Phases    []Phase          `json:"phases"`     // in order; together they take what Took says
 	Begun     *Begun           `json:"begun"`      // the timeline that was begun, or nil
 	Cut       *Cut             `json:"cut"`        // what was cut off the newest log, or nil
 	Sealed    []string         `json:"sealed"`     // logs whose seal a crash had interrupted
@@ -37,6 +37,9 @@ type OpenReport struct {
 	Findings []integrity.Finding `json:"findings,omitempty"`
 
 	Took time.Duration `json:"took_ns"`
+
+	begun  time.Time
+	phased time.Time // when the last phase ended
 }
 
 // Phase is one step of an open.
@@ -65,9 +68,18 @@ type Cut struct {
 	Kept    string      `json:"kept"` // the file that holds the bytes; empty for a read-only open
 }
 
-// phase adds a step that began at start.
-func (r *OpenReport) phase(name string, start time.Time, records, bytes int64) {
-	r.Phases = append(r.Phases, Phase{name, records, bytes, time.Since(start)})
+// begin begins the first phase.
+func (r *OpenReport) begin() {
+	r.begun = time.Now()
+	r.phased = r.begun
+}
+
+// phase ends a step, which began where the one before ended: so none of an open is
+// outside of all steps.
+func (r *OpenReport) phase(name string, records, bytes int64) {
+	now := time.Now()
+	r.Phases = append(r.Phases, Phase{name, records, bytes, now.Sub(r.phased)})
+	r.phased, r.Took = now, now.Sub(r.begun)
 }
 
 // log writes the report as one line for each thing that a person may have to know.

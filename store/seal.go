@@ -265,7 +265,7 @@ func removeIfThere(fsys vfs.FS, name string) error {
 // settle lets go of the handle that the log was written through.
 func (db *DB) settle(l *log, anew bool) {
 	if !anew {
-		l.sf.own(l.f)
+		l.sf.ownSealed(l.f, db.few, sealName(l.hdr.Ref.ID))
 		return
 	}
 	f, err := db.fs.Open(sealName(l.hdr.Ref.ID))

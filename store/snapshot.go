@@ -11,31 +11,27 @@ import (
 type Snapshot struct {
 	idx    *index.Snapshot
 	segs   []*segFile
+	segSet *segSet
 	doubts *doubts
 }
 
-// Snapshot returns the store as it is now. It copies nothing, whatever the
-// store's size; what it refers to stays in memory and on disk until Close.
+// Snapshot returns the store as it is now. It copies nothing and takes the same short
+// time, whatever the store's size; what it refers to stays in memory and on disk until Close.
 func (v *view) Snapshot() (*Snapshot, error) {
 	v.rw.Lock()
 	defer v.rw.Unlock()
 	if v.closed {
 		return nil, ErrClosed
 	}
-	for _, f := range v.segs {
-		f.pin()
-	}
-	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs, doubts: v.doubts.clone()}, nil
+	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs, segSet: v.segSet.pin(), doubts: v.doubts.clone()}, nil
 }
 
 // Close lets go of the snapshot. No scan of it may be under way, and its other
 // methods must not be called any more.
 func (s *Snapshot) Close() {
 	s.idx.Close()
-	for _, f := range s.segs {
-		f.unpin()
-	}
-	s.segs = nil
+	s.segSet.unpin()
+	s.segs, s.segSet = nil, nil
 }
 
 // Len returns the number of objects.

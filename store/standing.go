@@ -14,9 +14,10 @@ type standing struct{ *integrity.Standing }
 
 // stand finds out how the store stands.
 func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
+	few := newHandles(s.FS)
 	st, err := s.Stand(integrity.StandOptions{
 		Level: o.Integrity, Live: live, Tolerate: o.AllowDamaged, AcceptLost: o.AcceptLostLog,
-		Open: func(e *integrity.Entry) (integrity.Source, error) { return openFile(s.FS, e) },
+		Open: func(e *integrity.Entry) (integrity.Source, error) { return openFile(s.FS, few, e) },
 	})
 	if err != nil {
 		return standing{}, err
@@ -32,15 +33,26 @@ func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
 	return standing{st}, nil
 }
 
-// openFile opens a segment for reading.
-func openFile(fsys vfs.FS, e *integrity.Entry) (*segFile, error) {
+// keepHandles is how many of the sealed files that cannot be mapped stay open.
+const keepHandles = 64
+
+// newHandles returns the handles of sealed files that are one map too many for the process.
+func newHandles(fsys vfs.FS) *vfs.Handles { return vfs.NewHandles(fsys.Open, keepHandles) }
+
+// openFile opens a segment for reading; a sealed one is mapped by Settle.
+func openFile(fsys vfs.FS, few *vfs.Handles, e *integrity.Entry) (*segFile, error) {
 	f, err := fsys.Open(e.Name)
 	if err != nil {
 		return nil, vfs.TooManyFiles(err)
 	}
 	sf := &segFile{ref: e.Header.Ref, place: e.Header.Place(), path: fsys.Path(e.Name), first: e.Header.FirstSeq}
 	sf.size.Store(e.Size)
-	sf.src.Store(newSource(f, e.Size, true))
+	if e.Sealed {
+		sf.src.Store(&source{r: f, close: f.Close})
+		sf.unsettled = &unsettled{f, e.Name, few}
+	} else {
+		sf.src.Store(newSource(f, e.Size, true))
+	}
 	sf.pin()
 	return sf, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/varve-db/varve/index"
 	"github.com/varve-db/varve/segment"
@@ -15,16 +16,47 @@ import (
 type view struct {
 	rw     sync.RWMutex // guards what follows; the last in the lock order
 	idx    *index.Index
-	segs   []*segFile // by slot; replaced, never changed, so that snapshots can keep it
+	segs   []*segFile // by slot; appended to, never changed otherwise, so that snapshots can keep it
+	segSet *segSet    // has segs; nil without any
 	doubts *doubts    // of a store with damaged segments
 	closed bool
 }
 
+// segSet keeps segments readable for a view and its snapshots, each of which pins it and so
+// all of them at once: a pin for each segment would make a snapshot cost by the segments
+// of the store.
+type segSet struct {
+	pins  atomic.Int64
+	files []*segFile // with a pin each; guarded by the view's rw as long as the view holds it
+}
+
+// pin keeps all readable; the caller holds the lock under which it found s.
+func (s *segSet) pin() *segSet {
+	if s != nil {
+		s.pins.Add(1)
+	}
+	return s
+}
+
+// unpin undoes one pin.
+func (s *segSet) unpin() {
+	if s == nil || s.pins.Add(-1) > 0 {
+		return
+	}
+	for _, f := range s.files {
+		f.unpin()
+	}
+}
+
 // add gives f the next slot. The caller holds rw, or is alone.
 func (v *view) add(f *segFile) {
+	if v.segSet == nil {
+		v.segSet = (&segSet{}).pin()
+	}
 	f.slot = uint32(len(v.segs))
 	f.pin()
-	v.segs = append(v.segs[:len(v.segs):len(v.segs)], f)
+	v.segs = append(v.segs, f)
+	v.segSet.files = v.segs
 }
 
 // close lets go of the segments and makes every later read say ErrClosed. It
@@ -36,10 +68,8 @@ func (v *view) close() bool {
 		return false
 	}
 	v.closed = true
-	for _, f := range v.segs {
-		f.unpin()
-	}
-	v.idx, v.segs, v.doubts = nil, nil, nil
+	v.segSet.unpin()
+	v.idx, v.segs, v.segSet, v.doubts = nil, nil, nil, nil
 	return true
 }
 

@@ -138,7 +138,7 @@ func TestWhatDirectLeaves(t *testing.T) {
 	proc, err := os.Open("/proc/self/status")
 	must(t, err)
 	defer proc.Close()
-	handle, err := NewHandles(dir.Open).Open("a")
+	handle, err := NewHandles(dir.Open, KeepFew).Open("a")
 	must(t, err)
 	defer handle.Close()
 	if !asked(t, cachedFile, func(fd int) bool { return cached(fd, minDirect) }) {
@@ -179,7 +179,7 @@ func TestDirectReadsFilesOfAnyView(t *testing.T) {
 	dir := Dir(path)
 	want := bytes.Repeat([]byte("0123456789abcdef"), minDirect/16)
 	write(t, dir, "a", want)
-	handles := NewHandles(dir.Open)
+	handles := NewHandles(dir.Open, KeepFew)
 	for name, open := range map[string]func() (io.ReaderAt, error){
 		"os":     func() (io.ReaderAt, error) { return os.Open(dir.Path("a")) },
 		"Dir":    func() (io.ReaderAt, error) { return dir.Open("a") },

@@ -63,11 +63,19 @@ func (f *file) Map(n int64) (data []byte, unmap func() error, err error) {
 	if int64(int(n)) != n {
 		return nil, nil, &fs.PathError{Op: "mmap", Path: f.f.Name(), Err: ErrUnsupported}
 	}
+	if !maps.take() {
+		return nil, nil, &fs.PathError{Op: "mmap", Path: f.f.Name(), Err: ErrTooManyMaps}
+	}
 	err = f.do("mmap", func(fd int) (err error) {
 		data, unmap, err = mmap(fd, int(n))
 		return err
 	})
-	return data, unmap, err
+	if err != nil {
+		maps.give()
+		return nil, nil, err
+	}
+	undo := unmap
+	return data, func() error { defer maps.give(); return undo() }, nil
 }
 
 func (f *file) WriteBack(off, n int64) {

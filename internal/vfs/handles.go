@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// keepOpen is how many files Handles keeps open that nobody reads just now.
-const keepOpen = 8
+// KeepFew is how many files are kept open where each is read a few times, one after
+// the other.
+const KeepFew = 8
 
 // Handles opens files for reading, and keeps few of them open, so that any number
 // of segments can be looked at whatever the process's limit of open files. A file that
@@ -16,6 +17,7 @@ const keepOpen = 8
 // files may be called from several goroutines.
 type Handles struct {
 	open func(name string) (File, error)
+	keep int // how many files that nobody reads just now stay open
 
 	mu   sync.Mutex
 	free sync.Cond // broadcast when a file is not read any more
@@ -23,9 +25,10 @@ type Handles struct {
 	idle []*Handle // open and not being read, the one that was read longest ago first
 }
 
-// NewHandles returns Handles of the files that open opens for reading.
-func NewHandles(open func(name string) (File, error)) *Handles {
-	p := &Handles{open: open}
+// NewHandles returns Handles of the files that open opens for reading, of which keep stay
+// open that nobody reads just now.
+func NewHandles(open func(name string) (File, error), keep int) *Handles {
+	p := &Handles{open: open, keep: keep}
 	p.free.L = &p.mu
 	return p
 }
@@ -116,7 +119,7 @@ func (h *Handle) give() {
 	} else {
 		p.idle = append(p.idle, h)
 	}
-	if len(p.idle) > keepOpen {
+	if len(p.idle) > p.keep {
 		p.shutIdle()
 	}
 	p.free.Broadcast()

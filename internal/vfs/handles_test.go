@@ -34,7 +34,7 @@ func TestHandlesReadAnyNumberOfFiles(t *testing.T) {
 			open++
 		}
 		return &closing{f, func() { mu.Lock(); open--; mu.Unlock() }}, err
-	})
+	}, KeepFew)
 	var handles []*Handle
 	for i := range files {
 		h, err := p.Open(fmt.Sprint(i))

@@ -23,6 +23,10 @@ var (
 	// the platform has no such thing. The caller goes on without.
 	ErrUnsupported = errors.ErrUnsupported
 
+	// ErrTooManyMaps is returned by Map where the process has as many maps as it may
+	// have for its files. The caller reads the file without.
+	ErrTooManyMaps = errors.New("too many files are mapped")
+
 	// ErrLocked is returned by Lock where another process, or another holder
 	// in this one, has the lock.
 	ErrLocked = errors.New("locked")
