@@ -72,6 +72,11 @@ var workloads = map[string]func(*task) (figures, error){
 	"write":   runWrite,
 	"archive": runArchive,
 	"catalog": runCatalog,
+
+	"many: open":   runMany(manyOpen),
+	"many: put":    runMany(manyPut),
+	"many: stat":   runMany(manyStat),
+	"many: status": runMany(manyStatus),
 }
 
 // open opens the task's store in the folder sub of its own.

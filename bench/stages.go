@@ -26,6 +26,7 @@ func archiving(l limits) []experiment {
 		{name: "archive/beside/synced", act: actBeside(l.gb, true, l.writing())},
 		{name: "archive/catalog/dir", act: actCatalog(l.gb, false)},
 		{name: "archive/catalog/s3", act: actCatalog(l.gb, true)},
+		{name: "many segments", act: actMany(l.gb)},
 	}
 }
 

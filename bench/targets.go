@@ -36,7 +36,7 @@ func targets() []target {
 	}
 	all = append(all, target{title: "99.9th percentile of a buffered put while segments seal (or ≤ 5× that without)",
 		name: caseName("stall", random, 128), metric: "p99.9", unit: seconds, most: 100e-6, or: "p99.9 of calm", orMost: 5})
-	return slices.Concat(all, trustTargets(), archiveTargets())
+	return slices.Concat(all, trustTargets(), archiveTargets(), manyTargets())
 }
 
 // putTargets are those of writing.

@@ -56,9 +56,9 @@ type DB struct {
 // commits is the state that commits share.
 type commits struct {
 	mu       sync.Mutex
-	room     *sync.Cond // commits may be admitted that were not
-	log      *log       // where commits go
-	queue    []*group   // not in the file yet, in order; only the last takes commits
+	room     *sync.Cond   // commits may be admitted that were not
+	log      *log         // where commits go
+	queue    []*group     // not in the file yet, in order; only the last takes commits
 	queued   atomic.Int64 // bytes in it; changed under mu
 	held     int64        // bytes of memory that it takes
 	free     [][]byte     // buffers for groups
