@@ -2,80 +2,172 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"strconv"
 	"strings"
 
-	"github.com/vmihailenco/msgpack/v5"
+	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
-// canonical encodes a JSON value as msgpack, in the one form that load stores:
-// names of fields in bytewise order at all depths, each integer in its shortest
-// form, all other numbers as float64.
-func canonical(n *node) ([]byte, error) {
-	var b bytes.Buffer
-	e := msgpack.NewEncoder(&b)
-	e.UseCompactInts(true)
-	if err := encode(e, n); err != nil {
-		return nil, err
+// canonical encodes a JSON value as msgpack, in the one form that load stores: names of
+// fields in bytewise order at all depths, each integer in its shortest form, all other
+// numbers as float64.
+func (t *jsonText) canonical() []byte { return t.encode(0, t.root) }
+
+// encode encodes the value that begins at an offset of the text.
+func (t *jsonText) encode(off, block uint32) []byte {
+	most := t.size
+	if block != 0 { // of a part: no byte of text makes more than three
+		most = min(most, 3*int(t.blocks[block]-off))
 	}
-	return b.Bytes(), nil
+	e := encoder{t: t, b: make([]byte, 0, most)}
+	e.value(off, block)
+	return e.b
 }
 
-func encode(e *msgpack.Encoder, n *node) error {
-	switch n.kind {
-	case boolNode:
-		return e.EncodeBool(n.truth)
-	case numberNode:
-		return encodeNumber(e, n.text)
-	case stringNode:
-		return e.EncodeString(n.text)
-	case arrayNode:
-		if err := e.EncodeArrayLen(len(n.items)); err != nil {
-			return err
-		}
-		for i := range n.items {
-			if err := encode(e, &n.items[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	case objectNode:
-		if err := e.EncodeMapLen(len(n.members)); err != nil {
-			return err
-		}
-		for i := range n.members {
-			if err := e.EncodeString(n.members[i].name); err != nil {
-				return err
-			}
-			if err := encode(e, &n.members[i].value); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return e.EncodeNil()
+// encoder is what encode works with.
+type encoder struct {
+	t *jsonText
+	b []byte
 }
 
-// encodeNumber keeps a number exactly or refuses it. One without fraction and
+// value encodes the value at an offset, and returns where its text ends.
+func (e *encoder) value(off, block uint32) uint32 {
+	raw := e.t.raw
+	switch c := raw[off]; c {
+	case '{':
+		return e.object(block)
+	case '[':
+		return e.array(off, block)
+	case '"':
+		return e.str(off)
+	case 't':
+		e.b = append(e.b, msgpcode.True)
+		return off + 4
+	case 'f':
+		e.b = append(e.b, msgpcode.False)
+		return off + 5
+	case 'n':
+		e.b = append(e.b, msgpcode.Nil)
+		return off + 4
+	}
+	end := off
+	for int(end) < len(raw) && strings.IndexByte("+-.0123456789Ee", raw[end]) >= 0 {
+		end++
+	}
+	n, _ := parseNumber(raw[off:end]) // it was parsed before
+	e.b = n.append(e.b)
+	return end
+}
+
+func (e *encoder) str(off uint32) uint32 {
+	s, end := e.t.textAt(off)
+	codes := [4]byte{msgpcode.FixedStrLow, msgpcode.Str8, msgpcode.Str16, msgpcode.Str32}
+	if bytes.IndexByte(s, '\\') < 0 {
+		e.b = append(appendHead(e.b, uint64(len(s)), 31, math.MaxUint8, codes), s...)
+		return end
+	}
+	e.b = unescape(appendHead(e.b, uint64(unescapedLen(s)), 31, math.MaxUint8, codes), s)
+	return end
+}
+
+func (e *encoder) object(block uint32) uint32 {
+	end, n := e.t.blocks[block], e.t.blocks[block+1]
+	e.b = appendHead(e.b, uint64(n), 15, -1, [4]byte{msgpcode.FixedMapLow, 0, msgpcode.Map16, msgpcode.Map32})
+	for name, value := range e.t.membersAt(block) {
+		e.str(name)
+		e.value(value.off, value.block)
+	}
+	return end
+}
+
+func (e *encoder) array(off, block uint32) uint32 {
+	end, n := e.t.blocks[block], e.t.blocks[block+1]
+	e.b = appendHead(e.b, uint64(n), 15, -1, [4]byte{msgpcode.FixedArrayLow, 0, msgpcode.Array16, msgpcode.Array32})
+	inner := e.t.blocks[block+2:]
+	off++
+	for range n {
+		off = e.t.past(off, ',')
+		b := uint32(0)
+		if c := e.t.raw[off]; c == '{' || c == '[' {
+			b, inner = inner[0], inner[1:]
+		}
+		off = e.value(off, b)
+	}
+	return end
+}
+
+// number is a number of JSON, as load stores it.
+type number struct {
+	kind valueKind // intValue, uintValue or floatValue
+	bits uint64
+}
+
+// parseNumber keeps a number exactly or refuses it. One without fraction and
 // exponent is an integer, if it fits 64 bits. Any other is a float64, if the
 // decimal that stands for that float64 is the one that was written: 0.1 is, and
 // 0.10000000000000000001 is not.
-func encodeNumber(e *msgpack.Encoder, text string) error {
+func parseNumber(b []byte) (number, error) {
+	if n, ok := parseSmall(b); ok {
+		return n, nil
+	}
+	text := string(b)
 	if !strings.ContainsAny(text, ".eE") && text != "-0" {
-		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return e.EncodeInt(i)
+		if i, err := strconv.ParseInt(text, 10, 64); err == nil && i < 0 {
+			return number{intValue, uint64(i)}, nil
 		}
 		if u, err := strconv.ParseUint(text, 10, 64); err == nil {
-			return e.EncodeUint(u)
+			return number{uintValue, u}, nil
 		}
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || !sameDecimal(text, strconv.FormatFloat(f, 'e', -1, 64)) {
-		return errors.New("number " + shorten(text) + " fits neither a 64-bit integer nor a float64 exactly")
+		return number{}, errors.New("number " + shorten(text) + " fits neither a 64-bit integer nor a float64 exactly")
 	}
-	return e.EncodeFloat64(f)
+	return number{floatValue, math.Float64bits(f)}, nil
+}
+
+// parseSmall parses an integer of at most 18 digits without a sign.
+func parseSmall(b []byte) (n number, ok bool) {
+	if len(b) == 0 || len(b) > 18 {
+		return n, false
+	}
+	v := uint64(0)
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return n, false
+		}
+		v = 10*v + uint64(c-'0')
+	}
+	return number{uintValue, v}, true
+}
+
+// append appends the number as msgpack, in its shortest form.
+func (n number) append(b []byte) []byte {
+	v := n.bits
+	switch {
+	case n.kind == floatValue:
+		return binary.BigEndian.AppendUint64(append(b, msgpcode.Double), v)
+	case n.kind == uintValue && v <= uint64(msgpcode.PosFixedNumHigh), n.kind == intValue && int64(v) >= -32:
+		return append(b, byte(v))
+	}
+	codes := [4]byte{msgpcode.Uint8, msgpcode.Uint16, msgpcode.Uint32, msgpcode.Uint64}
+	magnitude := v // bits that count beside the sign
+	if n.kind == intValue {
+		codes = [4]byte{msgpcode.Int8, msgpcode.Int16, msgpcode.Int32, msgpcode.Int64}
+		magnitude = ^v << 1
+	}
+	switch {
+	case magnitude <= math.MaxUint8:
+		return append(b, codes[0], byte(v))
+	case magnitude <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(b, codes[1]), uint16(v))
+	case magnitude <= math.MaxUint32:
+		return binary.BigEndian.AppendUint32(append(b, codes[2]), uint32(v))
+	}
+	return binary.BigEndian.AppendUint64(append(b, codes[3]), v)
 }
 
 // shorten cuts a long text for a message.
@@ -86,17 +178,14 @@ func shorten(s string) string {
 	return s
 }
 
-// appendFloat writes a float64 so that it is read back as one.
-func appendFloat(b []byte, f float64) ([]byte, bool) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return b, false
-	}
+// appendFloat writes a float64 that is finite so that it is read back as one.
+func appendFloat(b []byte, f float64) []byte {
 	from := len(b)
 	b = strconv.AppendFloat(b, f, 'g', -1, 64)
 	if !bytes.ContainsAny(b[from:], ".e") {
 		b = append(b, ".0"...)
 	}
-	return b, true
+	return b
 }
 
 // sameDecimal reports whether two JSON numbers are the same decimal number.

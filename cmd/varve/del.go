@@ -37,11 +37,10 @@ With --json it prints key or key_b64, and found: whether the key was there.`,
 			if !a.json {
 				return nil
 			}
-			var l line
+			l := a.line()
 			l.bytes("key", key)
 			l.bool("found", found)
-			_, err = a.out.Write(l.end())
-			return err
+			return l.flush()
 		},
 	}
 	w.register(cmd.Flags())

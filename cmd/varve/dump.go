@@ -75,7 +75,7 @@ func (d *dumper) run(db objects) error {
 		bar = d.meter("dumping", db.liveBytes())
 		defer bar.finish()
 	}
-	var l line
+	l := &line{w: out}
 	for o, err := range db.Scan(store.Range{}) {
 		if err != nil {
 			if err := bad.note(err); err != nil {
@@ -83,12 +83,11 @@ func (d *dumper) run(db objects) error {
 			}
 			continue
 		}
-		text := d.asIs(&o)
-		if text == nil {
-			text = wrap(&l, &o)
+		if !d.asIs(out, &o) {
+			wrap(l, &o)
 		}
-		if _, err := out.Write(text); err != nil {
-			return err
+		if _, err := out.Write(nil); err != nil {
+			return err // one that out remembers
 		}
 		bar.add(weight(&o))
 	}
@@ -111,32 +110,31 @@ func (d *dumper) mayName(field string) bool {
 	if d.chosen {
 		return slices.Contains(d.fields, field)
 	}
-	return plain(field)
+	return plain([]byte(field))
 }
 
-// asIs returns the line of an object that can be printed bare, else nil. It can
-// if what it says is all there is to it, and if one field holds the key of it and
-// of all that were printed bare before.
-func (d *dumper) asIs(o *store.Object) []byte {
-	if d.never || o.Content != store.Msgpack || o.Meta != nil {
-		return nil
-	}
-	text, n, ok := exactJSON(o.Value)
-	if !ok || n.kind != objectNode || n.member(keyField) != nil {
-		return nil
+// asIs prints an object bare, if it can, and reports whether it did. It can if what it says
+// is all there is to it, and if one field holds the key of it and of all that were printed
+// bare before.
+func (d *dumper) asIs(out *bufio.Writer, o *store.Object) bool {
+	if d.never || o.Content != store.Msgpack || o.Meta != nil || !exactObject(o.Value) {
+		return false
 	}
 	var now []string
-	for i := range n.members {
-		m := &n.members[i]
-		key, ok := m.value.asKey()
-		if ok && key == string(o.Key) && d.mayName(m.name) {
-			now = append(now, m.name)
+	for name, value := range members(o.Value) {
+		if string(name) == keyField {
+			return false
+		}
+		if key, ok := packedKey(value); ok && string(key) == string(o.Key) && d.mayName(string(name)) {
+			now = append(now, string(name))
 		}
 	}
 	if len(now) == 0 {
-		return nil
+		return false
 	}
 	d.fields, d.chosen = now, true
 	d.bare++
-	return append(text, '\n')
+	writePacked(out, o.Value)
+	_ = out.WriteByte('\n')
+	return true
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -37,15 +38,17 @@ JSON, if JSON says it exactly. --raw prints the bytes there, too.
 				if err != nil {
 					return missing(key, err)
 				}
-				out := o.Value
+				out := bufio.NewWriter(a.out)
 				switch {
 				case a.json:
-					out = objectLine(new(line), &o)
+					objectLine(&line{w: out}, &o)
 				case o.Content == store.Msgpack && !raw && isTerminal(a.out.file):
-					out = []byte(showValue(&o) + "\n")
+					writeValue(out, &o)
+					_ = out.WriteByte('\n')
+				default:
+					_, _ = out.Write(o.Value)
 				}
-				_, err = a.out.Write(out)
-				return err
+				return out.Flush()
 			})
 		},
 	}

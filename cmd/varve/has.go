@@ -29,10 +29,10 @@ With --json it prints key or key_b64, and found.`,
 					return err
 				}
 				if a.json {
-					var l line
+					l := a.line()
 					l.bytes("key", key)
 					l.bool("found", found)
-					if _, err := a.out.Write(l.end()); err != nil {
+					if err := l.flush(); err != nil {
 						return err
 					}
 				}

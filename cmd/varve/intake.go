@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +32,7 @@ type intake struct {
 
 	tell   io.Writer // gets the keys of each batch, in one write, once it is acknowledged; or nil
 	asJSON bool
-	keys   []byte // what will be told of batch
+	keys   bytes.Buffer // what will be told of batch
 
 	objects, bytes int64 // acknowledged
 	start          time.Time
@@ -87,11 +89,11 @@ func (in *intake) note(o *store.Object) {
 	switch {
 	case in.tell == nil:
 	case in.asJSON:
-		var l line
+		l := line{w: bufio.NewWriter(&in.keys)}
 		l.bytes("key", o.Key)
-		in.keys = append(in.keys, l.end()...)
+		_ = l.flush() // memory takes it all
 	default:
-		in.keys = append(append(in.keys, show(o.Key)...), '\n')
+		fmt.Fprintln(&in.keys, show(o.Key))
 	}
 }
 
@@ -116,8 +118,8 @@ func (in *intake) acknowledged(n int) error {
 	if in.tell == nil {
 		return nil
 	}
-	_, err := in.tell.Write(in.keys)
-	in.keys = in.keys[:0]
+	_, err := in.tell.Write(in.keys.Bytes())
+	in.keys.Reset()
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/varve-db/varve/store"
 )
@@ -30,21 +32,40 @@ func TestNumbers(t *testing.T) {
 		{"9007199254740993.0", ""}, {"9007199254740993", "9007199254740993"}, {"9007199254740992.0", "9.007199254740992e+15"},
 		{"123456789012345678", "123456789012345678"}, {"1.7976931348623157e308", "1.7976931348623157e+308"},
 	} {
-		n, err := parseJSON([]byte(c.in + " "))
-		if err != nil {
-			t.Fatal(err)
-		}
-		packed, err := canonical(&n)
+		packed, err := packJSON(c.in)
 		if err != nil {
 			if c.out != "" {
 				t.Errorf("%s: refused: %v", c.in, err)
 			}
 			continue
 		}
-		if got, _, ok := exactJSON(packed); string(got) != c.out || !ok {
+		if got, ok := unpackJSON(packed); string(got) != c.out || !ok {
 			t.Errorf("%s: came back as %q, %v; want %q", c.in, got, ok, c.out)
 		}
 	}
+}
+
+// packJSON makes msgpack of the last value of a text.
+func packJSON(text string) (packed []byte, err error) {
+	for p, err := range jsonValues(strings.NewReader(text)) {
+		if err != nil {
+			return nil, err
+		}
+		packed = p.t.canonical()
+	}
+	return packed, nil
+}
+
+// unpackJSON writes msgpack as JSON, if JSON says it exactly.
+func unpackJSON(packed []byte) ([]byte, bool) {
+	var b bytes.Buffer
+	_, ok := exactJSON(packed)
+	if ok {
+		w := bufio.NewWriter(&b)
+		writePacked(w, packed)
+		w.Flush()
+	}
+	return b.Bytes(), ok
 }
 
 // FuzzLoad feeds any bytes to what load reads. What is taken must come out of dump so
@@ -57,26 +78,51 @@ func FuzzLoad(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for v, err := range jsonValues(bytes.NewReader(in)) {
+		for p, err := range jsonValues(bytes.NewReader(in)) {
 			if err != nil {
+				one := json.Valid(in) && utf8.Valid(in) && !bytes.Contains(bytes.ToLower(in), []byte(`\ud`)) && bytes.TrimSpace(in)[0] != '['
+				if _, bad := treeOfJSON(in); one && bad == nil {
+					t.Fatalf("%q is refused: %v", in, err)
+				}
 				return
 			}
+			v := &p.t
 			if v.line < 1 || v.line > 1+bytes.Count(in, []byte("\n")) {
 				t.Fatalf("line %d", v.line)
 			}
-			n, err := parseJSON(v.raw)
-			if err != nil {
-				_ = v.refused(err)
-				continue
+			want, err := treeOfJSON(v.raw)
+			packed := v.canonical()
+			if err != nil || !bytes.Equal(packed, want) || len(packed) != v.size {
+				t.Fatalf("%q was stored as %x, of %d bytes; want %x, %v", v.raw, packed, v.size, want, err)
 			}
-			packed, err := canonical(&n)
-			if err != nil {
-				continue
-			}
-			text, _, ok := exactJSON(packed)
+			text, ok := unpackJSON(packed)
 			if !ok || !json.Valid(text) {
 				t.Fatalf("%q was stored as %x and cannot be dumped: %q", v.raw, packed, text)
 			}
+		}
+	})
+}
+
+// FuzzExact holds what is printed as JSON to what another decoder and encoder make of it.
+func FuzzExact(f *testing.F) {
+	for _, s := range []string{"\x81\xa1a\x01", "\xcc\x80", "\xcc\x7f", "\xd0\xdf", "\xd0\xe0", "\xdc\x00\x01\xc0", "\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", "\x82\xa1b\x01\xa1a\x01", "\xd9\x01a", "\xc4\x01a"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		text, ok := unpackJSON(packed)
+		tree, err := treeOfMsgpack(packed)
+		var again []byte
+		if err == nil {
+			again, err = canonicalTree(tree)
+		}
+		if want := err == nil && bytes.Equal(again, packed); ok != want {
+			t.Fatalf("%x: exact %v, want %v (%v): %s", packed, ok, want, err, text)
+		}
+		if !ok {
+			return
+		}
+		if back, err := packJSON("[" + string(text) + "]"); err != nil || !bytes.Equal(back, packed) {
+			t.Fatalf("%x is %s, which is %x: %v", packed, text, back, err)
 		}
 	})
 }
@@ -99,20 +145,26 @@ func FuzzDump(f *testing.F) {
 		if packed {
 			o.Content = store.Msgpack
 		}
-		var l line
+		var b bytes.Buffer
+		out := bufio.NewWriter(&b)
+		l := &line{w: out}
 		d := dumper{}
-		text := d.asIs(&o)
 		ld := loader{}
-		if text == nil {
-			text = wrap(&l, &o)
-		} else {
+		if d.asIs(out, &o) {
 			ld.field = d.fields[0]
+			if !plain([]byte(ld.field)) {
+				t.Fatalf("--key %q cannot be typed", ld.field)
+			}
+		} else {
+			wrap(l, &o)
 		}
-		for v, err := range jsonValues(bytes.NewReader(text)) {
+		out.Flush()
+		text := bytes.Clone(b.Bytes())
+		for p, err := range jsonValues(bytes.NewReader(text)) {
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
-			got, err := ld.object(&v)
+			got, err := ld.object(&p.t)
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
@@ -120,8 +172,10 @@ func FuzzDump(f *testing.F) {
 				t.Fatalf("%+v came back as %+v by %s", o, got, text)
 			}
 		}
-		if text := objectLine(&l, &o); !json.Valid(text) {
-			t.Fatalf("--json prints %s", text)
+		b.Reset()
+		objectLine(l, &o)
+		if out.Flush(); !json.Valid(b.Bytes()) {
+			t.Fatalf("--json prints %s", b.Bytes())
 		}
 	})
 }

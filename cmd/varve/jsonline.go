@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -8,23 +9,31 @@ import (
 	"unicode/utf8"
 )
 
-// line builds one JSON object on one line, its fields in the order in which
-// they are added.
-type line struct{ b []byte }
+// line writes one JSON object on one line, its fields in the order in which they are
+// added. Its writer remembers the errors; flush returns them.
+type line struct {
+	w *bufio.Writer
+	n int // fields so far
+}
+
+// line returns one that is written to standard output when it is flushed.
+func (a *app) line() *line { return &line{w: bufio.NewWriter(a.out)} }
 
 func (l *line) name(n string) {
 	sep := byte(',')
-	if len(l.b) == 0 {
+	if l.n == 0 {
 		sep = '{'
 	}
-	l.b = append(l.b, sep)
-	l.b = append(appendJSONString(l.b, n), ':')
+	l.n++
+	_ = l.w.WriteByte(sep)
+	writeJSONString(l.w, []byte(n))
+	_ = l.w.WriteByte(':')
 }
 
-// raw adds a field whose value is JSON already.
-func (l *line) raw(name string, v []byte) {
+// packed adds a field whose value is msgpack that JSON says exactly.
+func (l *line) packed(name string, v []byte) {
 	l.name(name)
-	l.b = append(l.b, v...)
+	writePacked(l.w, v)
 }
 
 // bytes adds bytes: as a string if they are UTF-8, else as base64 under the
@@ -35,66 +44,73 @@ func (l *line) bytes(name string, v []byte) {
 		return
 	}
 	l.name(name)
-	l.b = appendJSONString(l.b, string(v))
+	writeJSONString(l.w, v)
 }
 
 // base64 adds bytes as base64 under the name with _b64.
 func (l *line) base64(name string, v []byte) {
 	l.name(name + "_b64")
-	l.b = append(l.b, '"')
-	l.b = base64.StdEncoding.AppendEncode(l.b, v)
-	l.b = append(l.b, '"')
+	_ = l.w.WriteByte('"')
+	e := base64.NewEncoder(base64.StdEncoding, l.w)
+	_, _ = e.Write(v)
+	_ = e.Close()
+	_ = l.w.WriteByte('"')
 }
 
 func (l *line) str(name, v string) { l.bytes(name, []byte(v)) }
 
 func (l *line) int(name string, v int64) {
 	l.name(name)
-	l.b = strconv.AppendInt(l.b, v, 10)
+	_, _ = l.w.Write(strconv.AppendInt(l.w.AvailableBuffer(), v, 10))
 }
 
 func (l *line) bool(name string, v bool) {
 	l.name(name)
-	l.b = strconv.AppendBool(l.b, v)
+	_, _ = l.w.Write(strconv.AppendBool(l.w.AvailableBuffer(), v))
 }
 
-// end returns the line, and begins the next one in the same memory.
-func (l *line) end() []byte {
-	if len(l.b) == 0 {
-		l.b = append(l.b, '{')
+// end ends the line, and begins the next one.
+func (l *line) end() {
+	if l.n == 0 {
+		_ = l.w.WriteByte('{')
 	}
-	b := append(l.b, '}', '\n')
-	l.b = b[:0]
-	return b
+	l.n = 0
+	_, _ = l.w.WriteString("}\n")
 }
 
-// appendJSONString writes a string of valid UTF-8 as JSON, and leaves <, > and
-// & as they are.
-func appendJSONString(b []byte, s string) []byte {
-	b = append(b, '"')
+// flush ends the line, and returns what went wrong with this one and those before.
+func (l *line) flush() error {
+	l.end()
+	return l.w.Flush()
+}
+
+// writeJSONString writes a string of valid UTF-8 as JSON, and leaves <, > and & as they
+// are. w remembers its errors.
+func writeJSONString(w *bufio.Writer, s []byte) {
+	_ = w.WriteByte('"')
 	from := 0
-	for i := range len(s) {
-		c := s[i]
+	for i, c := range s {
 		if c >= 0x20 && c != '"' && c != '\\' {
 			continue
 		}
-		b = append(b, s[from:i]...)
+		_, _ = w.Write(s[from:i])
 		from = i + 1
 		switch c {
 		case '"', '\\':
-			b = append(b, '\\', c)
+			_, _ = w.Write([]byte{'\\', c})
 		case '\n':
-			b = append(b, '\\', 'n')
+			_, _ = w.WriteString(`\n`)
 		case '\t':
-			b = append(b, '\\', 't')
+			_, _ = w.WriteString(`\t`)
 		case '\r':
-			b = append(b, '\\', 'r')
+			_, _ = w.WriteString(`\r`)
 		default:
 			const hex = "0123456789abcdef"
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			_, _ = w.Write([]byte{'\\', 'u', '0', '0', hex[c>>4], hex[c&15]})
 		}
 	}
-	return append(append(b, s[from:]...), '"')
+	_, _ = w.Write(s[from:])
+	_ = w.WriteByte('"')
 }
 
 // writeJSON writes any value as one line of JSON.

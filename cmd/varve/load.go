@@ -11,8 +11,8 @@ import (
 	"github.com/varve-db/varve/store"
 )
 
-const loadHelp = `Read JSON objects, one a line or with any white space between them, and store
-each as canonical msgpack: fields in bytewise order at all depths, integers of up
+const loadHelp = `Read JSON objects, one a line, with any white space between them, or as the items of
+an array, and store each as canonical msgpack: fields in bytewise order at all depths, integers of up
 to 64 bits in their shortest form, other numbers as float64. A number that would not
 come back as the decimal that was written, a field that stands twice, and what is
 no UTF-8 is refused with its line; the objects before it are stored.
@@ -116,16 +116,17 @@ func until(ctx context.Context, r io.Reader) io.Reader {
 
 // stream stores the objects of a stream.
 func (l *loader) stream(ctx context.Context, r io.Reader) error {
-	for v, err := range jsonValues(r) {
+	for p, err := range jsonValues(r) {
 		if err != nil {
 			return err
 		}
-		o, err := l.object(&v)
+		o, err := l.object(&p.t)
 		if err != nil {
-			return v.refused(err)
+			return p.t.refused(err)
 		}
+		p.forget()
 		if err := l.add(o); errors.Is(err, store.ErrTooLarge) {
-			return v.refused(err)
+			return p.t.refused(err)
 		} else if err != nil {
 			return err
 		}
@@ -136,29 +137,24 @@ func (l *loader) stream(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-// object makes the object of a JSON value.
-func (l *loader) object(v *jsonValue) (o store.Object, err error) {
-	n, err := parseJSON(v.raw)
-	if err != nil {
-		return o, err
-	}
-	if n.kind != objectNode {
+// object makes the object of a JSON value. It shares no memory with it.
+func (l *loader) object(t *jsonText) (o store.Object, err error) {
+	if !t.isObject() {
 		return o, errors.New("not a JSON object")
 	}
-	if n.member(keyField) != nil {
-		return wrapped(&n)
+	if _, ok := t.member(keyField); ok {
+		return wrapped(t)
 	}
 	if l.field == "" {
 		return o, fmt.Errorf("an object without %s: --key must name the field that holds its key", keyField)
 	}
-	f := n.member(l.field)
-	if f == nil {
+	f, ok := t.member(l.field)
+	if !ok {
 		return o, fmt.Errorf("no field %q, which --key names", l.field)
 	}
-	key, ok := f.asKey()
+	key, ok := t.asKey(f)
 	if !ok {
 		return o, fmt.Errorf("field %q is no key: want a string that is not empty, or an integer", l.field)
 	}
-	value, err := canonical(&n)
-	return store.Object{Key: []byte(key), Value: value, Content: store.Msgpack}, err
+	return store.Object{Key: key, Value: t.canonical(), Content: store.Msgpack}, nil
 }

@@ -15,36 +15,32 @@ const objectHelp = `With --json an object is one line with these fields:
   seq               the sequence number of the write`
 
 // objectLine writes an object for --json.
-func objectLine(l *line, o *store.Object) []byte {
+func objectLine(l *line, o *store.Object) {
 	l.bytes("key", o.Key)
 	l.int("size", int64(len(o.Value)))
 	content, exact := "raw", false
 	if o.Content == store.Msgpack {
 		content = "msgpack"
+		_, exact = exactJSON(o.Value)
 	}
 	l.str("content", content)
-	if o.Content == store.Msgpack {
-		var text []byte
-		if text, _, exact = exactJSON(o.Value); exact {
-			l.raw("object", text)
-		}
-	}
-	if !exact {
+	if exact {
+		l.packed("object", o.Value)
+	} else {
 		l.bytes("value", o.Value)
 	}
 	metaField(l, o.Meta)
 	l.int("seq", int64(o.Seq))
-	return l.end()
+	l.end()
 }
 
 // metaField adds meta: as JSON if it is a map that JSON says exactly.
 func metaField(l *line, meta []byte) {
-	if len(meta) == 0 {
-		return
+	switch {
+	case len(meta) == 0:
+	case exactObject(meta):
+		l.packed("meta", meta)
+	default:
+		l.base64("meta", meta)
 	}
-	if text, node, ok := exactJSON(meta); ok && node.kind == objectNode {
-		l.raw("meta", text)
-		return
-	}
-	l.base64("meta", meta)
 }

@@ -34,11 +34,10 @@ With --json it prints key or key_b64, and size: bytes of the value.`,
 			if err := a.withWriter(w.options(), func(db *store.DB) error { return db.Put(key, value) }); err != nil || !a.json {
 				return err
 			}
-			var l line
+			l := a.line()
 			l.bytes("key", key)
 			l.int("size", int64(len(value)))
-			_, err = a.out.Write(l.end())
-			return err
+			return l.flush()
 		},
 	}
 	w.register(cmd.Flags())
@@ -51,12 +50,37 @@ func (a *app) value(args []string) ([]byte, error) {
 	if len(args) > 0 && args[0] != "-" {
 		return []byte(args[0]), nil
 	}
-	value, err := io.ReadAll(io.LimitReader(a.in, segment.MaxValue+1))
+	value, err := readValue(a.in)
 	if err != nil {
 		return nil, fmt.Errorf("standard input: %w", err)
 	}
-	if len(value) > segment.MaxValue {
-		return nil, fmt.Errorf("standard input: a value of more than %d bytes: %w", segment.MaxValue, store.ErrTooLarge)
+	return value, nil
+}
+
+// readValue reads a value of a size that is not known. What has been read is never copied but
+// once, at the end.
+func readValue(r io.Reader) ([]byte, error) {
+	var parts [][]byte
+	total := 0
+	for size := 4 << 10; ; size = min(2*size, 4<<20) {
+		part := make([]byte, size)
+		n, err := io.ReadFull(r, part)
+		parts = append(parts, part[:n])
+		if total += n; total > segment.MaxValue {
+			return nil, fmt.Errorf("a value of more than %d bytes: %w", segment.MaxValue, store.ErrTooLarge)
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
+	value := make([]byte, 0, total)
+	for _, part := range parts {
+		value = append(value, part...)
+	}
+	clear(parts)
+	giveBack(total)
 	return value, nil
 }

@@ -84,7 +84,7 @@ func (s *scanFlags) keyRange(cmd *cobra.Command) (r store.Range, err error) {
 func (a *app) scan(db objects, r store.Range) error {
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	d := damages{app: a}
-	p := scanPrinter{app: a, out: out, keysOnly: r.KeysOnly}
+	p := scanPrinter{app: a, out: out, keysOnly: r.KeysOnly, l: line{w: out}}
 	for o, err := range db.Scan(r) {
 		if err != nil {
 			if err := d.note(err); err != nil {
@@ -107,29 +107,35 @@ type scanPrinter struct {
 	l        line
 }
 
-func (p *scanPrinter) print(o *store.Object) (err error) {
+func (p *scanPrinter) print(o *store.Object) error {
 	switch {
 	case p.json && p.keysOnly:
 		p.l.bytes("key", o.Key)
-		_, err = p.out.Write(p.l.end())
+		p.l.end()
 	case p.json:
-		_, err = p.out.Write(objectLine(&p.l, o))
+		objectLine(&p.l, o)
 	case p.keysOnly:
-		_, err = fmt.Fprintln(p.out, show(o.Key))
+		writeShown(p.out, o.Key)
+		_ = p.out.WriteByte('\n')
 	default:
-		_, err = fmt.Fprintf(p.out, "%s\t%s\n", show(o.Key), showValue(o))
+		writeShown(p.out, o.Key)
+		_ = p.out.WriteByte('\t')
+		writeValue(p.out, o)
+		_ = p.out.WriteByte('\n')
 	}
+	_, err := p.out.Write(nil) // one that it remembers
 	return err
 }
 
-// showValue writes a value on a line.
-func showValue(o *store.Object) string {
+// writeValue writes a value on a line.
+func writeValue(w *bufio.Writer, o *store.Object) {
 	if o.Content == store.Msgpack {
-		if text, _, ok := exactJSON(o.Value); ok {
-			return string(text)
+		if _, exact := exactJSON(o.Value); exact {
+			writePacked(w, o.Value)
+			return
 		}
 	}
-	return show(o.Value)
+	writeShown(w, o.Value)
 }
 
 // damages counts the objects that a scan could not read.

@@ -24,10 +24,9 @@ With --json it prints sealed: whether there was anything to seal.`,
 					return err
 				}
 				if a.json {
-					var l line
+					l := a.line()
 					l.bool("sealed", sealed)
-					_, err = a.out.Write(l.end())
-					return err
+					return l.flush()
 				}
 				what := "nothing to do: the log holds no objects"
 				if sealed {

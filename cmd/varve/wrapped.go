@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/varve-db/varve/store"
 )
@@ -14,43 +13,29 @@ import (
 // two cannot be taken for each other.
 const keyField = "key_b64"
 
-// asKey returns the key that a field's value stands for.
-func (n *node) asKey() (string, bool) {
-	switch {
-	case n.kind == stringNode:
-		return n.text, n.text != ""
-	case n.kind == numberNode:
-		return n.text, !strings.ContainsAny(n.text, ".eE") && n.text != "-0"
-	}
-	return "", false
-}
-
 // wrap writes an object with its key beside it.
-func wrap(l *line, o *store.Object) []byte {
+func wrap(l *line, o *store.Object) {
 	l.base64("key", o.Key)
-	if o.Content == store.Msgpack {
-		if text, n, ok := exactJSON(o.Value); ok && n.kind == objectNode {
-			l.raw("object", text)
-			metaField(l, o.Meta)
-			return l.end()
+	if o.Content == store.Msgpack && exactObject(o.Value) {
+		l.packed("object", o.Value)
+	} else {
+		l.base64("value", o.Value)
+		if o.Content == store.Msgpack {
+			l.str("content", "msgpack")
 		}
 	}
-	l.base64("value", o.Value)
-	if o.Content == store.Msgpack {
-		l.str("content", "msgpack")
-	}
 	metaField(l, o.Meta)
-	return l.end()
+	l.end()
 }
 
 // wrapped makes the object of a line that wrap wrote.
-func wrapped(n *node) (o store.Object, err error) {
+func wrapped(t *jsonText) (o store.Object, err error) {
 	has := map[string]bool{}
-	for i := range n.members {
-		m := &n.members[i]
-		has[m.name] = true
-		if err := unwrapField(&o, m); err != nil {
-			return o, fmt.Errorf("field %s: %w", m.name, err)
+	for at, value := range t.membersAt(t.root) {
+		name := string(t.name(at))
+		has[name] = true
+		if err := unwrapField(&o, t, name, value); err != nil {
+			return o, fmt.Errorf("field %s: %w", name, err)
 		}
 	}
 	switch {
@@ -63,33 +48,33 @@ func wrapped(n *node) (o store.Object, err error) {
 }
 
 // unwrapField puts what a field of a line says into the object.
-func unwrapField(o *store.Object, m *member) (err error) {
-	switch m.name {
+func unwrapField(o *store.Object, t *jsonText, name string, v place) (err error) {
+	switch name {
 	case keyField:
-		o.Key, err = decodeBase64(&m.value)
+		o.Key, err = decodeBase64(t, v)
 	case "value_b64":
-		o.Value, err = decodeBase64(&m.value)
+		o.Value, err = decodeBase64(t, v)
 	case "meta_b64":
-		o.Meta, err = decodeBase64(&m.value)
+		o.Meta, err = decodeBase64(t, v)
 	case "object", "meta":
-		if m.name == "meta" && m.value.kind == nullNode {
+		if name == "meta" && t.raw[v.off] == 'n' {
 			return nil
 		}
-		if m.value.kind != objectNode {
+		if t.raw[v.off] != '{' {
 			return errors.New("want an object")
 		}
-		packed, err := canonical(&m.value)
-		if m.name == "meta" {
+		packed := t.encode(v.off, v.block)
+		if name == "meta" {
 			o.Meta = packed
-			return err
+			return nil
 		}
 		o.Value, o.Content = packed, store.Msgpack
-		return err
 	case "content":
-		if m.value.kind != stringNode || m.value.text != "msgpack" && m.value.text != "raw" {
+		content, ok := t.text(v)
+		if !ok || string(content) != "msgpack" && string(content) != "raw" {
 			return errors.New(`want "raw" or "msgpack"`)
 		}
-		if m.value.text == "msgpack" {
+		if string(content) == "msgpack" {
 			o.Content = store.Msgpack
 		}
 	default:
@@ -98,9 +83,12 @@ func unwrapField(o *store.Object, m *member) (err error) {
 	return err
 }
 
-func decodeBase64(n *node) ([]byte, error) {
-	if n.kind != stringNode {
+func decodeBase64(t *jsonText, v place) ([]byte, error) {
+	text, ok := t.text(v)
+	if !ok {
 		return nil, errors.New("want base64")
 	}
-	return base64.StdEncoding.Strict().DecodeString(n.text)
+	b := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Strict().Decode(b, text)
+	return b[:n], err
 }
