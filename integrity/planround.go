@@ -138,8 +138,12 @@ func (p *planner) healFile(e *Entry, j *judgement, ended bool) bool {
 			return false
 		}
 	}
+	left := len(p.plan.Left)
 	if p.heal(e.Header.Ref, e, j.findings[0], ended) {
 		return true
+	}
+	if len(p.plan.Left) == left {
+		return false // an earlier step takes the file away, and its findings with it
 	}
 	next := p.plan.Left[len(p.plan.Left)-1].Next
 	for _, f := range j.findings[1:] {

@@ -102,19 +102,22 @@ func (w *salvage) lostPut(l *Loss) {
 }
 
 // deliver reads the newest version of each key and hands it out.
-func (w *salvage) deliver(stale uint64) error {
+func (w *salvage) deliver(stale uint64) (err error) {
 	list := slices.DeleteFunc(w.list, func(v version) bool { return v.state != saved })
 	w.versions = nil
 	slices.SortFunc(list, func(a, b version) int { return cmp.Compare(a.seq, b.seq) })
 	open := map[int32]*haul{}
-	closeAll := func() (err error) {
+	var closing error
+	closeAll := func() {
 		for _, h := range open {
-			err = errors.Join(err, h.Close())
+			closing = errors.Join(closing, h.Close())
 		}
 		clear(open)
-		return err
 	}
-	defer closeAll()
+	defer func() {
+		closeAll()
+		err = errors.Join(err, closing)
+	}()
 	for _, v := range list {
 		if err := w.ctx.Err(); err != nil {
 			return err
@@ -126,16 +129,16 @@ func (w *salvage) deliver(stale uint64) error {
 				closeAll()
 			}
 			e := w.walked[v.file]
-			var err error
-			if h, err = w.open(e, e.Header); vfs.IsTooManyFiles(err) {
+			var openErr error
+			if h, openErr = w.open(e, e.Header); vfs.IsTooManyFiles(openErr) {
 				closeAll()
-				h, err = w.open(e, e.Header)
+				h, openErr = w.open(e, e.Header)
 			}
-			if vfs.IsTooManyFiles(err) { // which is no damage
-				return vfs.TooManyFiles(err)
+			if vfs.IsTooManyFiles(openErr) { // which is no damage
+				return vfs.TooManyFiles(openErr)
 			}
-			if err != nil {
-				w.unread(e, v, err)
+			if openErr != nil {
+				w.unread(e, v, openErr)
 				continue
 			}
 			open[v.file] = h

@@ -162,7 +162,7 @@ func (p *copyPlace) log(r *HotCopyReport, failed error) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(line) // one write, so that runs at the same time do not mix
+	_, err = f.WriteString(line)                                                 // one write, so that runs at the same time do not mix
 	return errors.Join(err, f.Sync(), f.Close(), vfs.Dir(p.parent).SyncDir(".")) // the line, and the log's name
 }
 
