@@ -15,6 +15,9 @@ hashes without reading, that sizes and hashes add up to the digest that the back
 made with. A folder knows none: --data reads every byte. What is bad is named, and the
 exit code is 3.
 
+It looks at nothing that this backup does not need: varve restore --verify-only reads the
+newest state of a timeline, --timeline T names one of several.
+
 With --json it prints one object: backup, segments, bytes, level (what was compared: size,
 hash or data), bad (segment, object, problem), digest (same, other, or unknown).`
 
