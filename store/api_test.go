@@ -327,3 +327,56 @@ func TestAnUnknownContentKindIsRefused(t *testing.T) {
 		t.Error(there, err)
 	}
 }
+
+// TestSnapshotAfterClose calls everything of a snapshot that was closed, of a store that is
+// open and of one that is not.
+func TestSnapshotAfterClose(t *testing.T) {
+	db, err := Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Put([]byte("a"), []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	closed, kept := mustSnapshot(t, db), mustSnapshot(t, db)
+	closed.Close()
+	defer kept.Close()
+	for _, state := range []string{"open", "closed"} {
+		calls := map[string]error{}
+		_, calls["Get"] = closed.Get([]byte("a"))
+		_, calls["GetObject"] = closed.GetObject([]byte("b"))
+		_, calls["Has"] = closed.Has([]byte("a"))
+		calls["Read"] = closed.Read([]byte("a"), func(Object) error { return nil })
+		for _, r := range []Range{{}, {KeysOnly: true}, {Reverse: true}} {
+			n := 0
+			for _, err := range closed.Scan(r) {
+				calls[fmt.Sprintf("Scan %+v", r)] = err
+				n++
+			}
+			if n != 1 {
+				t.Errorf("store %s: Scan %+v yields %d times", state, r, n)
+			}
+		}
+		for call, err := range calls {
+			if !errors.Is(err, ErrClosed) {
+				t.Errorf("store %s: %s: %v, want ErrClosed", state, call, err)
+			}
+		}
+		closed.Close()
+		if v, err := kept.Get([]byte("a")); err != nil || string(v) != "1" {
+			t.Errorf("store %s: the other snapshot has %q, %v", state, v, err)
+		}
+		if state == "open" {
+			mustClose(t, db)
+		}
+	}
+}
+
+func mustSnapshot(t *testing.T, db *DB) *Snapshot {
+	t.Helper()
+	s, err := db.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -19,6 +19,10 @@ type scan struct {
 }
 
 func (s *Snapshot) scan(r *Range, yield func(Object, error) bool) {
+	if s.closed.Load() {
+		yield(Object{}, ErrClosed)
+		return
+	}
 	lo, hi := r.bounds()
 	sc := scan{s: s, left: r.Limit, bare: r.KeysOnly, yield: yield, w: &window{s: s}, room: firstItems}
 	if r.Limit <= 0 {

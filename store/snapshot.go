@@ -2,6 +2,7 @@ package store
 
 import (
 	"iter"
+	"sync/atomic"
 
 	"github.com/varve-db/varve/index"
 )
@@ -13,6 +14,7 @@ type Snapshot struct {
 	segs   []*segFile
 	segSet *segSet
 	doubts *doubts
+	closed atomic.Bool
 }
 
 // Snapshot returns the store as it is now. It copies nothing and takes the same short
@@ -26,9 +28,12 @@ func (v *view) Snapshot() (*Snapshot, error) {
 	return &Snapshot{idx: v.idx.Snapshot(), segs: v.segs, segSet: v.segSet.pin(), doubts: v.doubts.clone()}, nil
 }
 
-// Close lets go of the snapshot. No scan of it may be under way, and its other
-// methods must not be called any more.
+// Close lets go of the snapshot. No other call may be under way, no scan above all. Calls
+// after it say ErrClosed, and Len the number that it was; another Close does nothing.
 func (s *Snapshot) Close() {
+	if s.closed.Swap(true) {
+		return
+	}
 	s.idx.Close()
 	s.segSet.unpin()
 	s.segs, s.segSet = nil, nil
@@ -38,6 +43,9 @@ func (s *Snapshot) Close() {
 func (s *Snapshot) Len() int { return s.idx.Len() }
 
 func (s *Snapshot) find(key []byte) (*segFile, index.Loc, error) {
+	if s.closed.Load() {
+		return nil, index.Loc{}, ErrClosed
+	}
 	loc, ok := s.idx.Candidate(key)
 	if !ok {
 		return nil, loc, s.doubts.absent(key)
@@ -60,6 +68,9 @@ func (s *Snapshot) GetObject(key []byte) (Object, error) { return getObject(s, k
 func (s *Snapshot) Has(key []byte) (bool, error) { return has(s, key) }
 
 func (s *Snapshot) exact(key []byte) (index.Loc, error) {
+	if s.closed.Load() {
+		return index.Loc{}, ErrClosed
+	}
 	if loc, ok := s.idx.Get(key); ok {
 		return loc, nil
 	}
