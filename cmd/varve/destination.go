@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/varve-db/varve/internal/vfs"
 )
 
 // stepError is an error that says the next step already.
@@ -25,7 +27,7 @@ func destError(err error) error {
 		step = fmt.Sprintf("user %d must be allowed to write to the destination, and to the folder that it is made in", os.Geteuid())
 	case errors.Is(err, syscall.EROFS):
 		step = "name a destination that is mounted for writing"
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrDangling): // the latter says it itself
 		return usagef("%w; the folder above the destination must be there", err)
 	default:
 		return err
