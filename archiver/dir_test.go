@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -237,6 +238,17 @@ func TestDirTemporaries(t *testing.T) {
 	}
 	if names := listed(t, d); !slices.Equal(names, []string{"a/b/c"}) {
 		t.Errorf("listed are %q", names)
+	}
+	ended := exec.Command("true") // a process that is there no more
+	must(t, ended.Run())
+	for name, pid := range map[string]int{"a/b/" + archiver.TempOf(ended.Process.Pid): -1, archiver.TempOf(os.Getppid()): 1} {
+		path := filepath.Join(dir, name)
+		must(t, os.WriteFile(path, []byte("part"), 0o400))
+		defer func() {
+			if _, err := os.Stat(path); (err == nil) != (pid > 0) {
+				t.Errorf("%s, whose writer runs %v: %v", name, pid > 0, err)
+			}
+		}()
 	}
 	must(t, d.Probe(t.Context()))
 	for name, want := range map[string]bool{".tmp-old": false, "a/b/.tmp-old": false, ".tmp-new": true, "a/b/.tmp-new": true} {

@@ -2,6 +2,7 @@ package archiver
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -14,3 +15,6 @@ func (a *Archive) PutBackup(ctx context.Context, store segment.UUID, tip segment
 	b := &Backup{Store: store, Tip: tip, Seq: seq, LogTime: at, Segments: setOf(refs).normal()}
 	return b, a.putBackup(ctx, b)
 }
+
+// TempOf is a temporary name of a process.
+func TempOf(pid int) string { return fmt.Sprintf("%s%s-%d-X", tempPrefix, machine(), pid) }

@@ -57,11 +57,15 @@ func (r *Receipts) tidy() error {
 	if err != nil {
 		return err
 	}
-	for _, target := range targets {
-		if !target.IsDir() || !validIdentity(target.Name()) {
+	for _, target := range append(targets, nil) {
+		dir := "." // where the status is written
+		if target != nil {
+			dir = target.Name()
+		}
+		if target != nil && (!target.IsDir() || !validIdentity(dir)) {
 			continue
 		}
-		if err := removeTemps(r.fsys, target.Name(), time.Now().Add(-tempAge)); err != nil && !denied(err) {
+		if err := removeTemps(r.fsys, dir, time.Now().Add(-tempAge)); err != nil && !denied(err) {
 			return err
 		}
 	}

@@ -2,10 +2,16 @@ package archiver
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,18 +20,42 @@ import (
 
 // A file is made visible whole: it is written under a temporary name in its own
 // folder, synced, and linked to its name. What a kill or a power cut leaves
-// under a temporary name is nobody's, and is removed when it is older than
-// any writer could still be at work on.
+// under a temporary name is nobody's. It is removed at the next start where the name tells
+// that its writer ran on this machine and does not any more, and otherwise when it is
+// older than any writer could still be at work on. A writer whose file was removed all the
+// same fails to link it, and tries again.
 const (
 	tempPrefix = ".tmp-"
 	tempAge    = 24 * time.Hour
 )
 
-// newTemp returns a temporary name that nobody else has.
-func newTemp() string { return tempPrefix + rand.Text() }
+// newTemp returns a temporary name that nobody else has: with the machine and the number of
+// this process.
+func newTemp() string {
+	return fmt.Sprintf("%s%s-%d-%s", tempPrefix, machine(), os.Getpid(), rand.Text())
+}
+
+// machine stands for where process numbers mean what they mean here: the host, and on
+// Linux the namespace of processes.
+var machine = sync.OnceValue(func() string {
+	host, _ := os.Hostname()
+	space, _ := os.Readlink("/proc/self/ns/pid")
+	sum := sha256.Sum256([]byte(host + "/" + space))
+	return hex.EncodeToString(sum[:4])
+})
+
+// abandoned reports whether the writer of a temporary is known to have ended.
+func abandoned(name string) bool {
+	parts := strings.Split(strings.TrimPrefix(name, tempPrefix), "-")
+	if len(parts) != 3 || parts[0] != machine() {
+		return false
+	}
+	pid, err := strconv.Atoi(parts[1])
+	return err == nil && pid > 0 && pid != os.Getpid() && !running(pid)
+}
 
 // removeTemps removes the temporaries in a folder that were last written before
-// a time.
+// a time, or whose writer is known to have ended.
 func removeTemps(fsys vfs.FS, dir string, before time.Time) error {
 	list, err := fsys.ReadDir(dir)
 	if err != nil {
@@ -36,7 +66,7 @@ func removeTemps(fsys vfs.FS, dir string, before time.Time) error {
 			continue
 		}
 		info, err := e.Info()
-		if err == nil && info.ModTime().Before(before) {
+		if err == nil && (info.ModTime().Before(before) || abandoned(e.Name())) {
 			err = fsys.Remove(path.Join(dir, e.Name()))
 		}
 		if ignoreAbsent(err) != nil {

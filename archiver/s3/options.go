@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -66,8 +67,8 @@ func Open(ctx context.Context, o Options) (*Target, error) {
 		return nil, errors.New("an S3 target needs a bucket, as in s3://bucket/prefix")
 	}
 	o.Prefix = strings.Trim(o.Prefix, "/")
-	if o.Prefix != "" && !fs.ValidPath(o.Prefix) {
-		return nil, fmt.Errorf("the prefix %q of the S3 target is no clean path", o.Prefix)
+	if o.Prefix != "" && !cleanPrefix(o.Prefix) {
+		return nil, fmt.Errorf("the prefix %q of the S3 target is no clean path: it has a part that is empty, \".\" or \"..\", or a control character", o.Prefix)
 	}
 	if err := checkEndpoint(o.Endpoint); err != nil {
 		return nil, err
@@ -102,6 +103,12 @@ func Open(ctx context.Context, o Options) (*Target, error) {
 		t.prefix = o.Prefix + "/"
 	}
 	return t, nil
+}
+
+// cleanPrefix reports whether servers keep the names of objects below a prefix as they are:
+// some take "." and ".." for folders, and then find nothing where they put something.
+func cleanPrefix(prefix string) bool {
+	return prefix != "." && fs.ValidPath(prefix) && !strings.ContainsFunc(prefix, unicode.IsControl)
 }
 
 // OpenURL is [Open] for s3://bucket/prefix with the parameters endpoint, region, profile and

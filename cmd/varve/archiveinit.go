@@ -9,12 +9,15 @@ import (
 
 func (a *app) archiveInitCommand() *cobra.Command {
 	var to []string
+	var force bool
 	c := &cobra.Command{
 		Use:   "init --to URL",
 		Short: "Make an archive, once",
 		Long: `Make a folder or a bucket an archive: it gets an identity, which every receipt names.
 For a folder, it is made where it is absent; the folder above it must be there. One that is
-an archive already stays the one that it is.
+an archive already stays the one that it is. One that holds something else is refused, and one
+in a store or around it. With --force what an archive holds may be there, without the
+identity, which is lost: it gets a new one, and all is shipped again.
 
 With --json it prints one object for each archive: url, id, made.`,
 		Args:              cobra.NoArgs,
@@ -22,7 +25,7 @@ With --json it prints one object for each archive: url, id, made.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
-			targets, err := a.openTargets(ctx, to, true)
+			targets, err := a.openTargets(ctx, to, true, force)
 			if err != nil {
 				return err
 			}
@@ -38,6 +41,7 @@ With --json it prints one object for each archive: url, id, made.`,
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&force, "force", false, "also where only the objects of an archive are that lost its identity")
 	c.Flags().StringArrayVar(&to, "to", nil, "the archive's URL; may be given several times")
 	return c
 }

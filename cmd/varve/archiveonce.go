@@ -67,9 +67,7 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 			return nil, err
 		}
 	}
-	if more != nil || flags.init { // not each time that cron runs it
-		a.warnSameDisk(dir, flags.to)
-	}
+	a.warnSameDisk(dir, flags.to)
 	arc, err := archiver.New(o)
 	return arc, nextStep(err)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // drillHelp is a part of restore's help.
 const drillHelp = `--verify-only is a drill: the store is restored into a folder in --scratch DIR, every byte of
 it checked, what a backup pins compared with the digest that the backup was made with, and
-the folder removed. With -d DIR, or --state DIR as given to archive run, the time of the
+the folder removed. What drills that were killed left there is removed first. With -d DIR, or --state DIR as given to archive run, the time of the
 success is kept there, for archive status and the metric
 varve_archiver_last_drill_timestamp_seconds. It prints, with --json: url, store, seq, time, segments,
 bytes, objects, backup (whose digest was compared; 0: none), recorded, took_ns.`
@@ -63,11 +64,11 @@ func (a *app) drill(ctx context.Context, arc *archiver.Archive, d *drillFlags, o
 	if err != nil {
 		return archiveError(err)
 	}
-	scratch, err := os.MkdirTemp(d.scratch, "varve-drill-")
+	scratch, release, err := newScratch(cmp.Or(d.scratch, os.TempDir()))
 	if err != nil {
 		return nextStep(err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch), release()) }()
 	rep, err := a.fetch(ctx, arc, filepath.Join(scratch, "store"), o)
 	if err != nil {
 		return err

@@ -122,8 +122,8 @@ func writeSnapshot(out io.Writer, r *store.HotCopyReport) error {
 		r.Path, r.LastSeq, r.Time.Format(time.RFC3339), count(r.Objects, "object", "objects"),
 		count(int64(r.Segments), "segment", "segments"), human(r.Bytes), r.Level, r.Took.Round(time.Millisecond))
 	if err == nil && r.Linked > 0 {
-		_, err = fmt.Fprintf(out, "%s hard links to the store's own files, which is no second copy of their bytes: --copy makes one\n",
-			count(int64(r.Linked), "segment is", "segments are"))
+		_, err = fmt.Fprintf(out, "%s to the store's own files: no second copy of their bytes; --copy makes one\n",
+			count(int64(r.Linked), "segment is a hard link", "segments are hard links"))
 	}
 	return err
 }

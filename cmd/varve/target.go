@@ -55,7 +55,7 @@ func (a *app) openAll(ctx context.Context, flags *shipFlags, o *archiver.Options
 		}
 	}
 	if len(flags.to) == 1 && !flags.keep {
-		o.Targets, err = a.openTargets(ctx, flags.to, false)
+		o.Targets, err = a.openTargets(ctx, flags.to, false, false)
 		return err
 	}
 	return a.openOrLater(ctx, flags, o)
@@ -99,19 +99,25 @@ func folderURL(path string) string {
 // errNoArchive is the error where no archive is named.
 var errNoArchive = usagef("which archive? give --to URL, such as file:///backup or s3://bucket/prefix")
 
-// openTargets opens all archives that --to names, and makes them where init is set.
-func (a *app) openTargets(ctx context.Context, urls []string, init bool) ([]archiver.Target, error) {
+// openTargets opens all archives that --to names, and makes them where init is set; with
+// force also of what an archive left that lost its identity.
+func (a *app) openTargets(ctx context.Context, urls []string, init, force bool) ([]archiver.Target, error) {
 	if len(urls) == 0 {
 		return nil, errNoArchive
 	}
 	var targets []archiver.Target
 	for _, raw := range urls {
+		if init {
+			if err := a.apart(raw); err != nil {
+				return nil, err
+			}
+		}
 		t, err := openTarget(ctx, raw, init)
 		if err != nil {
 			return nil, err
 		}
 		if init {
-			if err := initArchive(ctx, t); err != nil {
+			if err := initArchive(ctx, t, force); err != nil {
 				return nil, archiveError(err)
 			}
 		}
@@ -147,7 +153,7 @@ func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options
 		switch {
 		case there: // it is one, or what is wrong will be found out
 		case i < 0:
-			if _, err := a.openTargets(ctx, []string{raw}, true); err != nil {
+			if _, err := a.openTargets(ctx, []string{raw}, true, false); err != nil {
 				return err
 			}
 		case !flags.keep:
@@ -158,16 +164,58 @@ func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options
 	return nil
 }
 
-// initArchive makes a target an archive, if it is none, and is fit to be one: a server that
-// overwrites would take a new identity in the place of an old one.
-func initArchive(ctx context.Context, t archiver.Target) error {
+// initArchive makes a target an archive, if it is none, and is fit to be one: it holds nothing,
+// or with force only what an archive left there; and a server that overwrites would take a new
+// identity in the place of an old one.
+func initArchive(ctx context.Context, t archiver.Target, force bool) error {
 	p := archiver.Patient(t)
 	if _, err := archiver.Identify(ctx, p); errors.Is(err, archiver.ErrNoIdentity) {
+		err := archiver.Vacant(ctx, t)
+		if full, ok := errors.AsType[*archiver.NotEmptyError](err); ok {
+			switch {
+			case full.Archived && force:
+				err = nil
+			case full.Archived:
+				err = usagef("%w; or, to begin with a new identity, so that all is shipped again: varve archive init --force --to %s", err, t.URL())
+			default:
+				err = &usageError{err}
+			}
+		}
+		if err != nil {
+			return err
+		}
 		if err := t.Probe(ctx); err != nil {
 			return err
 		}
 	}
 	_, err := archiver.Init(ctx, p)
+	return err
+}
+
+// apart refuses a folder for an archive that lies in a store, or around the one that is
+// named: what takes the one takes the other.
+func (a *app) apart(raw string) error {
+	u, err := archiver.ParseURL(raw)
+	if err != nil {
+		return &usageError{err}
+	}
+	if u.Scheme != "file" {
+		return nil
+	}
+	in, err := archiver.StoreAround(u.Path)
+	if err != nil {
+		return err
+	}
+	if in != "" {
+		return usagef("%s is in the folder of a store, %s: name a folder outside of it for the archive", raw, in)
+	}
+	if a.dir == "" {
+		return nil
+	}
+	around, err := archiver.FolderAround(u.Path, a.dir)
+	if err == nil && around {
+		err = usagef("the store %s is in %s: name a folder for the archive that holds nothing else", a.dir, raw)
+	}
 	return err
 }
 

@@ -39,7 +39,7 @@ func TestInitRefusesAServerThatOverwrites(t *testing.T) {
 	archivertest.NoAWS(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	_, err := (&app{}).openTargets(t.Context(), []string{"s3://bucket/arc?endpoint=" + srv.URL}, true)
+	_, err := (&app{}).openTargets(t.Context(), []string{"s3://bucket/arc?endpoint=" + srv.URL}, true, false)
 	if !errors.Is(err, archiver.ErrUnconditional) {
 		t.Errorf("%v, want ErrUnconditional", err)
 	}
