@@ -26,6 +26,8 @@ const (
 	AlarmDamaged       AlarmKind = "damaged"       // of the store: segments are set aside
 	AlarmSeal          AlarmKind = "seal"          // of the store: the log cannot be sealed
 	AlarmStore         AlarmKind = "store"         // of the store: its folder or the receipts cannot be read
+	AlarmBroken        AlarmKind = "broken"        // of the store: it does not open for writing
+	AlarmState         AlarmKind = "state"         // of the archiver: its state folder cannot be written
 )
 
 // targetAlarms is how many of the kinds are about a target; they come first.
@@ -34,7 +36,7 @@ const targetAlarms = 8
 // alarmKinds are all of them.
 func alarmKinds() []AlarmKind {
 	return []AlarmKind{AlarmConflict, AlarmIdentity, AlarmUnconditional, AlarmAway, AlarmDenied, AlarmFull, AlarmFailing, AlarmGivenUp,
-		AlarmDamaged, AlarmSeal, AlarmStore}
+		AlarmDamaged, AlarmSeal, AlarmStore, AlarmBroken, AlarmState}
 }
 
 // final reports whether time does not heal it: a person has to look.

@@ -41,9 +41,12 @@ type AuditReport struct {
 	Gaps     int              `json:"gaps"` // missing, and accepted
 	LastSeq  uint64           `json:"last_seq"`
 	Complete time.Time        `json:"complete_until,omitzero"` // the newest heartbeat of the timeline: all that was committed by then was archived
-	Findings []AuditFinding   `json:"findings"` // in order of the segments
-	Tips     []AuditTip       `json:"tips"`     // what else of the store is there, in order of timeline
+	Findings []AuditFinding   `json:"findings"`                // in order of the segments
+	Tips     []AuditTip       `json:"tips"`                    // what else of the store is there, in order of timeline
 	Notes    []string         `json:"notes"`
+
+	// Broken is why the store does not open for writing; empty: it does.
+	Broken string `json:"broken,omitempty"`
 }
 
 // AuditFinding is something that is not as exactly once demands.
@@ -103,6 +106,9 @@ func Audit(ctx context.Context, o AuditOptions) (*AuditReport, error) {
 		}
 	}
 	d.others()
+	if err := opens(o.Store); err != nil {
+		d.rep.Broken = err.Error()
+	}
 	slices.SortFunc(d.rep.Findings, func(x, y AuditFinding) int {
 		return cmp.Or(x.Segment.Compare(y.Segment), cmp.Compare(x.Kind, y.Kind))
 	})

@@ -71,6 +71,23 @@ func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, e
 	return b, nil
 }
 
+// Unshipped returns the segments that a backup made now would need, and of which there is no
+// receipt of the archive. The target is not asked.
+func (a *Archive) Unshipped(o *CreateOptions) ([]segment.Ref, error) {
+	if err := opens(o.Store); err != nil { // then nothing will come of it
+		return nil, err
+	}
+	st, err := o.newestState()
+	if err != nil {
+		return nil, err
+	}
+	err = a.haveReceipts(o, st)
+	if missing, ok := errors.AsType[*MissingError](err); ok {
+		return missing.Missing, nil
+	}
+	return nil, err
+}
+
 // state is a store as its newest sealed log leaves it.
 type state struct {
 	store segment.UUID

@@ -25,6 +25,7 @@ func (s *backupScene) shipper(store fs.FS) *Archiver {
 	s.t.Helper()
 	a, err := New(Options{Store: store, Receipts: s.receipts.fsys, Targets: []Target{s.target}})
 	must(s.t, err)
+	a.standing.opens = asIfWhole
 	_, err = a.Once(s.t.Context())
 	must(s.t, err)
 	return a
@@ -106,6 +107,7 @@ func TestABackupAfterShippingElsewhereGoesByTheReceipts(t *testing.T) {
 	other := newBackupScene(t)
 	a, err := New(Options{Store: s.folder, Receipts: s.receipts.fsys, Targets: []Target{other.target}})
 	must(t, err)
+	a.standing.opens = asIfWhole
 	_, err = a.Once(t.Context())
 	must(t, err)
 	o := CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now, After: a}

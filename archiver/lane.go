@@ -39,6 +39,7 @@ type lane struct {
 	gaveUp  error // on single segments
 	lastErr error // of the last failure, until something succeeds
 	last    time.Time
+	through time.Time // all commits up to then are archived, by the last look that told
 	counts  Counts
 
 	beaten time.Time // what the last heartbeat spoke of

@@ -117,11 +117,23 @@ func (l *lane) reach(ctx context.Context) error {
 func (l *lane) offer() {
 	list := l.a.fit()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.queue.update(list, func(r segment.Ref) bool {
 		_, ok := l.done[r]
 		return ok
 	})
+	j := l.queue.first()
+	unknown := j != nil && j.first == 0
+	var seg Sealed
+	if unknown {
+		seg = j.seg
+	}
+	l.mu.Unlock()
+	if unknown {
+		first := l.a.source.firstCommit(&seg)
+		l.mu.Lock()
+		j.first = first
+		l.mu.Unlock()
+	}
 	l.poke()
 }
 

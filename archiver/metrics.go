@@ -17,6 +17,7 @@ type metrics struct {
 	backlog    *prometheus.Desc
 	oldest     *prometheus.Desc
 	last       *prometheus.Desc
+	through    *prometheus.Desc
 	alarm      *prometheus.Desc
 	storeAlarm *prometheus.Desc
 	damaged    *prometheus.Desc
@@ -48,8 +49,9 @@ func newMetrics() *metrics {
 
 		segments:   desc("backlog_segments", "Sealed segments that the target does not have yet.", "target"),
 		backlog:    desc("backlog_bytes", "Bytes of the sealed segments that the target does not have yet.", "target"),
-		oldest:     desc("oldest_unshipped_age_seconds", "Age of the oldest sealed segment that the target does not have yet, 0 for none.", "target"),
-		last:       desc("last_success_timestamp_seconds", "When a segment was last shipped, or found at the target, since the archiver began; 0 for never.", "target"),
+		oldest:     desc("oldest_unshipped_age_seconds", "Age of the oldest commit in a sealed segment that the target does not have yet, 0 for none.", "target"),
+		last:       desc("last_success_timestamp_seconds", "When a segment was last shipped, or found at the target; 0 for never.", "target"),
+		through:    desc("archived_through_timestamp_seconds", "The moment up to which the target has every commit: that of the oldest one that it lacks, sealed or not, or else of the last look at the store; 0 for not known.", "target"),
 		alarm:      desc("alarm", "1 while there is an alarm of the kind about the target: see the kinds in the documentation.", "target", "kind"),
 		storeAlarm: desc("store_alarm", "1 while there is an alarm of the kind about the store.", "kind"),
 		damaged:    desc("damaged_segments", "Segment files that are not shipped because they are damaged or cannot be read."),
@@ -91,7 +93,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, v := range m.vectors() {
 		v.Describe(ch)
 	}
-	for _, d := range []*prometheus.Desc{m.segments, m.backlog, m.oldest, m.last, m.alarm, m.storeAlarm, m.damaged, m.drill} {
+	for _, d := range []*prometheus.Desc{m.segments, m.backlog, m.oldest, m.last, m.through, m.alarm, m.storeAlarm, m.damaged, m.drill} {
 		ch <- d
 	}
 }
@@ -115,6 +117,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(m.backlog, float64(t.Bytes), t.URL)
 		gauge(m.oldest, t.Oldest.Age.Seconds(), t.URL)
 		gauge(m.last, timestamp(t.Last.Unix(), t.Last.IsZero()), t.URL)
+		gauge(m.through, timestamp(t.Through.Unix(), t.Through.IsZero()), t.URL)
 		for _, k := range alarmKinds()[:targetAlarms] {
 			gauge(m.alarm, one(t.Alarm != nil && t.Alarm.Kind == k), t.URL, string(k))
 		}

@@ -33,10 +33,17 @@ type TargetReport struct {
 var ErrSetAside = errors.New("segments were set aside")
 
 // Once has the log sealed, ships whatever a target lacks, and returns. If something
-// could not be shipped the error says what and why, and wraps the target's, and
-// ErrSetAside for damage; all else was shipped all the same.
-func (a *Archiver) Once(ctx context.Context) (Report, error) {
+// could not be shipped the error says what and why, and wraps the target's,
+// ErrSetAside for damage, and ErrBroken if the store does not open for writing; all else was
+// shipped all the same. Where another archiver is at work on a target, it is an *AtWorkError,
+// and nothing was done.
+func (a *Archiver) Once(ctx context.Context) (_ Report, err error) {
 	begun := time.Now()
+	end, err := a.begins(false)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
 	var sealed, asked error
 	var at time.Time
 	var live bool
@@ -63,7 +70,13 @@ func (a *Archiver) Once(ctx context.Context) (Report, error) {
 		}
 		r.Targets = append(r.Targets, e)
 	}
-	return r, errors.Join(sealed, errors.Join(ended...), a.damage(), a.save())
+	a.mu.Lock()
+	broken := a.broken
+	a.mu.Unlock()
+	if broken != nil {
+		sealed = nil // it could not be sealed for the same reason
+	}
+	return r, errors.Join(sealed, errors.Join(ended...), a.damage(), broken)
 }
 
 // damage is the error for what was set aside, nil for nothing. Of several files it

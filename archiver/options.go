@@ -71,8 +71,8 @@ type Options struct {
 	// not in the archive. Zero: no bound, the default.
 	SealAfter time.Duration
 
-	// MaxLag is the age of a segment that is not shipped from which on Health
-	// complains. Zero: it does not, the default.
+	// MaxLag is the age of a commit that is not archived, sealed or not, from which on
+	// Health complains. Zero: it does not, the default.
 	MaxLag time.Duration
 
 	// Tries is how many failures in a row make Once give up: on a segment, or on a
@@ -156,6 +156,7 @@ type Archiver struct {
 	backoff  backoff
 
 	verifying chan struct{} // holds one token: one segment is verified at a time
+	standing  standing      // of whoever scans
 	saving    sync.Mutex    // held while the status is written
 	hashing   sync.Mutex    // held by who hashes, so that one does, whatever the number of targets
 
@@ -167,6 +168,11 @@ type Archiver struct {
 	troubles  map[AlarmKind]Alarm       // of the store's side
 	settledAt *settled                  // the newest moment with nothing on the way; nil: none yet
 	drill     time.Time                 // of the last restore drill that succeeded
+	broken    error                     // why the store does not open for writing
+	looked    time.Time                 // begin of the last look at the store that succeeded
+	unsealed  *unsealed                 // the oldest log that held objects then; nil: none
+	worker    *Worker                   // this archiver; nil: it has not begun
+	working   bool
 }
 
 // New returns an Archiver that has done nothing yet but look for receipts.
@@ -183,7 +189,7 @@ func New(o Options) (*Archiver, error) {
 		opt: o, source: NewSource(o.Store), receipts: receipts, metrics: newMetrics(),
 		backoff: backoff{base: time.Second, most: time.Minute}, verifying: make(chan struct{}, 1),
 		listing: &Listing{}, noted: map[string]bool{}, aside: map[string]*aside{},
-		checked: map[segment.Ref]*Shipment{}, troubles: map[AlarmKind]Alarm{},
+		checked: map[segment.Ref]*Shipment{}, troubles: map[AlarmKind]Alarm{}, standing: standing{opens: opens},
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.source.recall(o.Receipts) })

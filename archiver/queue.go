@@ -13,13 +13,21 @@ type job struct {
 	seg     Sealed        // as it was last listed
 	old     time.Duration // how old the segment was when it was first seen, by the clock
 	seen    time.Time     // when that was; only its monotonic part is used
+	first   int64         // commit time of its oldest object, nanoseconds; zero: not known
 	running bool
 	tries   int // failed attempts
 	retreat retreat
 }
 
-// age is how long the segment has been waiting, in this process and before it.
-func (j *job) age() time.Duration { return j.old + time.Since(j.seen) }
+// age is how long the segment has been waiting, in this process and before it: by its
+// oldest commit, where that is known.
+func (j *job) age() time.Duration {
+	age := j.old + time.Since(j.seen)
+	if j.first != 0 {
+		age = max(age, time.Since(time.Unix(0, j.first)))
+	}
+	return age
+}
 
 // queue is what a target still lacks. The oldest segment goes first; one that
 // failed waits its time without holding up the others.
@@ -116,6 +124,17 @@ func (q *queue) remove(j *job) {
 		q.late = slices.DeleteFunc(q.late, same)
 	}
 	j.running = false
+}
+
+// first returns the job of the log that was begun first, or nil: ids grow with time, over
+// all timelines.
+func (q *queue) first() (first *job) {
+	for _, j := range q.jobs {
+		if j.seg.Kind == segment.Log && (first == nil || j.ref.ID < first.ref.ID) {
+			first = j
+		}
+	}
+	return first
 }
 
 // oldest returns the job that has been waiting for the longest time, or nil.

@@ -20,6 +20,10 @@ const firstLook = time.Second
 // start, refuses access. A target that is not there, at the start or later, is an alarm, and
 // is tried again until it is.
 func (a *Archiver) Run(ctx context.Context) error {
+	end, err := a.begins(true)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	_ = a.scan() // the status says so, and the next one may fare better
@@ -33,6 +37,8 @@ func (a *Archiver) Run(ctx context.Context) error {
 	}
 	poll := time.NewTicker(min(a.opt.Poll, firstLook))
 	defer poll.Stop()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
 	for {
 		select {
 		case errs := <-results:
@@ -40,19 +46,28 @@ func (a *Archiver) Run(ctx context.Context) error {
 			cancel()
 			sealer.Wait()
 			if ended {
-				return a.save()
+				return end()
 			}
-			return errors.Join(errors.Join(errs...), a.save())
+			return errors.Join(errors.Join(errs...), end())
 		case <-poll.C:
 			poll.Reset(a.opt.Poll)
+			_ = a.scan()
 		case <-a.opt.Notify:
+			_ = a.scan()
+		case <-beat.C:
 		}
-		if ctx.Err() == nil && a.scan() == nil {
-			if err := a.save(); err != nil {
-				a.opt.Logger.Warn("the status cannot be written", "err", err)
-			}
+		if ctx.Err() == nil {
+			a.note()
 		}
 	}
+}
+
+// note writes the status, also where the scan failed: it says so.
+func (a *Archiver) note() {
+	err := a.save()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trouble(AlarmState, err)
 }
 
 // begin starts all lanes. The channel gets how they ended, when the last one has. If
@@ -105,12 +120,25 @@ func (a *Archiver) grace(ctx context.Context) (context.Context, context.CancelFu
 
 // scan lists the store's folder, and hands every lane what it lacks.
 func (a *Archiver) scan() error {
+	begun := time.Now()
+	unsealed, unread := a.source.unsealed(false) // before the listing, so that what is sealed meanwhile is in one of both
 	found, err := a.source.Segments()
+	var broken error
+	if err == nil {
+		broken = a.standing.judge(a.opt.Store, found.state)
+	}
 	a.mu.Lock()
 	if err == nil {
 		err = a.adopt(found)
 	}
-	a.trouble(AlarmStore, err)
+	a.trouble(AlarmStore, errors.Join(err, unread))
+	if err == nil {
+		a.broken = broken
+		a.trouble(AlarmBroken, broken)
+	}
+	if err == nil && unread == nil {
+		a.looked, a.unsealed = begun.UTC(), unsealed
+	}
 	a.mu.Unlock()
 	if err != nil {
 		return err

@@ -137,8 +137,12 @@ func TestTwoArchiversOfOneStoreDoNoHarm(t *testing.T) {
 		s.add(id + 1)
 	}
 	var wg sync.WaitGroup
-	for range 3 {
-		a := s.archiver(s.options())
+	for i := range 3 {
+		o := s.options()
+		if i > 0 { // with one state folder they would not be let in
+			o.Receipts = vfs.Dir(t.TempDir())
+		}
+		a := s.archiver(o)
 		wg.Go(func() {
 			if _, err := a.Once(t.Context()); err != nil {
 				t.Error(err)

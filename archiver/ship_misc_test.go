@@ -181,7 +181,7 @@ func TestStatusIsKeptAndRecounted(t *testing.T) {
 	s.add(3)
 	old := time.Now().Add(-time.Hour)
 	must(t, os.Chtimes(s.path(3), old, old))
-	st, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts())
+	st, err := readStatusNow(vfs.AsFS(vfs.Dir(s.dir)), s.receipts(), asIfWhole)
 	must(t, err)
 	got := st.Targets[0]
 	if got.Receipts != 2 || got.Segments != 1 || got.Bytes == 0 || got.Oldest.Segment != shipRef(3) || got.Oldest.Age < time.Hour || got.Last.IsZero() {

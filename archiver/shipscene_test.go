@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -105,10 +106,14 @@ func (s *shipScene) options() Options {
 	return o
 }
 
+// asIfWhole is opens for the segments of a scene, which are no whole store.
+func asIfWhole(fs.FS) error { return nil }
+
 func (s *shipScene) archiver(o Options) *Archiver {
 	s.t.Helper()
 	a, err := New(o)
 	must(s.t, err)
+	a.standing.opens = asIfWhole
 	return a
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"slices"
@@ -20,15 +21,15 @@ import (
 type Source struct {
 	fsys fs.FS
 
-	mu    sync.Mutex
-	known map[string]Sealed // by name, so that a file is opened once
-	peeks int               // files opened since known was last noted; see seen.go
-	log   unsealed          // see Unsealed
+	mu      sync.Mutex
+	known   map[string]Sealed    // by name, so that a file is opened once
+	peeks   int                  // files opened since known was last noted; see seen.go
+	running map[string]*unsealed // logs that are not sealed, by name: see Unsealed
 }
 
 // NewSource returns the source of the store in the folder that fsys is.
 func NewSource(fsys fs.FS) *Source {
-	return &Source{fsys: fsys, known: map[string]Sealed{}}
+	return &Source{fsys: fsys, known: map[string]Sealed{}, running: map[string]*unsealed{}}
 }
 
 // Sealed is a sealed segment file, by the first bytes of its header, which
@@ -68,6 +69,8 @@ type Listing struct {
 	Segments []Sealed     // the store's, in order of Ref.Compare
 	Damaged  []Sealed     // that cannot be told to be segments: see Sealed.Err
 	Ignored  []string     // names of sealed segments of another store, and of second files of one segment
+
+	state uint64 // a digest of the names and sizes of all segment files
 }
 
 // Segments lists the sealed segments. A file is opened once, and again when it has
@@ -81,13 +84,19 @@ func (s *Source) Segments() (*Listing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := map[string]Sealed{}
+	state := fnv.New64a()
 	for _, d := range entries {
-		if !isSegmentName(d, ".seg") {
+		sealed := isSegmentName(d, ".seg")
+		if !sealed && !isSegmentName(d, ".open") {
 			continue
 		}
 		info, err := d.Info()
 		if err != nil {
 			continue // removed meanwhile
+		}
+		fmt.Fprintln(state, d.Name(), info.Size())
+		if !sealed {
+			continue
 		}
 		old, ok := s.known[d.Name()]
 		if !ok || !old.isSame(info) || old.Err != nil {
@@ -99,7 +108,9 @@ func (s *Source) Segments() (*Listing, error) {
 		}
 	}
 	s.known = found
-	return list(found), nil
+	l := list(found)
+	l.state = state.Sum64()
+	return l, nil
 }
 
 // isSegmentName reports whether d is a file named as a segment is: 20 digits and

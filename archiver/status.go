@@ -24,6 +24,10 @@ type Status struct {
 	Damaged []Damaged      `json:"damaged"` // segments that were set aside
 	Alarms  []Alarm        `json:"alarms"`  // of the store's side
 	Drill   time.Time      `json:"last_drill,omitzero"`
+
+	// Unsealed is the oldest log that holds objects and is not sealed, and how old the
+	// oldest of them is. No target has them.
+	Unsealed Lag `json:"unsealed,omitzero"`
 }
 
 // TargetStatus is how far shipping to one target is.
@@ -39,9 +43,17 @@ type TargetStatus struct {
 	Error    string    `json:"error,omitempty"`       // of the last failure, if nothing succeeded since
 	Alarm    *Alarm    `json:"alarm,omitempty"`
 	Counts   Counts    `json:"counts"` // since the archiver began
+
+	// Through is the moment up to which every commit is archived there: that of the oldest
+	// commit that is not or, where all are, of the last look at the store. Zero: not known.
+	Through time.Time `json:"archived_through,omitzero"`
+
+	Worker  *Worker `json:"archiver,omitempty"` // the one at work on the target, or the last one
+	Running bool    `json:"running"`            // it is at work
 }
 
-// Lag is the segment that has been waiting for the longest time.
+// Lag is the segment that has been waiting for the longest time. Its age is that of its
+// oldest commit, where that is known.
 type Lag struct {
 	Segment segment.Ref   `json:"segment"`
 	Age     time.Duration `json:"age_ns"`
@@ -63,8 +75,21 @@ const (
 // Status returns how far shipping is now.
 func (a *Archiver) Status() Status {
 	s := Status{Format: statusFormat, Written: time.Now().UTC(), Damaged: []Damaged{}, Alarms: []Alarm{}, Targets: []TargetStatus{}}
+	a.mu.Lock()
+	looked, unsealed, worker, working := a.looked, a.unsealed, a.worker, a.working
+	var aside []segment.Ref
+	for _, d := range a.aside {
+		aside = append(aside, d.seg.Ref)
+	}
+	a.mu.Unlock()
+	if unsealed != nil {
+		s.Unsealed = Lag{unsealed.ref, unsealed.age()}
+		looked = earlier(looked, unsealed.first)
+	}
 	for _, l := range a.lanes {
-		s.Targets = append(s.Targets, l.status())
+		t := l.status(looked, aside)
+		t.Worker, t.Running = worker, working
+		s.Targets = append(s.Targets, t)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -85,11 +110,29 @@ func (a *Archiver) Status() Status {
 	return s
 }
 
-func (l *lane) status() TargetStatus {
+// earlier is the earlier of t and a commit time in nanoseconds.
+func earlier(t time.Time, commit int64) time.Time {
+	if c := time.Unix(0, commit).UTC(); c.Before(t) {
+		return c
+	}
+	return t
+}
+
+// status is that of the lane, where all commits up to looked are in sealed segments, but
+// for segments that were set aside.
+func (l *lane) status(looked time.Time, aside []segment.Ref) TargetStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	lacks := func(r segment.Ref) bool { _, ok := l.done[r]; return !ok }
+	switch j := l.queue.first(); {
+	case slices.ContainsFunc(aside, lacks): // nobody knows when its commits were
+	case j == nil:
+		l.through = looked
+	case j.first != 0:
+		l.through = earlier(looked, j.first)
+	}
 	t := TargetStatus{URL: l.url, ID: cmp.Or(l.id.ID, l.was), Looked: time.Now().UTC(), Receipts: len(l.done),
-		Segments: len(l.queue.jobs), Bytes: l.queue.bytes, Last: l.last, Counts: l.counts}
+		Segments: len(l.queue.jobs), Bytes: l.queue.bytes, Last: l.last, Through: l.through, Counts: l.counts}
 	if j := l.queue.oldest(); j != nil {
 		t.Oldest = Lag{j.ref, j.age()}
 	}
@@ -113,18 +156,37 @@ func (a *Archiver) Health() []string {
 	return s.Problems(a.opt.MaxLag)
 }
 
-// Problems returns what is wrong, one sentence each: alarms, and a backlog older than
-// maxLag, if that is not zero.
+// Problems returns what is wrong, one sentence each: alarms, archivers that died or hang, and
+// what is Late.
 func (s *Status) Problems(maxLag time.Duration) []string {
 	var out []string
 	for _, a := range s.Alarms {
 		out = append(out, fmt.Sprintf("%s: %s", a.Kind, a.Message))
 	}
-	for _, t := range s.Targets {
-		if t.Alarm != nil {
-			out = append(out, fmt.Sprintf("%s: %s: %s", t.URL, t.Alarm.Kind, t.Alarm.Message))
+	for i := range s.Targets {
+		t := &s.Targets[i]
+		if p := t.Silent(); p != "" {
+			out = append(out, fmt.Sprintf("%s: %s", t.URL, p))
 		}
-		if maxLag > 0 && t.Oldest.Age > maxLag {
+		if t.Alarm != nil {
+			out = append(out, fmt.Sprintf("%s: %s for %v, segments that wait: %d; %s", t.URL, t.Alarm.Kind,
+				max(0, time.Since(t.Alarm.Since)).Round(time.Second), t.Segments, strings.TrimPrefix(t.Alarm.Message, t.URL+": ")))
+		}
+	}
+	return append(out, s.Late(maxLag)...)
+}
+
+// Late returns, one sentence each, what a target lacks that is older than maxLag, if that is
+// not zero.
+func (s *Status) Late(maxLag time.Duration) (out []string) {
+	if maxLag <= 0 {
+		return nil
+	}
+	if age := s.Unsealed.Age; age > maxLag {
+		out = append(out, fmt.Sprintf("log %v is not sealed, and commits of %v ago in it are not archived", s.Unsealed.Segment, age.Round(time.Second)))
+	}
+	for _, t := range s.Targets {
+		if t.Oldest.Age > maxLag {
 			out = append(out, fmt.Sprintf("%s: segment %v has been waiting for %v", t.URL, t.Oldest.Segment, t.Oldest.Age.Round(time.Second)))
 		}
 	}
@@ -218,25 +280,43 @@ func readStatus(fsys vfs.FS) (Status, error) {
 
 // ReadStatus returns what the last archiver at work on a store wrote in its folder of
 // receipts, with the backlog as it is now by the segments and the receipts that are
-// there. No target is asked. The error wraps fs.ErrNotExist
-// where no archiver has been at work.
+// there, whether the store opens for writing, and whether the archiver runs. No target is
+// asked. The error wraps fs.ErrNotExist where no archiver has been at work.
 func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
+	return readStatusNow(store, receipts, opens)
+}
+
+func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Status, error) {
 	s, err := readStatus(receipts)
 	if err != nil {
 		return s, err
 	}
 	src := NewSource(store)
 	src.recall(receipts)
+	looked := time.Now().UTC()
+	unsealed, err := src.unsealed(false)
+	if err != nil {
+		return s, err
+	}
 	l, err := src.Segments()
 	if err != nil {
 		return s, err
 	}
+	s.Unsealed = Lag{}
+	if unsealed != nil {
+		s.Unsealed = Lag{unsealed.ref, unsealed.age()}
+		looked = earlier(looked, unsealed.first)
+	}
+	s.setBroken(opens(store))
 	r, err := OpenReceipts(receipts)
 	if err != nil {
 		return s, err
 	}
 	for i := range s.Targets {
-		if err := s.Targets[i].recount(l, r); err != nil {
+		if err := s.Targets[i].recount(src, l, r, looked); err != nil {
+			return s, err
+		}
+		if err := s.Targets[i].ask(receipts); err != nil {
 			return s, err
 		}
 	}
@@ -247,25 +327,57 @@ func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
 	return s, nil
 }
 
-// recount finds the backlog from what is there.
-func (t *TargetStatus) recount(l *Listing, receipts *Receipts) error {
-	if t.ID == "" {
-		return nil
+// setBroken says what was found out now of whether the store opens for writing.
+func (s *Status) setBroken(err error) {
+	i := slices.IndexFunc(s.Alarms, func(a Alarm) bool { return a.Kind == AlarmBroken })
+	switch {
+	case err == nil && i >= 0:
+		s.Alarms = slices.Delete(s.Alarms, i, i+1)
+	case err != nil && i < 0:
+		s.Alarms = append(s.Alarms, Alarm{Kind: AlarmBroken, Message: err.Error(), Since: time.Now().UTC()})
+	case err != nil:
+		s.Alarms[i].Message = err.Error()
 	}
-	refs, err := receipts.Refs(t.ID)
-	if err != nil {
-		return err
+}
+
+// recount finds the backlog from what is there. looked: see lane.status.
+func (t *TargetStatus) recount(src *Source, l *Listing, receipts *Receipts, looked time.Time) error {
+	var refs []segment.Ref
+	if t.ID != "" { // else it has nothing
+		var err error
+		if refs, err = receipts.Refs(t.ID); err != nil {
+			return err
+		}
 	}
+	var first *Sealed
 	t.Receipts, t.Segments, t.Bytes, t.Oldest = len(refs), 0, 0, Lag{}
 	for _, g := range l.Segments {
 		if _, ok := slices.BinarySearchFunc(refs, g.Ref, segment.Ref.Compare); ok {
 			continue
+		}
+		if g.Kind == segment.Log && (first == nil || g.Ref.ID < first.Ref.ID) {
+			first = &g
 		}
 		t.Segments++
 		t.Bytes += g.Size
 		if age := max(0, time.Since(g.Modified)); t.Oldest.Segment == (segment.Ref{}) || age > t.Oldest.Age {
 			t.Oldest = Lag{g.Ref, age}
 		}
+	}
+	t.Through = looked
+	for _, g := range l.Damaged {
+		t.Through = earlier(t.Through, g.Modified.UnixNano()) // at the latest
+	}
+	if first == nil {
+		return nil
+	}
+	commit := src.firstCommit(first)
+	if commit == 0 { // it is damaged, perhaps
+		commit = first.Modified.UnixNano()
+	}
+	t.Through = earlier(t.Through, commit)
+	if age := time.Since(time.Unix(0, commit)); age > t.Oldest.Age {
+		t.Oldest = Lag{first.Ref, age}
 	}
 	return nil
 }

@@ -94,6 +94,9 @@ func TestTargetsThatAreAllAwayAtTheStartAreWaitedFor(t *testing.T) {
 				return nil, ErrNotExist
 			}})
 		}
+		if _, err := s.archiver(o).Once(t.Context()); !errors.Is(err, ErrNoIdentity) {
+			t.Errorf("once: %v", err)
+		}
 		a := s.archiver(o)
 		stop := s.run(a)
 		time.Sleep(time.Hour)
@@ -102,9 +105,6 @@ func TestTargetsThatAreAllAwayAtTheStartAreWaitedFor(t *testing.T) {
 			if target.Alarm == nil || target.Alarm.Kind != AlarmAway || target.Segments != 1 {
 				t.Errorf("while it is away: %+v", target)
 			}
-		}
-		if _, err := s.archiver(o).Once(t.Context()); !errors.Is(err, ErrNoIdentity) {
-			t.Errorf("once: %v", err)
 		}
 		there.Store(true)
 		time.Sleep(15 * time.Second) // Options.Poll, and some

@@ -22,7 +22,7 @@ type Sealer interface {
 	Seal(ctx context.Context, olderThan time.Duration) error
 }
 
-// unsealed is what a Source remembers of the newest log from one look to the next.
+// unsealed is what a Source remembers of a log from one look to the next.
 type unsealed struct {
 	name string
 	ref  segment.Ref
@@ -33,31 +33,55 @@ type unsealed struct {
 	seen  time.Time // when it was first seen here; its monotonic part counts
 }
 
+// age is how old the first object is: by the time of its commit, or by how long it is
+// known, whichever is longer, so that a clock that was put back holds up nothing.
+func (l *unsealed) age() time.Duration {
+	return max(time.Since(time.Unix(0, l.first)), time.Since(l.seen))
+}
+
 // Unsealed returns the newest log that holds objects and is not sealed, and how
 // long the oldest of them has been in it: by the time of its commit, or by how long
-// this Source knows of it, whichever is longer, so that a clock that was put back
-// holds up nothing. ok is false if there is no such log; marks alone are none.
+// this Source knows of it, whichever is longer. ok is false if there is no such log;
+// marks alone are none.
 func (s *Source) Unsealed() (log segment.Ref, age time.Duration, ok bool, err error) {
+	l, err := s.unsealed(true)
+	if l == nil {
+		return log, 0, false, err
+	}
+	return l.ref, l.age(), true, nil
+}
+
+// unsealed returns the newest or the oldest log that holds objects and is not sealed, nil
+// for none.
+func (s *Source) unsealed(newest bool) (*unsealed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names, err := s.logs()
 	if err != nil {
-		return log, 0, false, err
+		return nil, err
+	}
+	for name := range s.running {
+		if !slices.Contains(names, name) {
+			delete(s.running, name)
+		}
+	}
+	if !newest {
+		slices.Reverse(names)
 	}
 	for _, name := range names {
-		err := s.look(name)
+		l, err := s.look(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // sealed meanwhile
 		}
 		if err != nil {
-			return log, 0, false, inFile(name, err)
+			return nil, inFile(name, err)
 		}
-		if l := &s.log; l.name == name && l.first != 0 {
-			age = max(time.Since(time.Unix(0, l.first)), time.Since(l.seen))
-			return l.ref, age, true, nil
+		if l != nil && l.first != 0 {
+			found := *l
+			return &found, nil
 		}
 	}
-	return log, 0, false, nil
+	return nil, nil
 }
 
 // logs returns the names of the unsealed logs, the newest first.
@@ -78,46 +102,76 @@ func (s *Source) logs() ([]string, error) {
 
 // look reads on in a log until its first object. What does not check ends the
 // look: it is being written, or torn, and whoever opens the store judges it. A log
-// that has not begun has no header yet.
-func (s *Source) look(name string) error {
-	if s.log.name == name && s.log.first != 0 {
-		return nil
+// that has not begun has no header yet: then the result is nil.
+func (s *Source) look(name string) (*unsealed, error) {
+	if l := s.running[name]; l != nil && l.first != 0 {
+		return l, nil
 	}
 	f, err := s.fsys.Open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	src, size, err := readerAt(f)
 	if err != nil || size == 0 {
-		return err
+		return nil, err
 	}
 	r, err := segment.NewReader(src, size)
 	if err != nil {
 		if _, ok := errors.AsType[*segment.CorruptError](err); ok {
-			return nil
+			return nil, nil
 		}
-		return err
+		return nil, err
 	}
-	if s.log.name != name || s.log.ref != r.Header.Ref {
-		s.log = unsealed{name: name, ref: r.Header.Ref}
+	l := s.running[name]
+	if l == nil || l.ref != r.Header.Ref {
+		l = &unsealed{name: name, ref: r.Header.Ref}
+		s.running[name] = l
 	}
-	l := &s.log
+	l.walk(r)
+	return l, nil
+}
+
+// walk goes on to the first object.
+func (l *unsealed) walk(r *segment.Reader) {
 	object := false
 	for rec, err := range r.Records(segment.Span{From: l.off, Next: l.next}) {
 		if err != nil {
-			return nil
+			return
 		}
 		object = object || rec.Kind.Data()
 		if object && rec.Commit() {
 			l.first, l.seen = rec.Time, time.Now()
-			return nil
+			return
 		}
 		if !object {
 			l.off, l.next = rec.Offset+rec.Size, rec.Seq
 		}
 	}
-	return nil
+}
+
+// firstCommit returns when the oldest object of a sealed log was committed, in nanoseconds;
+// zero if that is not known.
+func (s *Source) firstCommit(g *Sealed) int64 {
+	if g.Kind != segment.Log {
+		return 0
+	}
+	f, err := s.fsys.Open(g.Name)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	src, size, err := readerAt(f)
+	if err != nil {
+		return 0
+	}
+	r, err := segment.NewReader(src, size)
+	if err != nil || r.Header.Ref != g.Ref {
+		return 0
+	}
+	var l unsealed
+	l.walk(r)
+	return l.first
 }
 
 // readerAt returns a file's way to be read at any offset, and its length.

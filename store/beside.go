@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"time"
 
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -33,30 +31,6 @@ func isFolder(fsys vfs.FS) error {
 		return fmt.Errorf("%s: is a file; a store is a folder: %w", fsys.Path("."), ErrNotStore)
 	}
 	return nil
-}
-
-// whileWritten calls look, which surveys the store, and tells it whether a process
-// has it open for writing. While one does, files change their names, and come
-// and go: then the newest state is looked for again.
-func whileWritten(fsys vfs.FS, look func(live bool) error) error {
-	const tries = 20
-	for i := 0; ; i++ {
-		live, err := fsys.Locked(integrity.LockName)
-		if err != nil {
-			return err
-		}
-		err = look(live)
-		now, lockErr := fsys.Locked(integrity.LockName)
-		if err == nil && lockErr == nil && now == live || i == tries {
-			return err
-		}
-		gone := errors.Is(err, fs.ErrNotExist)
-		again := now != live || live && (gone || errors.Is(err, ErrMissing) || isCorrupt(err)) || gone && i < 3
-		if !again {
-			return errors.Join(err, lockErr)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // ignoreAbsent leaves out the error for a file that is not there.

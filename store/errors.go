@@ -36,7 +36,7 @@ var (
 	// ErrLostLog is wrapped by the error of Open where the newest log, which the
 	// one before it names, is not there, or nothing of it though the store was closed with
 	// it. Options.AcceptLostLog opens what is left.
-	ErrLostLog = errors.New("the newest log is lost")
+	ErrLostLog = integrity.ErrLostLog
 
 	// ErrVersion is wrapped by the error for files of a newer format.
 	ErrVersion = segment.ErrVersion

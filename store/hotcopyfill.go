@@ -114,7 +114,7 @@ func (c *hotCopy) look() (st standing, live bool, err error) {
 	if err != nil {
 		return st, false, err
 	}
-	err = whileWritten(c.src, func(writer bool) error {
+	err = integrity.WhileWritten(c.src, func(writer bool) error {
 		if st.Standing != nil {
 			st.Close()
 		}

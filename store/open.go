@@ -167,9 +167,8 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 	}
 	defer st.Close() // the parts are the view's by then
 	rep.phase("footers", int64(len(st.Parts)), 0)
-	if st.Lost && !db.opt.AcceptLostLog {
-		return nil, fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (Options.AcceptLostLog)",
-			rep.Path, ErrLostLog, st.V.Successor)
+	if err := st.LostError(); err != nil && !db.opt.AcceptLostLog {
+		return nil, err
 	}
 	if st.Lost {
 		rep.Lost = &st.V.Successor

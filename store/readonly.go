@@ -120,7 +120,7 @@ func (r *Reader) Refresh() error {
 }
 
 // reload builds the index from the files.
-func (r *Reader) reload() error { return whileWritten(r.fs, r.load) }
+func (r *Reader) reload() error { return integrity.WhileWritten(r.fs, r.load) }
 
 // load builds a view and puts it in place of the present one.
 func (r *Reader) load(live bool) error {

@@ -31,7 +31,8 @@ again. ID is a segment's number, or timeline/number where several have it.
 With --json it prints one object: url, id (of the archive), store, timeline, level (hash or
 data), segments (that are named), objects, bytes, receipts, gone (pruned), gaps (accepted),
 last_seq, complete_until (of the newest heartbeat), findings (kind, segment, problem, next),
-tips (timeline, first, last, segments, bytes), notes. Kinds are: not shipped, object is
+tips (timeline, first, last, segments, bytes), notes, broken (why the store does not
+open for writing). Kinds are: not shipped, object is
 lost, segment is missing, no receipt, damaged receipt, object differs, object is damaged,
 segment differs, extra object, stray receipt, gap in the sequence, given up.`
 
@@ -167,6 +168,9 @@ func (a *app) printAudit(rep *archiver.AuditReport) error {
 		writeAudit(out, rep)
 		err = out.Flush()
 	}
+	if rep.Broken != "" {
+		err = errors.Join(err, fmt.Errorf("%w: %s", errDamage, rep.Broken))
+	}
 	if n := int64(len(rep.Findings)); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%s: %s, %w: %s", rep.URL, count(n, "finding", "findings"), errFindings, kindsOf(rep.Findings)))
 	}
@@ -206,9 +210,12 @@ func writeAudit(out io.Writer, rep *archiver.AuditReport) {
 	for _, n := range rep.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)
 	}
-	if len(rep.Findings) == 0 {
+	if len(rep.Findings) == 0 && rep.Broken == "" {
 		what := map[string]string{"hash": "sizes and hashes agree", "data": "every byte agrees"}[rep.Level]
 		fmt.Fprintf(out, "each segment is there exactly once; %s\n", what)
+		return
+	}
+	if len(rep.Findings) == 0 {
 		return
 	}
 	fmt.Fprintln(out)

@@ -15,7 +15,9 @@ and end. To repeat it adds nothing, so it may run from cron as often as is liked
 
 Each segment is verified as it is read. A damaged one is not shipped; the others are, and
 the exit code is 3. So it is where an archive holds something else under a segment's
-name: nothing is overwritten. What fails is tried again a few times.
+name: nothing is overwritten; and where the store does not open for writing, since segments
+or the newest log are lost. What fails is tried again a few times. While "archive run" is at
+work on the same store and archive, it is refused with exit code 4: all is shipped anyway.
 
 With --json it prints one object: store, targets (url, id, shipped, bytes, found: there
 already, failures, left, left_bytes, error), damaged (file, reason, since), took_ns.`

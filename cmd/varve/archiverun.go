@@ -26,8 +26,15 @@ or because at the start none may be written to. To kill it at any time loses and
 nothing. What was at a URL before is known from the state folder, across restarts; another
 archive there is refused until --accept-archive names it.
 
+One archiver at a time is at work on a store and an archive; a second one is refused with exit
+code 4. That it is at work, and how far it is, it notes in the state folder each minute or
+oftener: see "archive status".
+
 --listen serves /metrics for Prometheus, and /healthz: 200, or 503 with the reasons while
-there is an alarm or a segment has been waiting for more than --max-lag.`
+there is an alarm, or a commit has been waiting for more than --max-lag.
+
+It logs to standard error: text or, with --json, one JSON object a line (time, level, msg, and
+what belongs to it).`
 
 func (a *app) archiveRunCommand() *cobra.Command {
 	var flags shipFlags
@@ -45,7 +52,7 @@ func (a *app) archiveRunCommand() *cobra.Command {
 	f.DurationVar(&run.Grace, "grace", archiver.DefaultGrace, "how long uploads may go on when it is told to end")
 	f.DurationVar(&run.SealAfter, "seal-after", time.Minute, "age of an object at which the log that holds it is sealed; 0: never")
 	f.DurationVar(&run.Poll, "poll", archiver.DefaultPoll, "how often to look for segments, and whether the archives are there")
-	f.DurationVar(&run.MaxLag, "max-lag", 0, "age of a segment not shipped from which on /healthz is 503; 0: any")
+	f.DurationVar(&run.MaxLag, "max-lag", 0, "age of a commit that is not archived from which on /healthz is 503; 0: any")
 	f.StringVar(&listen, "listen", "", "address for /metrics and /healthz, such as localhost:9750")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd.Context())
@@ -72,7 +79,10 @@ func (a *app) runOptions(ctx context.Context, o *archiver.Options, run *archiver
 	if o.Grace == 0 {
 		o.Grace = -1 // not at all
 	}
-	o.Logger = slog.New(slog.NewTextHandler(a.errs, nil))
+	if o.Logger = slog.New(slog.NewTextHandler(a.errs, nil)); a.json {
+		o.Logger = slog.New(slog.NewJSONHandler(a.errs, nil))
+		a.log = o.Logger
+	}
 	notify, err := archiver.Watch(ctx, a.dir)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		a.warn("new segments are found by polling only: %v", err)

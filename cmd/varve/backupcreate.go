@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver"
@@ -14,7 +15,9 @@ import (
 const backupCreateHelp = `Make a backup of the store as it is now. The log is sealed if it holds objects, what an archive
 lacks is shipped, and then the backup is written: a list of segments. Segments that
 the backup before has are relied on; of the others the archive is asked for size and,
-where it knows it without reading, hash. With several archives each gets a backup.
+where it knows it without reading, hash. With several archives each gets a backup. While
+"archive run" is at work, the shipping is left to it, and waited for. Of a store that does
+not open for writing no backup is made: what is whole is shipped, and the exit code is 3.
 
 With --json it prints one object for each archive: url, and of the backup format, id, time,
 store, tip (the newest log), seq, log_time (ns), objects (old versions included),
@@ -80,24 +83,88 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 	if err != nil {
 		return err
 	}
+	create := archiver.CreateOptions{Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta}
 	report, err := a.watchedOnce(ctx, arc)
+	if _, busy := errors.AsType[*archiver.AtWorkError](err); busy {
+		if report, err = a.waitForShipping(ctx, flags, arc, create); err != nil && report.Targets == nil {
+			return err
+		}
+	}
 	failed := map[string]bool{}
 	for _, t := range report.Targets {
 		failed[t.URL] = t.Error != ""
 	}
-	if err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
+	if errors.Is(err, archiver.ErrBroken) || err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
 		return err
+	}
+	if report.Targets != nil {
+		create.After = arc
 	}
 	var open archiver.Options
 	err = errors.Join(err, a.openOrLater(ctx, flags, &open))
 	for _, t := range open.Targets {
 		if !failed[t.URL()] {
-			err = errors.Join(err, a.createBackup(ctx, t, archiver.CreateOptions{
-				Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta, After: arc,
-			}))
+			err = errors.Join(err, a.createBackup(ctx, t, create))
 		}
 	}
 	return err
+}
+
+// waitForShipping waits until another archiver, which is at work on the store, has shipped
+// what a backup is made of. If that one ends before, arc ships, and the report is its own.
+func (a *app) waitForShipping(ctx context.Context, flags *shipFlags, arc *archiver.Archiver, o archiver.CreateOptions) (report archiver.Report, err error) {
+	if flags.state == "" {
+		seal, cancel := context.WithTimeout(ctx, flags.o.Timeout)
+		defer cancel()
+		if err := a.sealer(a.dir).Seal(seal, 0); err != nil {
+			return report, err
+		}
+	}
+	left, since := -1, time.Now()
+	for {
+		missing := 0
+		for _, raw := range flags.to {
+			n, err := unshipped(ctx, raw, o)
+			if err != nil {
+				return report, err
+			}
+			missing += n
+		}
+		if missing == 0 {
+			return report, nil
+		}
+		if missing != left {
+			left, since = missing, time.Now()
+		}
+		report, err = arc.Once(ctx)
+		if _, busy := errors.AsType[*archiver.AtWorkError](err); !busy {
+			return report, err
+		}
+		if waited := time.Since(since); waited > flags.o.Timeout {
+			return report, fmt.Errorf("%w, but has shipped nothing for %v of the %s that a backup needs; see varve archive status", err,
+				waited.Round(time.Second), count(int64(missing), "segment", "segments"))
+		}
+		if err := pause(ctx, shippedPoll); err != nil {
+			return report, err
+		}
+	}
+}
+
+// shippedPoll is how often it is looked for what another archiver has shipped.
+const shippedPoll = 250 * time.Millisecond
+
+// unshipped returns how many segments of a backup the archive has no receipts of.
+func unshipped(ctx context.Context, raw string, o archiver.CreateOptions) (int, error) {
+	t, err := openTarget(ctx, raw, false)
+	if err != nil {
+		return 0, err
+	}
+	arc, err := openArchive(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	missing, err := arc.Unshipped(&o)
+	return len(missing), err
 }
 
 func (a *app) createBackup(ctx context.Context, t archiver.Target, o archiver.CreateOptions) error {

@@ -68,6 +68,7 @@ func exitCode(err error) int {
 		{archiver.ErrConflict, exitDamage},
 		{archiver.ErrOtherArchive, exitDamage},
 		{archiver.ErrSetAside, exitDamage},
+		{archiver.ErrBroken, exitDamage},
 		{archiver.ErrNoIdentity, exitUsage},
 		{archiver.ErrIncomplete, exitDamage},
 		{archiver.ErrPruned, exitDamage},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -15,8 +16,9 @@ type app struct {
 	dir      string
 	json     bool
 	trust    trust
-	started  bool   // a command runs: its errors are not those of its usage
-	bar      *meter // what warnings have to make room for, or nil
+	started  bool         // a command runs: its errors are not those of its usage
+	bar      *meter       // what warnings have to make room for, or nil
+	log      *slog.Logger // takes warnings and the last error in place of errs; nil: none
 }
 
 // root is the command tree.
@@ -117,6 +119,10 @@ func noFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirecti
 func (a *app) warn(format string, args ...any) {
 	if a.bar != nil {
 		a.bar.clear()
+	}
+	if a.log != nil {
+		a.log.Warn(oneLine(fmt.Errorf(format, args...)))
+		return
 	}
 	fmt.Fprintf(a.errs, "varve: %s\n", oneLine(fmt.Errorf(format, args...)))
 }

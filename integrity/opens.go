@@ -1,0 +1,67 @@
+package integrity
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/varve-db/varve/internal/vfs"
+)
+
+// ErrLostLog is wrapped by the error where the newest log, which the one before it
+// names, is not there, or nothing of it though the store was closed with it.
+var ErrLostLog = errors.New("the newest log is lost")
+
+// LostError is the error for a newest log that is lost, nil if it is not.
+func (st *Standing) LostError() error {
+	if !st.Lost {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %s; bring it back from a copy, or accept the loss (Options.AcceptLostLog)",
+		st.FS.Path("."), ErrLostLog, st.V.Successor)
+}
+
+// Opens returns nil if the store would open for writing, if nothing is wrong with the tables
+// of its segments, which it does not read, and otherwise the error that says why not: that of
+// Look or Stand, or one that wraps ErrLostLog. It changes nothing, takes no lock, and works
+// beside a writer. It reads every header and the end of every segment, and of the newest log
+// what a writer would.
+func Opens(fsys vfs.FS) error {
+	return WhileWritten(fsys, func(live bool) error {
+		s, err := Look(fsys)
+		if err != nil {
+			return err
+		}
+		h := vfs.NewHandles(fsys.Open, vfs.KeepFew)
+		st, err := s.Stand(StandOptions{Level: Tail, Live: live, Open: func(e *Entry) (Source, error) { return openFew(h, fsys, e) }})
+		if err != nil {
+			return err
+		}
+		return errors.Join(st.LostError(), st.Close())
+	})
+}
+
+// WhileWritten calls look, which surveys the store, and tells it whether a process
+// has it open for writing. While one does, files change their names, and come
+// and go: then the newest state is looked for again.
+func WhileWritten(fsys vfs.FS, look func(live bool) error) error {
+	const tries = 20
+	for i := 0; ; i++ {
+		live, err := fsys.Locked(LockName)
+		if err != nil {
+			return err
+		}
+		err = look(live)
+		now, lockErr := fsys.Locked(LockName)
+		if err == nil && lockErr == nil && now == live || i == tries {
+			return err
+		}
+		gone := errors.Is(err, fs.ErrNotExist)
+		again := now != live || live && (gone || errors.Is(err, ErrMissing) || isCorrupt(err)) || gone && i < 3
+		if !again {
+			return errors.Join(err, lockErr)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
