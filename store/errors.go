@@ -47,8 +47,8 @@ var (
 
 	// ErrDiskFull is wrapped by the error of a commit that had to be refused
 	// because the file system is full, and by that of Open where it needs room. Reads
-	// and deletes go on; puts go on by themselves once there is room again. See
-	// [DiskFullError].
+	// and deletes go on, but a delete gives no room back; puts go on by themselves
+	// once others have made room on the disk. See [DiskFullError].
 	ErrDiskFull = errors.New("disk is full")
 
 	// ErrIndexTooLarge is wrapped by the error of Open where the index would
@@ -72,7 +72,7 @@ type DiskFullError struct {
 
 // Error says whether the commit was refused or kept.
 func (e *DiskFullError) Error() string {
-	what := "disk is full: refused, and nothing was written; free some room, deletes are still taken"
+	what := "disk is full: refused, and nothing was written; make room on the disk: deletes are taken, but give no room back"
 	if e.Kept {
 		what = "disk is full: not on the disk yet, kept and tried again until there is room"
 	}
