@@ -22,7 +22,7 @@ const (
 	AlarmDenied        AlarmKind = "denied"        // credentials, rights
 	AlarmFull          AlarmKind = "full"          // no room
 	AlarmFailing       AlarmKind = "failing"       // several failures in a row, of whatever kind
-	AlarmGivenUp       AlarmKind = "given up"      // prune gave up what the store needs
+	AlarmGivenUp       AlarmKind = "given_up"      // prune gave up what the store needs
 	AlarmDamaged       AlarmKind = "damaged"       // of the store: segments are set aside
 	AlarmSeal          AlarmKind = "seal"          // of the store: the log cannot be sealed
 	AlarmStore         AlarmKind = "store"         // of the store: its folder or the receipts cannot be read
@@ -97,6 +97,7 @@ type OtherArchiveError struct {
 	Is  Identity
 }
 
+// Error names both archives, and what to do.
 func (e *OtherArchiveError) Error() string {
 	return fmt.Sprintf("%s: %v: it was %s, and is %s, made %v; bring back the first or, if it is lost for good, accept the second in its place: all is shipped there again",
 		e.URL, ErrOtherArchive, e.Was, e.Is.ID, e.Is.Made)
@@ -112,6 +113,7 @@ type AwayError struct {
 	Err error
 }
 
+// Error names the archive that was there, if one was, and what to do.
 func (e *AwayError) Error() string {
 	if e.Was != "" {
 		return fmt.Sprintf("%v; it was archive %s; what waits is shipped when that is back", e.Err, e.Was)

@@ -82,7 +82,7 @@ func (h *history) claimHistory(ctx context.Context, c *claims, begin time.Time, 
 func (h *history) claimDropped(ctx context.Context, c *claims, b *branch, begin time.Time) error {
 	i, _ := find(b.Segments, b.log.Ref.ID)
 	f, err := h.footer(ctx, b.Segments[i])
-	if err != nil || f.LastTime < begin.UnixNano() {
+	if err != nil || f.LastTime < segment.Nanos(begin) {
 		return err
 	}
 	return h.claimSince(ctx, c, b, fmt.Sprintf("points of tip %v, which was given up, since %s", b.id, begin.UTC().Format(time.RFC3339)), begin)

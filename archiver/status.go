@@ -366,14 +366,14 @@ func (t *TargetStatus) recount(src *Source, l *Listing, receipts *Receipts, look
 	}
 	t.Through = looked
 	for _, g := range l.Damaged {
-		t.Through = earlier(t.Through, g.Modified.UnixNano()) // at the latest
+		t.Through = earlier(t.Through, segment.Nanos(g.Modified)) // at the latest
 	}
 	if first == nil {
 		return nil
 	}
 	commit := src.firstCommit(first)
 	if commit == 0 { // it is damaged, perhaps
-		commit = first.Modified.UnixNano()
+		commit = segment.Nanos(first.Modified)
 	}
 	t.Through = earlier(t.Through, commit)
 	if age := time.Since(time.Unix(0, commit)); age > t.Oldest.Age {

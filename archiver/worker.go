@@ -25,6 +25,7 @@ type Worker struct {
 	Unlocked bool `json:"unlocked,omitempty"`
 }
 
+// String says which process it is, and since when.
 func (w *Worker) String() string {
 	return fmt.Sprintf("pid %d on %s, since %s", w.PID, w.Host, w.Began.Format(time.RFC3339))
 }
@@ -36,6 +37,7 @@ type AtWorkError struct {
 	Holder string // what it says of itself; empty: nothing yet
 }
 
+// Error names the target and who is at work on it.
 func (e *AtWorkError) Error() string {
 	who := e.Holder
 	if who == "" {

@@ -14,7 +14,12 @@ import (
 var _ vfs.FS = (*FS)(nil)
 
 // Path returns name below a folder that does not exist.
-func (f *FS) Path(name string) string { return path.Join("/crashfs", name) }
+func (f *FS) Path(name string) string {
+	if name == ".." { // as package vfs names what is above
+		return "/crashfs/.."
+	}
+	return path.Join("/crashfs", name)
+}
 
 // Open opens a file for reading.
 func (f *FS) Open(name string) (vfs.File, error) { return f.open(OpOpen, name) }
