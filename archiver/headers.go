@@ -152,7 +152,7 @@ func (a *Archive) Footer(ctx context.Context, store segment.UUID, s Stored) (*se
 		}
 		s.Size = info.Size
 	}
-	src := &tailed{src: a.Object(ctx, name, s.Size), size: s.Size, ahead: true}
+	src := &tailed{src: a.Object(ctx, name, s.Size), size: s.Size, n: tailGuess, ahead: true}
 	r, err := segment.NewReader(src, s.Size)
 	if err != nil {
 		return nil, a.damaged(err, name, s.Ref)
@@ -173,13 +173,17 @@ func (a *Archive) Footer(ctx context.Context, store segment.UUID, s Stored) (*se
 type tailed struct {
 	src   io.ReaderAt
 	size  int64
+	n     int64  // how many bytes of the end are read at once
 	tail  []byte // the last bytes of the source
 	ahead bool
 }
 
+// from is where the end begins that is read at once.
+func (t *tailed) from() int64 { return max(0, t.size-t.n) }
+
 // ReadAt implements io.ReaderAt.
 func (t *tailed) ReadAt(b []byte, off int64) (int, error) {
-	from := max(0, t.size-tailGuess)
+	from := t.from()
 	if !t.ahead || off < from || off+int64(len(b)) > t.size {
 		return t.src.ReadAt(b, off)
 	}

@@ -1,12 +1,9 @@
 package archiver
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"slices"
-	"sync"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -26,7 +23,10 @@ type Reader struct {
 
 // ReaderOptions are options of Archive.Reader. A nil pointer is all defaults.
 type ReaderOptions struct {
-	CacheBytes int64 // of what was fetched are kept, at most. Default 64 MiB
+	// CacheBytes of what was fetched are kept, at most: pages of segments, and a quarter of
+	// it block indexes. Beside that, a segment that was looked into takes some hundred
+	// bytes, with the bounds of its keys. Default 64 MiB.
+	CacheBytes int64
 }
 
 // Reader returns a reader of a plan, which is good as long as ctx is. It reads
@@ -37,7 +37,7 @@ func (a *Archive) Reader(ctx context.Context, p *Plan, o *ReaderOptions) *Reader
 		size = o.CacheBytes
 	}
 	r := &Reader{ctx: ctx, a: a, plan: p}
-	cache := newPageCache(size)
+	cache, feet := newPageCache(size-size/4), newLRU[int, *segment.Footer](size/4)
 	list := slices.Clone(p.Segments)
 	if p.Cut != nil {
 		list = append(list, p.Cut.Stored)
@@ -46,90 +46,12 @@ func (a *Archive) Reader(ctx context.Context, p *Plan, o *ReaderOptions) *Reader
 	for i, x := range list {
 		name := segmentName(p.Store, x.Ref)
 		src := &pagedObject{cache: cache, id: i, src: a.Object(ctx, name, x.Size), size: x.Size}
-		r.segs = append(r.segs, &remote{Stored: x, a: a, store: p.Store, name: name, src: src, limit: p.Seq})
+		r.segs = append(r.segs, &remote{Stored: x, a: a, store: p.Store, name: name, src: src, limit: p.Seq, id: i, feet: feet})
 	}
 	return r
 }
 
-// remote is a segment that is read by range.
-type remote struct {
-	Stored
-	a     *Archive
-	store segment.UUID
-	name  string
-	src   io.ReaderAt
-	limit uint64 // higher sequence numbers do not count
-
-	once sync.Once // guards what follows
-	hdr  *segment.Header
-	foot *segment.Footer
-	err  error
-}
-
-// open fetches header and footer, once.
-func (s *remote) open() error {
-	s.once.Do(func() {
-		r, foot, err := footed(s.src, s.Size)
-		if err == nil {
-			err = s.a.isSegment(r.Header, s.store, s.Ref)
-		}
-		if err == nil {
-			s.hdr, s.foot = r.Header, foot
-		}
-		s.err = s.damaged(err)
-	})
-	return s.err
-}
-
-// damaged names the object in an error of reading it. One that is not there any more
-// is as bad as a damaged one.
-func (s *remote) damaged(err error) error {
-	return s.a.vanished(s.a.damaged(err, s.name, s.Ref), s.store, s.Ref)
-}
-
-// lookup returns the newest entry of a key that counts.
-func (s *remote) lookup(key []byte) (e segment.Entry, found bool, err error) {
-	if s.foot.LastSeq <= s.limit {
-		e, found, err = s.foot.Lookup(key)
-		return e, found, s.damaged(err)
-	}
-	c := s.foot.CursorAt(key)
-	for c.Next() && bytes.Equal(c.Entry.Key, key) {
-		if c.Entry.Seq <= s.limit {
-			e = c.Entry
-			e.Key, e.Slots = bytes.Clone(e.Key), bytes.Clone(e.Slots)
-			return e, true, nil
-		}
-	}
-	return e, false, s.damaged(c.Err())
-}
-
-// record reads the record of an entry. It is the caller's.
-func (s *remote) record(key []byte, seq uint64, off, size int64) (*segment.Record, error) {
-	b := make([]byte, size)
-	if n, err := s.src.ReadAt(b, off); n < len(b) {
-		return nil, s.damaged(err)
-	}
-	return s.parse(b, key, seq, off)
-}
-
-// parse makes sure that b is the record that the table means.
-func (s *remote) parse(b, key []byte, seq uint64, off int64) (*segment.Record, error) {
-	rec := &segment.Record{}
-	err := s.hdr.Place().ParseRecord(b, off, rec)
-	if errors.Is(err, segment.ErrShort) {
-		err = &segment.CorruptError{Offset: off, Reason: "record cut off"}
-	}
-	if err == nil && (rec.Seq != seq || rec.Size != int64(len(b)) || rec.Kind != segment.Put || !bytes.Equal(rec.Key, key)) {
-		err = &segment.CorruptError{Offset: off, Reason: "another record than the table has"}
-	}
-	if c, ok := errors.AsType[*segment.CorruptError](err); ok && c.Keys == nil {
-		c.Keys = [][]byte{bytes.Clone(key)}
-	}
-	return rec, s.damaged(err)
-}
-
-// wave is how many footers find fetches at once, to begin with.
+// wave is how many segments find looks into at once, to begin with.
 const wave = 4
 
 // Get returns the record of a key, as the caller's own. A key that is not there is
@@ -162,20 +84,19 @@ func (r *Reader) find(key []byte) (in *remote, best segment.Entry, err error) {
 search:
 	for from, n := 0, wave; from < len(r.segs); from, n = from+n, min(4*n, 64) {
 		list := r.segs[from:min(from+n, len(r.segs))]
-		if err := r.openAll(list); err != nil {
+		hits, err := r.lookAt(list, key, best.Seq)
+		if err != nil {
 			return nil, best, err
 		}
-		for _, s := range list {
-			if in == nil || s.foot.LastSeq > best.Seq {
-				e, found, err := s.lookup(key)
-				if err != nil {
-					return nil, best, err
-				}
-				if found && (in == nil || e.Seq > best.Seq) {
-					best, in = e, s
-				}
+		for i, s := range list {
+			h := &hits[i]
+			if h.err != nil {
+				return nil, best, h.err
 			}
-			if in != nil && s.hdr.Kind == segment.Log && best.Seq >= s.hdr.FirstSeq {
+			if h.found && (in == nil || h.e.Seq > best.Seq) {
+				best, in = h.e, s
+			}
+			if b := s.known.Load(); in != nil && b.kind == segment.Log && best.Seq >= b.firstSeq {
 				break search
 			}
 		}
@@ -186,7 +107,21 @@ search:
 	return in, best, nil
 }
 
-// openAll fetches footers, several at a time.
-func (r *Reader) openAll(list []*remote) error {
-	return fanOut(r.ctx, lookParallel, len(list), func(_ context.Context, i int) error { return list[i].open() })
+// hit is what was found in one segment.
+type hit struct {
+	e     segment.Entry
+	found bool
+	err   error
+}
+
+// lookAt looks for a key above a sequence number in several segments at a time. Each has an
+// error of its own: what comes behind the answer is not needed.
+func (r *Reader) lookAt(list []*remote, key []byte, above uint64) ([]hit, error) {
+	hits := make([]hit, len(list))
+	err := fanOut(r.ctx, lookParallel, len(list), func(_ context.Context, i int) error {
+		h := &hits[i]
+		h.e, h.found, h.err = list[i].lookup(key, above)
+		return nil
+	})
+	return hits, err
 }

@@ -28,17 +28,23 @@ func (r *ReadRange) bounds() (lo, hi []byte) {
 	if bytes.Compare(lo, r.Prefix) < 0 {
 		lo = r.Prefix
 	}
-	for i := len(r.Prefix) - 1; i >= 0; i-- {
-		if r.Prefix[i] != 0xff {
-			end := bytes.Clone(r.Prefix[:i+1])
-			end[i]++
-			if hi == nil || bytes.Compare(end, hi) < 0 {
-				hi = end
-			}
-			break
-		}
+	if end := prefixEnd(r.Prefix); end != nil && (hi == nil || bytes.Compare(end, hi) < 0) {
+		hi = end
 	}
 	return lo, hi
+}
+
+// prefixEnd returns the least key that is greater than all that begin with a prefix; nil if
+// there is none.
+func prefixEnd(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			end := bytes.Clone(prefix[:i+1])
+			end[i]++
+			return end
+		}
+	}
+	return nil
 }
 
 // Scan iterates over the objects of a range. Each record is the caller's. An object
@@ -88,7 +94,7 @@ const (
 
 func (s *scan) run() error {
 	lo, hi := s.rg.bounds()
-	m, err := s.r.merge(lo)
+	m, err := s.r.merge(lo, hi)
 	if err != nil {
 		return err
 	}
@@ -223,15 +229,17 @@ func (m *merger) Less(i, j int) bool {
 	return cmp.Or(bytes.Compare(a.Key, b.Key), cmp.Compare(b.Seq, a.Seq)) < 0
 }
 
-// merge opens all tables from a key on.
-func (r *Reader) merge(from []byte) (*merger, error) {
+// merge opens the tables that may have keys of [from, to), each from the first key on; a
+// nil to is no bound.
+func (r *Reader) merge(from, to []byte) (*merger, error) {
 	heads := make([]*head, len(r.segs))
 	err := fanOut(r.ctx, lookParallel, len(r.segs), func(_ context.Context, i int) error {
 		s := r.segs[i]
-		if err := s.open(); err != nil {
+		f, err := s.table(from, to)
+		if f == nil {
 			return err
 		}
-		h := &head{s, s.foot.CursorAt(from)}
+		h := &head{s, f.CursorAt(from)}
 		ok, err := h.next()
 		if ok {
 			heads[i] = h

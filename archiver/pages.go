@@ -1,10 +1,6 @@
 package archiver
 
-import (
-	order "container/list"
-	"io"
-	"sync"
-)
+import "io"
 
 // What is read by range is fetched in pages: a header, a block of a table, a small
 // object each cost one request, and what lies beside them is there for the next.
@@ -13,51 +9,15 @@ const (
 	maxPaged = 1 << 20 // longer reads are not kept
 )
 
-// pageCache keeps the pages that were used last.
-type pageCache struct {
-	most int // pages
-
-	mu    sync.Mutex // guards what follows
-	pages map[pageKey]*order.Element
-	used  order.List // of *page, the latest first
-}
+// pageCache keeps the pages that were used last. They are never changed.
+type pageCache = lru[pageKey, []byte]
 
 type pageKey struct {
 	object int
 	n      int64
 }
 
-type page struct {
-	key pageKey
-	b   []byte // never changed
-}
-
-func newPageCache(size int64) *pageCache {
-	return &pageCache{most: max(8, int(size/pageSize)), pages: map[pageKey]*order.Element{}}
-}
-
-func (c *pageCache) get(k pageKey) []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.pages[k]
-	if !ok {
-		return nil
-	}
-	c.used.MoveToFront(e)
-	return e.Value.(*page).b
-}
-
-func (c *pageCache) put(k pageKey, b []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.pages[k]; ok {
-		return
-	}
-	c.pages[k] = c.used.PushFront(&page{k, b})
-	for c.used.Len() > c.most {
-		delete(c.pages, c.used.Remove(c.used.Back()).(*page).key)
-	}
-}
+func newPageCache(size int64) *pageCache { return newLRU[pageKey, []byte](max(8*pageSize, size)) }
 
 // pagedObject reads an object through the cache.
 type pagedObject struct {
@@ -102,7 +62,8 @@ func (o *pagedObject) ReadAt(b []byte, off int64) (int, error) {
 func (o *pagedObject) fill(pages [][]byte, first int64) error {
 	lo, hi := -1, -1
 	for i := range pages {
-		if pages[i] = o.cache.get(pageKey{o.id, first + int64(i)}); pages[i] == nil {
+		b, ok := o.cache.get(pageKey{o.id, first + int64(i)})
+		if pages[i] = b; !ok {
 			if lo < 0 {
 				lo = i
 			}
@@ -121,7 +82,7 @@ func (o *pagedObject) fill(pages [][]byte, first int64) error {
 		at := int64(i-lo) * pageSize
 		end := min(at+pageSize, int64(len(buf)))
 		pages[i] = buf[at:end:end]
-		o.cache.put(pageKey{o.id, first + int64(i)}, pages[i])
+		o.cache.put(pageKey{o.id, first + int64(i)}, pages[i], pageSize)
 	}
 	return nil
 }

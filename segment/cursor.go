@@ -30,7 +30,9 @@ type Cursor struct {
 	buf      []byte // of window: the blocks from next up to buffered
 	buffered int
 
-	whole bool // reads all entries, so that the totals can be proven
+	first uint64 // sequence numbers count from here
+	keys  bool   // only the entries' keys are asked for: then first is not known
+	whole bool   // reads all entries, so that the totals can be proven
 	seen  Summary
 }
 
@@ -57,12 +59,20 @@ func (f *Footer) blockOf(key []byte) int {
 }
 
 // Lookup returns the newest entry of a key, which is the caller's, and whether
-// there is one. It reads one block. The error is a *CorruptError or the
-// source's.
+// there is one. It reads one block, or none if the key is less than all of the
+// table. The error is a *CorruptError or the source's.
 func (f *Footer) Lookup(key []byte) (Entry, bool, error) {
+	if bytes.Compare(key, f.FirstKey()) < 0 {
+		return Entry{}, false, nil
+	}
 	i := f.blockOf(key)
-	c := Cursor{f: f, next: i, end: min(i+1, len(f.blocks)), from: key}
-	if !c.Next() || !bytes.Equal(c.Entry.Key, key) {
+	c := Cursor{f: f, next: i, end: min(i+1, len(f.blocks)), from: key, keys: f.lacksHeader()}
+	found := c.Next() && bytes.Equal(c.Entry.Key, key)
+	if found && c.keys {
+		c = Cursor{f: f, next: i, end: c.end, from: key}
+		found = c.Next() && bytes.Equal(c.Entry.Key, key)
+	}
+	if !found {
 		return Entry{}, false, c.Err()
 	}
 	e := c.Entry
@@ -81,7 +91,7 @@ func (c *Cursor) Next() bool {
 		if c.left == 0 && !c.open() {
 			return false
 		}
-		n := c.f.readEntry(c.rest, &c.Entry, c.fresh)
+		n := c.readEntry(c.rest, &c.Entry, c.fresh)
 		if n == 0 || c.fresh && !c.begins(n) || c.left == 1 && n != len(c.rest) {
 			c.err = corrupt(c.f.blocks[c.next-1].off, "table block: an entry that cannot be")
 			return false
@@ -121,6 +131,11 @@ func (c *Cursor) open() bool {
 			c.err = corrupt(c.f.RecordsEnd, "table and summary disagree")
 		}
 		return false
+	}
+	if !c.keys {
+		if c.first, c.err = c.f.ready(); c.err != nil {
+			return false
+		}
 	}
 	if c.next >= c.buffered {
 		if c.err = c.load(); c.err != nil {

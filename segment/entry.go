@@ -37,7 +37,7 @@ func (s *fields) bytes(n uint64) []byte {
 // before it, or none, and whose Key is written anew in place. fresh says that
 // the entry is the first of its block. It returns the length of the entry, and
 // zero for one that no writer writes there.
-func (f *Footer) readEntry(b []byte, e *Entry, fresh bool) int {
+func (c *Cursor) readEntry(b []byte, e *Entry, fresh bool) int {
 	s := fields{b: b}
 	head := s.bytes(1)
 	keep := s.uvarint()
@@ -47,7 +47,7 @@ func (f *Footer) readEntry(b []byte, e *Entry, fresh bool) int {
 		return 0
 	}
 	same, ok := follows(e.Key, int(keep), rest, fresh)
-	seq := f.r.place.First + delta
+	seq := c.first + delta
 	if !ok || same && seq >= e.Seq {
 		return 0
 	}
@@ -65,7 +65,7 @@ func (f *Footer) readEntry(b []byte, e *Entry, fresh bool) int {
 	if e.Flags&FlagSlots != 0 {
 		e.Slots = s.bytes(s.uvarint())
 	}
-	if s.bad || !f.possible(e, off, size, delta) {
+	if s.bad || !c.possible(e, off, size, delta) {
 		return 0
 	}
 	return len(b) - len(s.b)
@@ -88,12 +88,13 @@ func follows(prev []byte, keep int, rest []byte, fresh bool) (same, ok bool) {
 
 // possible reports whether a record of this segment can be as e says; offset,
 // size and sequence number are given as they were read.
-func (f *Footer) possible(e *Entry, off, size, delta uint64) bool {
+func (c *Cursor) possible(e *Entry, off, size, delta uint64) bool {
+	f := c.f
 	if len(e.Key) == 0 || len(e.Key) > MaxKey || len(e.Slots) > MaxSlots {
 		return false
 	}
 	end, x := uint64(f.RecordsEnd), e.Flags
-	if off < uint64(f.r.HeaderSize) || off > end || size > end-off || e.Seq < f.FirstSeq || e.Seq > f.LastSeq {
+	if off < uint64(f.r.HeaderSize) || off > end || size > end-off || !c.keys && (e.Seq < f.FirstSeq || e.Seq > f.LastSeq) {
 		return false
 	}
 	if (x&flagWide != 0) != (delta>>32 != 0) || (x&FlagExpiry != 0) != (e.Expiry != 0) ||

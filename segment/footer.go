@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"hash/crc32"
+	"sync"
 )
 
 // The footer of a sealed segment begins where its records end.
@@ -126,6 +127,10 @@ type Footer struct {
 	r      *Reader
 	index  int64 // offset of the block index
 	blocks []block
+
+	mu       sync.Mutex // guards what follows
+	headless bool       // of an output whose header was not read: see ready
+	first    uint64     // the header's first sequence number; 0: r.place has it
 }
 
 // block is one block's place in the index.
@@ -150,14 +155,28 @@ func (r *Reader) OpenFooter() (*Footer, error) {
 }
 
 func (r *Reader) openFooter() (*Footer, error) {
-	at := r.Size - int64(trailerSize)
-	if r.HeaderSize == 0 || at < r.HeaderSize {
+	if r.HeaderSize == 0 {
 		return nil, ErrNoFooter
 	}
-	b := make([]byte, trailerSize)
-	if err := readFull(r.src, b, at); err != nil {
+	b, at, err := r.readTrailer()
+	if err != nil {
 		return nil, err
 	}
+	return r.footerIn(b, at)
+}
+
+// readTrailer reads the trailer's bytes, which begin at an offset.
+func (r *Reader) readTrailer() (b []byte, at int64, err error) {
+	at = r.Size - int64(trailerSize)
+	if at < r.HeaderSize {
+		return nil, 0, ErrNoFooter
+	}
+	b = make([]byte, trailerSize)
+	return b, at, readFull(r.src, b, at)
+}
+
+// footerIn opens the footer with the trailer b, which begins at an offset.
+func (r *Reader) footerIn(b []byte, at int64) (*Footer, error) {
 	f := &Footer{r: r}
 	length, count, err := f.parseTrailer(b, at)
 	if err != nil {

@@ -11,12 +11,8 @@ type trailer [digestAt / 8]int64
 // sequence number. It is for finding out what a damaged file was. Errors are
 // those of OpenFooter.
 func (r *Reader) Trailer() (*Summary, error) {
-	at := r.Size - int64(trailerSize)
-	if at < 0 {
-		return nil, ErrNoFooter
-	}
-	b := make([]byte, trailerSize)
-	if err := readFull(r.src, b, at); err != nil {
+	b, at, err := r.readTrailer()
+	if err != nil {
 		return nil, err
 	}
 	s, _, err := r.parseTrailer(b, at)
