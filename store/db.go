@@ -31,8 +31,9 @@ type DB struct {
 	newest *log // the newest log that has a byte in its file
 
 	// Guarded by ioMu, too: what a leader knows of the group before its own.
-	crowd    int32         // the commits in it
+	crowd    int           // the commits in it
 	syncTook time.Duration // the last sync of a log
+	patience time.Duration // how long leaders may still wait for a crowd, see await
 
 	// mu guards the order of commits, and what they share.
 	commits

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/varve-db/varve/index"
@@ -20,7 +19,11 @@ type group struct {
 	starts  bool
 	records int // where in buf the first record begins
 
-	commits atomic.Int32 // how many have joined; not counted in a buffered store
+	// Of a store that is not buffered, guarded by DB.mu: how many commits have joined, how
+	// many the leader waits for, and what wakes it when they have, or when nobody joins
+	// any more. See DB.await.
+	commits, want int
+	whole         waker
 
 	taken   bool // being written, or kept to be written again: nobody joins any more
 	told    bool // those who waited have been told of an error
@@ -95,7 +98,9 @@ func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, 
 	db.queued.Add(l.end - begin)
 	db.held += g.memory() - held
 	if !db.buffered() {
-		g.commits.Add(1)
+		if g.commits++; g.commits == g.want {
+			g.whole.wake()
+		}
 	}
 	return g, leads
 }
@@ -132,7 +137,9 @@ func (db *DB) openGroup(need int64) (g *group, leads bool) {
 // addGroup puts g at the end of the queue. Nobody joins those before it any more.
 func (db *DB) addGroup(g *group) *group {
 	if n := len(db.queue); n > 0 {
-		db.queue[n-1].taken = true
+		last := db.queue[n-1]
+		last.taken = true
+		last.whole.wake()
 		if db.buffered() {
 			db.flusher.wake() // many small logs would fill the memory until the next sync is due
 		}
