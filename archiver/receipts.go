@@ -128,14 +128,22 @@ func (r *Receipts) Has(targetID string, ref segment.Ref) (bool, error) {
 // Get reads a receipt, and reports whether there is one. The error is a
 // *DamagedReceiptError, wraps segment.ErrVersion for a newer format, or is one of reading.
 func (r *Receipts) Get(targetID string, ref segment.Ref) (Receipt, bool, error) {
-	name, err := receiptName(targetID, ref)
-	if err != nil {
+	if _, err := receiptName(targetID, ref); err != nil {
 		return Receipt{}, false, err
 	}
 	if err := r.settle(targetID, false); err != nil {
 		return Receipt{}, false, err
 	}
-	f, err := r.fsys.Open(name)
+	return readReceipt(r.fsys, targetID, ref)
+}
+
+// readReceipt is Get without any sync: what it finds may be gone after a power cut.
+func readReceipt(fsys vfs.FS, targetID string, ref segment.Ref) (Receipt, bool, error) {
+	name, err := receiptName(targetID, ref)
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	f, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Receipt{}, false, nil
 	}
@@ -148,10 +156,10 @@ func (r *Receipts) Get(targetID string, ref segment.Ref) (Receipt, bool, error) 
 	}
 	receipt, err := parseReceipt(b, targetID, ref)
 	if errors.Is(err, segment.ErrVersion) {
-		return Receipt{}, false, fmt.Errorf("receipt %s: %w; use a newer varve", r.fsys.Path(name), err)
+		return Receipt{}, false, fmt.Errorf("receipt %s: %w; use a newer varve", fsys.Path(name), err)
 	}
 	if err != nil {
-		return Receipt{}, false, &DamagedReceiptError{r.fsys.Path(name), ref, err}
+		return Receipt{}, false, &DamagedReceiptError{fsys.Path(name), ref, err}
 	}
 	return receipt, true, nil
 }

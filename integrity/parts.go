@@ -44,7 +44,7 @@ func (st *Standing) gather() error {
 	if complete {
 		st.Live = st.Live.With(st.Newest.Header.Ref)
 	}
-	var missing []string
+	var missing []segment.Ref
 	for ref := range st.Live.All() {
 		e := st.ByRef[ref]
 		if e == nil && st.tolerate {
@@ -54,7 +54,7 @@ func (st *Standing) gather() error {
 			}
 		}
 		if e == nil {
-			missing = append(missing, ref.String())
+			missing = append(missing, ref)
 			st.Missing = append(st.Missing, ref)
 			continue
 		}
@@ -72,8 +72,7 @@ func (st *Standing) gather() error {
 		}
 	}
 	if len(missing) > 0 && !st.tolerate {
-		return fmt.Errorf("%s: %w: %s; bring the files back from a copy or an archive",
-			st.FS.Path("."), ErrMissing, shortList(missing))
+		return &MissingError{Dir: st.FS.Path("."), Segments: missing}
 	}
 	return nil
 }

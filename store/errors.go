@@ -14,6 +14,9 @@ import (
 // which file, which offset, and which keys and sequence numbers are at stake.
 type CorruptError = segment.CorruptError
 
+// A MissingError names the segments that are not there. It wraps ErrMissing.
+type MissingError = integrity.MissingError
+
 var (
 	// ErrNotFound is returned for a key that is not there.
 	ErrNotFound = errors.New("not found")
@@ -30,7 +33,7 @@ var (
 	ErrNotStore = integrity.ErrNotStore
 
 	// ErrMissing is wrapped by the error of Open where segments of the store
-	// are not there; the message names them.
+	// are not there; the message names them. See [MissingError].
 	ErrMissing = integrity.ErrMissing
 
 	// ErrLostLog is wrapped by the error of Open where the newest log, which the

@@ -122,6 +122,7 @@ func (a *app) checkCommand() *cobra.Command {
 
 // printCheck prints the report, and makes an error of findings.
 func (a *app) printCheck(r *integrity.Report) error {
+	archiveFindings(a.dir, r.UUID, r.Findings)
 	if a.json {
 		if err := a.printJSON(r); err != nil {
 			return err

@@ -27,6 +27,7 @@ func (a *app) run(args []string) int {
 	if a.log != nil {
 		a.log.Error(oneLine(err), "exit", exitCode(err))
 	} else {
+		err = a.whoHas(err)
 		fmt.Fprintf(a.errs, "varve: %s\n", oneLine(err))
 	}
 	return exitCode(err)

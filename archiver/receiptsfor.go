@@ -1,0 +1,28 @@
+package archiver
+
+import (
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// ReceiptsFor returns the receipts for a segment that are in the folder fsys (see
+// ReceiptsDir), at most one of each archive, in order of the archives' IDs. It changes
+// nothing and asks no archive, so it may be used beside an archiver, and on a store that
+// may only be read. It is for advice: a folder or receipt that is damaged, of a newer
+// format, or cannot be read tells nothing and is left out.
+func ReceiptsFor(fsys vfs.FS, ref segment.Ref) []Receipt {
+	targets, err := fsys.ReadDir(".")
+	if err != nil {
+		return nil
+	}
+	var found []Receipt
+	for _, t := range targets {
+		if !t.IsDir() || !validIdentity(t.Name()) {
+			continue
+		}
+		if r, ok, err := readReceipt(fsys, t.Name(), ref); ok && err == nil {
+			found = append(found, r)
+		}
+	}
+	return found
+}

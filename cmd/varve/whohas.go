@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/segment"
+	"github.com/varve-db/varve/store"
+)
+
+// whoHas adds to an error for missing segments which archive has them, by the receipts
+// beside the store, and the command that brings them back. Only of the first few segments is
+// that asked, each with one small file an archive.
+func (a *app) whoHas(err error) error {
+	missing, ok := errors.AsType[*store.MissingError](err)
+	if !ok || a.dir == "" {
+		return err
+	}
+	if abs, _ := filepath.Abs(a.dir); missing.Dir != a.dir && missing.Dir != abs {
+		return err // another copy of the store, or the view of an archive
+	}
+	const most = 5
+	type share struct {
+		n     int
+		first archiver.Receipt
+	}
+	var urls []string
+	has := map[string]*share{}
+	for _, ref := range missing.Segments[:min(most, len(missing.Segments))] {
+		for _, r := range archiver.ReceiptsFor(archiver.ReceiptsDir(a.dir), ref) {
+			if has[r.URL] == nil {
+				has[r.URL] = &share{first: r}
+				urls = append(urls, r.URL)
+			}
+			has[r.URL].n++
+		}
+	}
+	for _, url := range urls {
+		s := has[url]
+		what := s.first.Object
+		if s.n > 1 {
+			what = fmt.Sprintf("%d of them, the first as %s", s.n, what)
+		}
+		err = fmt.Errorf("%w; by the receipts, archive %s has %s: varve repair --from %s", err, url, what, shellWord(url))
+	}
+	return err
+}
+
+// archiveFindings puts into findings which archive has the segment, by the receipts beside
+// the store in dir: the next command names it where another copy is needed.
+func archiveFindings(dir string, id segment.UUID, list []integrity.Finding) {
+	for i := range list {
+		f := &list[i]
+		next, ok := strings.CutSuffix(f.Next, " COPY")
+		if !ok || f.Segment == (segment.Ref{}) {
+			continue
+		}
+		for _, r := range archiver.ReceiptsFor(archiver.ReceiptsDir(dir), f.Segment) {
+			if r.Store != id {
+				continue
+			}
+			if strings.HasSuffix(f.Next, " COPY") {
+				f.Next = next + " " + shellWord(r.URL)
+			}
+			f.Reason += fmt.Sprintf("; by its receipt, archive %s has it as %s", r.URL, r.Object)
+		}
+	}
+}
