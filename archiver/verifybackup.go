@@ -29,6 +29,8 @@ type VerifyReport struct {
 	// Digest is "same" if sizes and hashes add up to the manifest's digest,
 	// "other" if not, "unknown" where hashes were not to be had, or segments are bad.
 	Digest string `json:"digest"`
+
+	Unread []AuditTip `json:"unread,omitempty"` // tips whose newest state the backup does not pin: they were not looked at
 }
 
 // OK reports whether nothing bad was found.
@@ -77,6 +79,9 @@ func (a *Archive) VerifyBackup(ctx context.Context, b *Backup, o VerifyOptions) 
 		rep.Level = "size"
 	}
 	rep.Digest = compareDigest(rep, b, hashes, total.digest())
+	if rep.Unread, err = a.Unread(ctx, b.Store, refs); err != nil {
+		return nil, err
+	}
 	return rep, nil
 }
 

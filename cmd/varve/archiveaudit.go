@@ -204,8 +204,7 @@ func writeAudit(out io.Writer, rep *archiver.AuditReport) {
 		fmt.Fprintf(out, "complete up to %s, by the newest heartbeat\n", rep.Complete.Format(time.RFC3339))
 	}
 	for _, t := range rep.Tips {
-		fmt.Fprintf(out, "another tip: timeline %v, segments %v to %v, %s: not read; varve restore --verify-only --timeline %v reads its newest state\n",
-			t.Timeline, t.First, t.Last, human(t.Bytes), t.Timeline)
+		fmt.Fprintln(out, unreadText("another tip", t))
 	}
 	for _, n := range rep.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)

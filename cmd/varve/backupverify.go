@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -15,11 +16,12 @@ hashes without reading, that sizes and hashes add up to the digest that the back
 made with. A folder knows none: --data reads every byte. What is bad is named, and the
 exit code is 3.
 
-It looks at nothing that this backup does not need: varve restore --verify-only reads the
-newest state of a timeline, --timeline T names one of several.
+It looks at nothing that this backup does not need, and names the tips whose newest state the
+backup does not pin: varve restore --verify-only --timeline T reads one.
 
 With --json it prints one object: backup, segments, bytes, level (what was compared: size,
-hash or data), bad (segment, object, problem), digest (same, other, or unknown).`
+hash or data), bad (segment, object, problem), digest (same, other, or unknown), and where
+there are such tips, unread (timeline, first, last, segments, bytes).`
 
 func (a *app) backupVerifyCommand() *cobra.Command {
 	var flags catalogFlags
@@ -81,5 +83,5 @@ func (a *app) printVerified(rep *archiver.VerifyReport) error {
 		what = "not sound"
 	}
 	_, err := fmt.Fprintf(a.out, "backup %d: %s, %s: %s\n", rep.Backup, count(int64(rep.Segments), "segment", "segments"), human(rep.Bytes), what)
-	return err
+	return errors.Join(err, a.printUnread(rep.Unread))
 }

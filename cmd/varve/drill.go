@@ -24,7 +24,8 @@ it checked, what a backup pins compared with the digest that the backup was made
 the folder removed. What drills that were killed left there is removed first. With -d DIR, or --state DIR as given to archive run, the time of the
 success is kept there, for archive status and the metric
 varve_archiver_last_drill_timestamp_seconds. It prints, with --json: url, store, seq, time, segments,
-bytes, objects, backup (whose digest was compared; 0: none), recorded, took_ns.`
+bytes, objects, backup (whose digest was compared; 0: none), recorded, took_ns, and where there are
+tips whose newest state it did not read, unread (timeline, first, last, segments, bytes).`
 
 // drillFlags are the flags of a restore that is a drill.
 type drillFlags struct {
@@ -51,6 +52,8 @@ type drilled struct {
 	Backup   uint64        `json:"backup"`
 	Recorded bool          `json:"recorded"`
 	Took     time.Duration `json:"took_ns"`
+
+	Unread []archiver.AuditTip `json:"unread,omitempty"` // tips whose newest state was not read
 }
 
 // drill restores a plan to scratch, proves what came back, and removes it.
@@ -82,6 +85,9 @@ func (a *app) drill(ctx context.Context, arc *archiver.Archive, d *drillFlags, o
 			return fmt.Errorf("the drill failed: %w", err)
 		}
 		out.Backup = backup.ID
+	}
+	if out.Unread, err = arc.Unread(ctx, out.Store, o.Plan.Refs()); err != nil {
+		return archiveError(err)
 	}
 	if receipts != nil {
 		if err := archiver.RecordDrill(receipts, archiver.Drill{Time: time.Now().UTC(), URL: out.URL}); err != nil {
@@ -187,5 +193,5 @@ func (a *app) printDrill(d *drilled) error {
 	if err == nil && !d.Recorded {
 		_, err = fmt.Fprintln(a.out, "the time of this drill is kept nowhere: -d DIR or --state DIR says where")
 	}
-	return err
+	return errors.Join(err, a.printUnread(d.Unread))
 }
