@@ -66,6 +66,7 @@ func TestOneSegmentIsCopiedToAFolderAtATime(t *testing.T) {
 			disk := &slowDisk{FS: s.disk}
 			a, err := New(Options{Store: s.store, Receipts: s.disk, Targets: []Target{openDirFS(disk, "file:///archive")}})
 			must(t, err)
+			a.standing.opens = asIfWhole
 			if known {
 				list, err := a.source.Segments()
 				must(t, err)

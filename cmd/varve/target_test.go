@@ -30,6 +30,12 @@ func TestInitRefusesAServerThatOverwrites(t *testing.T) {
 		case http.MethodDelete:
 			delete(objects, r.URL.Path)
 			w.WriteHeader(http.StatusNoContent)
+		case http.MethodGet:
+			if r.URL.Query().Has("list-type") {
+				io.WriteString(w, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+				return
+			}
+			fallthrough
 		default:
 			w.WriteHeader(http.StatusNotFound)
 			io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")

@@ -18,12 +18,16 @@ func TestFilesTakeAShareOfTheMaps(t *testing.T) {
 		t.Errorf("without a limit: %d", got)
 	}
 	s := share{most: func() int64 { return 2 }}
-	if !s.take() || !s.take() || s.take() || s.take() {
-		t.Error("two may be had, and not a third")
+	for i, want := range []bool{true, true, false, false} {
+		if got := s.take(); got != want {
+			t.Errorf("of two, number %d may be had: %v", i+1, got)
+		}
 	}
 	s.give()
-	if !s.take() || s.take() {
-		t.Error("one that was given back may be had")
+	for i, want := range []bool{true, false} {
+		if got := s.take(); got != want {
+			t.Errorf("of one that was given back, number %d may be had: %v", i+1, got)
+		}
 	}
 }
 
