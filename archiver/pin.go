@@ -143,7 +143,7 @@ func (a *Archive) names(ctx context.Context, prefix string) ([]string, error) {
 func (a *Archive) refuseGone(ctx context.Context, store segment.UUID, set *refSet, except uint64) error {
 	gone, err := a.givenUp(ctx, store, set, except)
 	if err == nil && gone.len() > 0 {
-		err = a.prunedError(store, gone, "choose another point, or put them back from the store: varve archive repair")
+		err = a.prunedError(store, gone, "choose another point, or put them back from the store")
 	}
 	return err
 }

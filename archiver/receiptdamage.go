@@ -20,9 +20,9 @@ type DamagedReceiptError struct {
 	Err     error       // what does not check
 }
 
-// Error names the file and the next step.
+// Error names the file and what must be done.
 func (e *DamagedReceiptError) Error() string {
-	return e.problem() + "; varve archive repair asks the archive for the object, sets the file aside, and writes it again"
+	return e.problem() + "; the archive has to be asked for the object, and the receipt written again"
 }
 
 // problem is the error without the next step.

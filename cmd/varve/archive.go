@@ -125,9 +125,6 @@ func shipError(err error) error {
 	if away, ok := errors.AsType[*archiver.AwayError](err); ok && away.Was == "" {
 		return fmt.Errorf("%w: varve archive init --to %s", err, away.URL)
 	}
-	if errors.Is(err, archiver.ErrPruned) {
-		return fmt.Errorf("%w: varve archive repair", err)
-	}
 	return archiveError(err)
 }
 
@@ -145,6 +142,9 @@ func archiveError(err error) error {
 			return fmt.Errorf("%w; varve archive once, or archive repair, ships what the store has; --accept-older takes the older point", err)
 		}
 		return fmt.Errorf("%w: varve archive once, archive repair", err)
+	}
+	if _, ok := errors.AsType[*archiver.DamagedReceiptError](err); ok || errors.Is(err, archiver.ErrPruned) {
+		return fmt.Errorf("%w: varve archive repair", err)
 	}
 	return nextStep(err)
 }
