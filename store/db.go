@@ -35,6 +35,8 @@ type DB struct {
 	syncTook time.Duration // the last sync of a log
 	patience time.Duration // how long leaders may still wait for a crowd, see await
 
+	looked time.Time // when the newest log was last looked for, see look; guarded by ioMu, too
+
 	// mu guards the order of commits, and what they share.
 	commits
 	spare spare
@@ -211,6 +213,9 @@ func (db *DB) shut() error {
 		return err
 	}
 	l := db.newest
+	if err := db.lookNow(l); err != nil {
+		return err
+	}
 	id, err := l.f.Identity()
 	if err != nil {
 		return err

@@ -157,7 +157,11 @@ func (db *DB) poison(err error) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.err == nil {
-		db.err = fmt.Errorf("%w: %w", ErrPoisoned, err)
+		db.err = err
+		if !errors.Is(err, ErrPoisoned) {
+			db.err = fmt.Errorf("%w: %w", ErrPoisoned, err)
+		}
+		db.room.Broadcast() // who waits for room waits for nothing
 		db.opt.Logger.Error("log failed; nothing is acknowledged any more", "err", err)
 	}
 	return db.err

@@ -60,9 +60,34 @@ var (
 
 	// ErrPoisoned is wrapped by every commit's error after a write or a sync of
 	// the log failed: what was written since the last good sync may be lost. Reads go
-	// on. To write again, close the store and open it, which recovers.
+	// on. To write again, close the store and open it, which recovers; but see [GoneError].
 	ErrPoisoned = errors.New("log failed; close the store and open it again to recover")
 )
+
+// A GoneError says that the newest log of an open store is not in its folder any more: it or
+// the folder was removed, moved or replaced. Nothing is acknowledged from then on, so errors.Is(err,
+// ErrPoisoned) holds. What was acknowledged within the second before may be in the lost file
+// only. Reads go on as long as the store is open.
+type GoneError struct {
+	Path string // of the newest log, as it was
+
+	// Removed reports that the log has no name at all: when the store is closed, what is in
+	// it is lost. Otherwise it has another name, or is in a folder that has.
+	Removed bool
+}
+
+// Error says what happened to the log, and what can be saved.
+func (e *GoneError) Error() string {
+	if e.Removed {
+		return e.Path + ": the newest log, or the whole folder, was removed while the store was open: nothing is acknowledged any more, " +
+			"and closing the store loses what is in that log; copy to another store what can still be read, and close this one then"
+	}
+	return e.Path + ": the newest log, or the whole folder, was moved or replaced while the store was open: nothing is acknowledged any more; " +
+		"close the store, bring the folder back, and open it again"
+}
+
+// Is makes errors.Is(err, ErrPoisoned) hold.
+func (e *GoneError) Is(target error) bool { return target == ErrPoisoned }
 
 // A DiskFullError is the error of a commit on a full disk.
 type DiskFullError struct {

@@ -90,6 +90,9 @@ func (db *DB) tendMark() time.Duration {
 	db.ioMu.Lock()
 	defer db.ioMu.Unlock()
 	l := db.newest
+	if db.look(l, time.Now()) != nil {
+		return time.Hour // nothing is due in a log that failed
+	}
 	if l.marked {
 		db.awake.Store(false) // who commits from now on wakes it
 		return time.Hour

@@ -199,5 +199,5 @@ func (db *DB) syncLog(l *log) error {
 	db.syncTook = time.Since(start)
 	db.gauges.syncs.observe(db.syncTook)
 	db.lastSync.Store(start.UnixNano())
-	return nil
+	return db.look(l, start)
 }

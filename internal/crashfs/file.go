@@ -120,7 +120,7 @@ func (h *handle) Size() (n int64, err error) {
 
 func (h *handle) Identity() (id vfs.Identity, err error) {
 	err = h.plain(Op{Kind: OpStat}, false, func() error {
-		id = vfs.Identity{Inode: h.in.ino, Birth: h.in.birth, Changed: h.in.changed}
+		id = vfs.Identity{Inode: h.in.ino, Birth: h.in.birth, Changed: h.in.changed, Links: uint64(h.in.links)}
 		if h.fsys.noBirths {
 			id.Birth = 0
 		}

@@ -80,7 +80,13 @@ func conformance(t *testing.T, fsys vfs.FS) {
 	}
 	_, err = r.WriteAt([]byte("x"), 0)
 	is("write without the right", err, syscall.EBADF)
-	must(t, fsys.Remove("d/x"))
+	must(t, fsys.Link("d/x", "y"))
+	for want, name := range []string{"d/x", "y"} {
+		must(t, fsys.Remove(name))
+		if id, err := r.Identity(); id.Links != uint64(1-want) || err != nil {
+			t.Errorf("%d names after %s was removed, %v", id.Links, name, err)
+		}
+	}
 	if n, err := r.ReadAt(got[:9], 0); n != 9 || err != nil {
 		t.Errorf("read of a removed file: %d, %v", n, err)
 	}

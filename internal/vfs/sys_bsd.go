@@ -24,7 +24,7 @@ func identity(fd int) (Identity, error) {
 	if err := retry(func() error { return syscall.Fstat(fd, &st) }); err != nil {
 		return Identity{}, err
 	}
-	return Identity{Inode: st.Ino, Birth: st.Birthtimespec.Nano(), Changed: st.Ctimespec.Nano()}, nil
+	return Identity{Inode: st.Ino, Birth: st.Birthtimespec.Nano(), Changed: st.Ctimespec.Nano(), Links: uint64(st.Nlink)}, nil
 }
 
 // free counts what an unprivileged user may still take, which on a nearly full

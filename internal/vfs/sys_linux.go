@@ -27,17 +27,20 @@ func reserve(fd int, n int64) error {
 // forbids statx, or the file system has no birth times, the time is zero.
 func identity(fd int) (Identity, error) {
 	var stx unix.Statx_t
-	const mask = unix.STATX_INO | unix.STATX_BTIME | unix.STATX_CTIME
+	const mask = unix.STATX_INO | unix.STATX_NLINK | unix.STATX_BTIME | unix.STATX_CTIME
 	err := retry(func() error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, mask, &stx) })
 	if err == unix.ENOSYS || err == unix.EPERM {
 		var st unix.Stat_t
 		err = retry(func() error { return unix.Fstat(fd, &st) })
-		return Identity{Inode: st.Ino, Changed: st.Ctim.Nano()}, err
+		return Identity{Inode: st.Ino, Changed: st.Ctim.Nano(), Links: uint64(st.Nlink)}, err
 	}
 	if err != nil {
 		return Identity{}, err
 	}
-	id := Identity{Inode: stx.Ino}
+	id := Identity{Inode: stx.Ino, Links: 1}
+	if stx.Mask&unix.STATX_NLINK != 0 {
+		id.Links = uint64(stx.Nlink)
+	}
 	if stx.Mask&unix.STATX_CTIME != 0 {
 		id.Changed = stx.Ctime.Sec*1e9 + int64(stx.Ctime.Nsec)
 	}

@@ -158,6 +158,10 @@ type Identity struct {
 	// Changed is when content, mode or names of the file were last changed (ctime). No
 	// call sets it, so that a copy has the time at which it was made.
 	Changed int64
+
+	// Links is how many names the file has. Zero: it was removed, and is there only as long
+	// as it is open.
+	Links uint64
 }
 
 // TooManyFiles says what to do where err is that the process has no more file

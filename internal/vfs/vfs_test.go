@@ -162,9 +162,30 @@ func TestLinkIsASecondNameOfTheSameFile(t *testing.T) {
 	must(t, fsys.Mkdir("d"))
 	write(t, fsys, "a", []byte("one"))
 	write(t, fsys, "b", []byte("two"))
+	f, err := fsys.Open("a")
+	must(t, err)
+	links := func(f File, want uint64) {
+		if id, err := f.Identity(); id.Links != want || err != nil {
+			t.Errorf("%d names, want %d; %v", id.Links, want, err)
+		}
+	}
+	links(f, 1)
 	must(t, fsys.Link("a", "d/a"))
+	links(f, 2)
 	must(t, fsys.Remove("a"))
-	f, err := fsys.Open("d/a")
+	must(t, fsys.Link("d/a", "c"))
+	must(t, fsys.Remove("d/a"))
+	must(t, fsys.Rename("c", "d/a"))
+	links(f, 1)
+	must(t, f.Close())
+	f, err = fsys.Open("b")
+	must(t, err)
+	must(t, fsys.Rename("d/a", "b"))
+	links(f, 0) // another file has its name
+	must(t, f.Close())
+	must(t, fsys.Rename("b", "d/a"))
+	write(t, fsys, "b", []byte("two"))
+	f, err = fsys.Open("d/a")
 	must(t, err)
 	b := make([]byte, 3)
 	_, err = f.ReadAt(b, 0)
