@@ -29,6 +29,11 @@ type Plan struct {
 	Hole *MissingError `json:"-"`
 	Held []segment.Ref `json:"held,omitempty"`
 
+	// Clock says, of a plan for a moment, that commit times do not tell what had been
+	// committed by then, since a clock ran ahead: the plan holds the commits whose times are
+	// not later, and others may have been made by then. A sequence number is exact.
+	Clock *segment.ClockJump `json:"clock,omitempty"`
+
 	Last    segment.Ref `json:"last"`    // the last log: the one that is cut, or one of Segments
 	NextID  segment.ID  `json:"next_id"` // no segment in the archive has this id or a greater one
 	History []Stretch   `json:"history"` // what led to the point, the oldest timeline first
@@ -134,6 +139,9 @@ func (s *shelf) planPoint(ctx context.Context, p Point) (*Plan, error) {
 		return nil, err
 	}
 	plan, err := l.plan(at, set)
+	if err == nil && p.Seq == 0 {
+		plan.Clock, err = l.clockJump(ctx, at, p.moment())
+	}
 	if err == nil && !hole.empty() { // it may be of another timeline than it would be
 		l.settle(plan, hole)
 	}

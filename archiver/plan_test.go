@@ -24,11 +24,12 @@ type forger struct {
 	uuid segment.UUID
 	line segment.Timeline
 	seq  uint64 // the next number
-	time int64  // of the newest commit; each is a second after the one before
+	time int64  // of the newest commit; each is a step after the one before
+	step int64
 }
 
 func newForger(t *testing.T) *forger {
-	return &forger{t: t, v: newVault(), uuid: segment.UUID{1, 2, 3}, line: 0xabc, seq: 1, time: 1e18}
+	return &forger{t: t, v: newVault(), uuid: segment.UUID{1, 2, 3}, line: 0xabc, seq: 1, time: 1e18, step: 1e9}
 }
 
 func (f *forger) ref(id segment.ID) segment.Ref { return segment.Ref{Timeline: f.line, ID: id} }
@@ -44,7 +45,7 @@ func (f *forger) refs(ids ...segment.ID) (refs []segment.Ref) {
 func (f *forger) log(id segment.ID, live []segment.ID, ops ...string) {
 	f.t.Helper()
 	b, place := f.running(id, live, ops...)
-	f.time += 1e9
+	f.time += f.step
 	end := segment.Record{Seq: f.seq, Vouch: int64(len(b)), Time: f.time}
 	end.SetEnd(f.ref(id + 1))
 	f.seal(place.AppendRecord(b, int64(len(b)), &end))
@@ -57,7 +58,7 @@ func (f *forger) running(id segment.ID, live []segment.ID, ops ...string) ([]byt
 	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: f.uuid, Ref: f.ref(id), FirstSeq: f.seq, Time: f.time, NextID: id + 1}, Live: segment.SetOf(f.refs(live...)...)}
 	b := h.Append(nil)
 	add := func(r segment.Record) {
-		f.time += 1e9
+		f.time += f.step
 		r.Time, r.Flags = f.time, r.Flags|segment.FlagCommit
 		b = h.Place().AppendRecord(b, int64(len(b)), &r)
 	}

@@ -41,6 +41,8 @@ type RestoreReport struct {
 	Unchanged bool     `json:"unchanged"` // DEST was at the point already
 	Removed   []string `json:"removed"`   // files that the store no longer needs
 	Notes     []string `json:"notes"`
+
+	Clock *segment.ClockJump `json:"clock,omitempty"` // of the plan
 }
 
 // pinFor is how long the segments of a restore are kept from being pruned.
@@ -90,7 +92,7 @@ func Restore(ctx context.Context, a *Archive, dest string, o RestoreOptions) (re
 	if err != nil {
 		return nil, err
 	}
-	rep.Dest = dest
+	rep.Dest, rep.Clock = dest, o.Plan.Clock
 	if note != "" {
 		rep.Notes = append(rep.Notes, note)
 	}

@@ -3,6 +3,7 @@ package integrity
 import (
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -34,6 +35,13 @@ func (c *check) tell() {
 			n, st.V.End, st.V.Torn))
 	case st.Why != "" && !st.Lost:
 		r.note(name, st.Why+"; the next open for writing recovers it")
+	}
+	for _, jump := range st.ClockJumps(time.Now()) {
+		where := c.fs.Path(".")
+		if e := c.s.ByRef[jump.Segment]; e != nil {
+			where = c.fs.Path(e.Name)
+		}
+		r.note(where, jump.String())
 	}
 	if err := c.s.BadWitness; err != nil && !r.Writer {
 		r.note(c.fs.Path(LockName), fmt.Sprintf("nothing proves how far the log reached that was closed last: %v; the next close writes a witness anew", err))

@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -29,6 +30,9 @@ type Verdict struct {
 	// Torn is the reason for the cut if bytes after End do not belong to a
 	// whole batch; empty otherwise.
 	Torn string
+
+	FirstTime int64 // the first commit time; zero: none
+	Batches   int64 // whole ones of puts and deletes
 
 	// Edits are the changes of the live set below End, in order.
 	Edits []segment.EditSet
@@ -159,6 +163,10 @@ func (j *judge) walk(s segment.Span) error {
 // commit notes a whole batch, which rec ends.
 func (j *judge) commit(rec *segment.Record, data int64, edits []segment.EditSet) {
 	v := &j.v
+	v.FirstTime = cmp.Or(v.FirstTime, rec.Time)
+	if data > 0 {
+		v.Batches++
+	}
 	v.End, v.NextSeq, v.LastTime = rec.Offset+rec.Size, j.next, rec.Time
 	v.Records += data
 	v.Edits = append(v.Edits, edits...)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
@@ -119,7 +120,7 @@ func (p *sick) begin(id segment.ID) ([]byte, segment.Place) {
 	if id == 4 {
 		next = 6 // 5 is the output's
 	}
-	p.time++
+	p.time += int64(time.Millisecond) // as by a clock
 	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: p.uuid, Ref: ref(id), FirstSeq: p.seq, Time: p.time, NextID: next}, Live: segment.SetOf(live...)}
 	return h.Append(nil), h.Place()
 }
@@ -130,7 +131,7 @@ func (p *sick) add(b []byte, place segment.Place, r *segment.Record, fn func(*se
 		fn(r)
 	}
 	if r.Commit() {
-		p.time++
+		p.time += int64(time.Millisecond) // as by a clock
 		r.Time = p.time
 	}
 	if err := r.Check(); r.Kind.Data() && err != nil {

@@ -166,6 +166,7 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 		return nil, err
 	}
 	defer st.Close() // the parts are the view's by then
+	rep.Clock = st.ClockJumps(time.Now())
 	rep.phase("footers", int64(len(st.Parts)), 0)
 	if err := st.LostError(); err != nil && !db.opt.AcceptLostLog {
 		return nil, err
@@ -199,6 +200,11 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	for i := range rep.Clock {
+		if rep.Clock[i].Segment == l.hdr.Replaced {
+			rep.Clock[i].Segment = l.hdr.Ref // its records are in the new log
+		}
 	}
 	err = tooLarge(db.idx.Memory().Heap, db.opt.MaxIndexBytes)
 	if err == nil {

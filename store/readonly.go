@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"time"
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
@@ -135,6 +136,7 @@ func (r *Reader) load(live bool) error {
 	if err != nil {
 		return err
 	}
+	rep.Clock = st.ClockJumps(time.Now())
 	rep.phase("footers", int64(len(st.Parts)), 0)
 	defer st.Close()
 	var v view

@@ -33,6 +33,10 @@ type OpenReport struct {
 	// that is there may not be the newest version. Of a Reader, or with Options.AcceptLostLog.
 	Lost *segment.Ref `json:"lost,omitempty"`
 
+	// Clock tells where a clock ran ahead, so that commit times do not tell when commits
+	// were made: in an archive of the store, sequence numbers name states there.
+	Clock []segment.ClockJump `json:"clock,omitempty"`
+
 	// Findings is what level Full found in a store that was opened all the same.
 	Findings []integrity.Finding `json:"findings,omitempty"`
 
@@ -92,6 +96,9 @@ func (r *OpenReport) log(l *slog.Logger) {
 	if r.Cut != nil {
 		l.Warn("torn tail cut off", "segment", r.Cut.Segment.String(), "offset", r.Cut.Offset, "bytes", r.Cut.Bytes,
 			"reason", r.Cut.Reason, "kept", r.Cut.Kept)
+	}
+	for i := range r.Clock {
+		l.Warn(r.Clock[i].String(), "path", r.Path)
 	}
 	for _, n := range r.Notes {
 		l.Warn(n, "path", r.Path)

@@ -35,7 +35,8 @@ others what log reads. It says how much damage it would have met.
 Each finding names the segment's file, the offset, what is wrong, the keys and sequence
 numbers touched, since when the segment is known to have been whole (its last scrub, or
 else its seal), and the next command to run. What is worth knowing and not wrong is a
-note: a torn tail after a crash, another file mode, files that are not the store's.
+note: a torn tail after a crash, another file mode, files that are not the store's, a clock
+that ran ahead, with the sequence numbers (--at-seq) that replace a time (--at) there.
 The exit code is 0, or 3 with findings.
 
 With --json it prints one object: path, uuid, timeline, writer (a process has it open for

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
@@ -162,4 +163,22 @@ func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(syscall.Signal(n)))
 	}
+}
+
+// ahead is the program "ahead STORE": it makes a store of six objects, of which the first
+// three were committed in the last minutes, and the others in a year, by a clock that ran ahead.
+func ahead() {
+	now := time.Now().UnixNano()
+	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: segment.UUID{7}, Ref: segment.Ref{Timeline: 7, ID: 1}, FirstSeq: 1, Time: now - 6e11, NextID: 2}}
+	b := h.Append(nil)
+	for i := range int64(6) {
+		at := now - 6e11 + 6e10*i
+		if i >= 3 {
+			at = now + 365*24*int64(time.Hour) + i
+		}
+		b = h.Place().AppendRecord(b, int64(len(b)), &segment.Record{Kind: segment.Put, Flags: segment.FlagCommit | segment.FlagVouch,
+			Key: fmt.Append(nil, "key", i+1), Value: []byte("v"), ValueSize: 1, Seq: uint64(i) + 1, Time: at, Vouch: int64(len(b))})
+	}
+	check(os.Mkdir(os.Args[1], 0o700))
+	check(os.WriteFile(filepath.Join(os.Args[1], "00000000000000000001.open"), b, 0o600))
 }

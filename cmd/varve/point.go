@@ -22,6 +22,9 @@ Where an archive holds several stores or timelines, the error lists them. Where 
 segments that the point needs, or has them damaged, the error names them, and the exit
 code is 3; --accept-older takes the newest point before them that is complete, and prints
 which that is, and what is missing.
+Where the store's clock once ran ahead and was put right, commits have times that do not
+tell when they were made. For a TIME among them a warning names their sequence numbers, of
+which --at-seq takes one in place of the time.
 
 ` + whenHelp
 
@@ -100,6 +103,9 @@ func (a *app) plan(ctx context.Context, p *pointFlags, f *pflag.FlagSet) (*archi
 	arc, plan, err := p.plan(ctx, f)
 	if err == nil && plan.Hole != nil {
 		a.warn("%v: that is taken", plan.Hole)
+	}
+	if err == nil && plan.Clock != nil {
+		a.warn("%v (--at-seq N); what is taken now is sequence number %d", plan.Clock, plan.Seq)
 	}
 	return arc, plan, err
 }

@@ -32,10 +32,11 @@ unless --quick.
 ` + drillHelp + `
 
 With --json it prints one object: dest, store, timeline, seq, time, segments, bytes,
-fetched (bytes), freshened, unchanged, removed, notes. With --dry-run: store, timeline,
+fetched (bytes), freshened, unchanged, removed, notes, clock (if TIME lies where the clock
+ran ahead: as stat prints it). With --dry-run: store, timeline,
 seq, time, segments (segment, size, modified), cut (the log of which the beginning
 counts: segment, offset, first_seq), held (with --accept-older: missing segments that hold
-back more), last, next_id, history.`
+back more), last, next_id, history, clock.`
 
 // restoreFlags are the flags of restore.
 type restoreFlags struct {

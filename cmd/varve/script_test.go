@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 		"hold":     hold,
 		"embedder": embedder,
 		"oddtree":  oddTree,
+		"ahead":    ahead,
 		"foreign":  foreign,
 		"listtree": listTree,
 	})

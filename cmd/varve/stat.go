@@ -29,9 +29,12 @@ With --json it prints one object:
            level (of checks), objects, segments, last_seq, phases (name, records,
            bytes, took_ns), begun, cut (segment, offset, bytes, reason: what recovery
            would cut off), left_alone, notes, lost (the newest log, if
-           it is not there), took_ns
+           it is not there), clock (where the clock ran ahead, so that commit times do
+           not tell when commits were made: segment, after_seq and after_time, the last
+           commit before, last_seq and last_time, the last one of them, and ahead: that
+           time is yet to come), took_ns
   point    instead of report, with --archive: seq, time, timeline and, if it was given,
-           backup`
+           backup and clock`
 
 // status is what stat prints.
 type status struct {
@@ -147,6 +150,9 @@ func printReport(out io.Writer, r *store.OpenReport) {
 	}
 	if len(r.LeftAlone) > 0 {
 		fmt.Fprintf(out, "  left alone: %s\n", strings.Join(r.LeftAlone, ", "))
+	}
+	for i := range r.Clock {
+		fmt.Fprintf(out, "  %v (--at-seq in place of --at)\n", &r.Clock[i])
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(out, "  %s\n", n)

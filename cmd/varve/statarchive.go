@@ -17,6 +17,8 @@ type archivedPoint struct {
 	Time     time.Time        `json:"time"`
 	Timeline segment.Timeline `json:"timeline"`
 	Backup   uint64           `json:"backup,omitempty"`
+
+	Clock *segment.ClockJump `json:"clock,omitempty"`
 }
 
 // statArchive prints what a point of an archive holds.
@@ -33,7 +35,7 @@ func (a *app) statArchive(ctx context.Context, arc *archiver.Archive, plan *arch
 	defer r.Close()
 	s := &status{
 		Stats: r.Stats(),
-		Point: &archivedPoint{plan.Seq, plan.Time, plan.Timeline, plan.Backup},
+		Point: &archivedPoint{plan.Seq, plan.Time, plan.Timeline, plan.Backup, plan.Clock},
 		plan:  pointText(plan),
 	}
 	s.Stats.Path, s.Stats.Timeline, s.Stats.LastSeq = arc.Target().URL(), plan.Timeline, plan.Seq
