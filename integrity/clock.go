@@ -61,7 +61,7 @@ func (st *Standing) refine(j *segment.ClockJump, limit int64) {
 		}
 		after, at = seq, rec.Time
 	}
-	if at != 0 && at < j.LastTime.UnixNano() {
+	if at != 0 && at < segment.Nanos(j.LastTime) {
 		j.AfterSeq, j.AfterTime = after, time.Unix(0, at).UTC()
 	}
 }
