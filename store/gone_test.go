@@ -62,7 +62,7 @@ func TestLostFolderIsNoticed(t *testing.T) {
 					}
 					mustPut(t, db, "before", "1")
 					synctest.Wait()
-					log := db.newest.sf.path
+					log := db.newestLog().sf.path
 					if err := l.lose(dir, log); err != nil {
 						t.Fatal(err)
 					}
@@ -84,6 +84,13 @@ func TestLostFolderIsNoticed(t *testing.T) {
 	}
 }
 
+// newestLog is the log that was written last.
+func (db *DB) newestLog() *log {
+	db.ioMu.Lock()
+	defer db.ioMu.Unlock()
+	return db.newest
+}
+
 func checkGone(t *testing.T, err error, log string, removed bool) {
 	t.Helper()
 	gone, ok := errors.AsType[*GoneError](err)
@@ -99,7 +106,7 @@ func TestLostLogOfABufferedStore(t *testing.T) {
 		db := mustOpen(t, fsys, Options{Durability: SyncEvery(time.Second)})
 		mustPut(t, db, "before", "1")
 		time.Sleep(2 * time.Second)
-		log := db.newest
+		log := db.newestLog()
 		if err := fsys.Remove(log.name); err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +151,7 @@ func TestLookThatFailsIsNoLoss(t *testing.T) {
 func TestSealedLogIsNotLost(t *testing.T) {
 	db := mustOpen(t, crashfs.New(), Options{})
 	mustPut(t, db, "a", "1")
-	old := db.newest
+	old := db.newestLog()
 	if _, err := db.Seal(); err != nil {
 		t.Fatal(err)
 	}
