@@ -156,7 +156,7 @@ func TestWhatIsWrongWithTheURLIsSaid(t *testing.T) {
 		kind error
 		text string
 	}{
-		"no such bucket":        {strings.Replace(s.URL("p"), s.Bucket, "absent", 1), archiver.ErrNotExist, "create the bucket absent"},
+		"no such bucket":        {strings.Replace(s.URL("p"), s.Bucket, "absent", 1), archiver.ErrNotExist, "bring back the bucket absent"},
 		"another region":        {s.URL("p") + "&region=eu-west-1", nil, "?region="},
 		"https to an http port": {s.URLAt(strings.Replace(s.Endpoint, "http:", "https:", 1), "p"), nil, "http://"},
 		"nobody listens":        {s.URLAt("http://127.0.0.1:1", "p"), nil, "127.0.0.1:1"},

@@ -18,22 +18,22 @@ type series map[string]string
 // allWell is what a scrape shows when nobody need look. The store is just being scrubbed
 // for the first time, and old.
 var allWell = series{
-	`varve_store_failed`:                                          "0+0xN",
-	`varve_store_disk_full`:                                       "0+0xN",
-	`varve_store_unsealed_logs`:                                   "1+0xN",
-	`varve_store_sync_duration_seconds_bucket{le="0.1"}`:          "0+10xN",
-	`varve_store_sync_duration_seconds_bucket{le="2"}`:            "0+10xN",
-	`varve_store_sync_duration_seconds_bucket{le="+Inf"}`:         "0+10xN",
-	`varve_integrity_open_findings`:                               "0+0xN",
-	`varve_integrity_scrub_findings_total`:                        "0+0xN",
-	`varve_integrity_scrub_segments`:                              "9+0xN",
-	`varve_integrity_oldest_verified_timestamp_seconds`:           "3400000+0xM 0",
-	`varve_archiver_backlog_segments{target="a"}`:                 "0+0xN",
-	`varve_archiver_oldest_unshipped_age_seconds{target="a"}`:     "60+0xN",
-	`varve_archiver_alarm{target="a",kind="full"}`:                "0+0xN",
-	`varve_archiver_alarm{target="a",kind="denied"}`:              "0+0xN",
-	`varve_archiver_store_alarm{kind="damaged"}`:                  "0+0xN",
-	`varve_archiver_last_drill_timestamp_seconds{instance="one"}`: "3400000+0xN",
+	`varve_store_failed`:                                            "0+0xN",
+	`varve_store_disk_full`:                                         "0+0xN",
+	`varve_store_unsealed_logs`:                                     "1+0xN",
+	`varve_store_sync_duration_seconds_bucket{le="0.1"}`:            "0+10xN",
+	`varve_store_sync_duration_seconds_bucket{le="2"}`:              "0+10xN",
+	`varve_store_sync_duration_seconds_bucket{le="+Inf"}`:           "0+10xN",
+	`varve_integrity_open_findings`:                                 "0+0xN",
+	`varve_integrity_scrub_findings_total`:                          "0+0xN",
+	`varve_integrity_scrub_segments`:                                "9+0xN",
+	`varve_integrity_oldest_verified_timestamp_seconds`:             "3400000+0xM 0",
+	`varve_archiver_backlog_segments{target="a"}`:                   "0+0xN",
+	`varve_archiver_archived_through_timestamp_seconds{target="a"}`: "0+240xN", // the time itself
+	`varve_archiver_alarm{target="a",kind="full"}`:                  "0+0xN",
+	`varve_archiver_alarm{target="a",kind="denied"}`:                "0+0xN",
+	`varve_archiver_store_alarm{kind="damaged"}`:                    "0+0xN",
+	`varve_archiver_last_drill_timestamp_seconds{instance="one"}`:   "3400000+0xN",
 }
 
 // amiss are changes to allWell, and the alert that each is to fire, alone.
@@ -47,7 +47,7 @@ var amiss = []struct {
 	{"VarveDiskFull", 1, series{`varve_store_disk_full`: "1+0xN"}},
 	{"VarveDamage", 1, series{`varve_integrity_scrub_findings_total`: "1+0xN"}},
 	{"VarveDamage", 1, series{`varve_integrity_open_findings`: "1+0xN"}},
-	{"VarveArchiveBehind", 1, series{`varve_archiver_oldest_unshipped_age_seconds{target="a"}`: "0+120xN"}},
+	{"VarveArchiveBehind", 1, series{`varve_archiver_archived_through_timestamp_seconds{target="a"}`: "0+120xN"}},
 	{"VarveArchiveAlarm", 1, series{`varve_archiver_alarm{target="a",kind="full"}`: "1+0xN"}},
 	{"VarveArchiveAlarm", 1, series{`varve_archiver_store_alarm{kind="damaged"}`: "1+0xN"}},
 	{"VarveArchiverGone", 1, series{`varve_archiver_backlog_segments{target="a"}`: ""}},
