@@ -34,8 +34,11 @@ func TestArchiveThatVanishesIsWaitedFor(t *testing.T) {
 				a := s.archiver(s.options())
 				stop := s.run(a)
 				time.Sleep(time.Second)
-				kept, made := maps.Clone(m.objects), m.stored()
+				made := m.stored()
+				m.mu.Lock()
+				kept := maps.Clone(m.objects)
 				clear(m.objects)
+				m.mu.Unlock()
 				if !empty { // the bucket is gone: nothing can be put there either
 					m.hook(func(context.Context, string, string) error { return ErrNotExist }, nil)
 				}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -401,23 +402,21 @@ func TestReadersBesideACloseSeeNoDamage(t *testing.T) {
 	// beside runs do, with a session of a writer before its call n. It reports whether do came
 	// to that call.
 	beside := func(n int, fsys *crashfs.FS, do func()) bool {
-		calls, busy := 0, false
-		fsys.Fail(func(crashfs.Op) error {
-			if busy {
-				return nil
-			}
-			if calls++; calls == n {
-				busy = true
+		var calls atomic.Int64
+		var busy atomic.Bool
+		fsys.Fail(func(crashfs.Op) error { // headers are read by several goroutines
+			if !busy.Load() && calls.Add(1) == int64(n) {
+				busy.Store(true)
 				db := mustOpen(t, fsys, Options{})
 				mustPut(t, db, "new", "new")
 				mustClose(t, db)
-				busy = false
+				busy.Store(false)
 			}
 			return nil
 		})
 		defer fsys.Fail(nil)
 		do()
-		return calls >= n
+		return calls.Load() >= int64(n)
 	}
 	for n := 1; ; n++ {
 		fsys := base.Clone()
