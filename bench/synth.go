@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -75,15 +76,22 @@ func (y *synthetic) at(id segment.ID) time.Time {
 	return y.begun.Add(time.Duration(id) * time.Second)
 }
 
-// add makes the log of an id and, if it is shipped, its object and its receipt.
+// add makes the log of an id and, if it is shipped, its object and its receipt. After one that
+// is not, the store has a newest log, so that it opens.
 func (y *synthetic) add(id segment.ID, shipped bool) error {
 	b, err := y.log(id)
 	if err != nil {
 		return err
 	}
 	name := id.String() + ".seg"
-	if err := os.WriteFile(filepath.Join(y.store, name), b, 0o400); err != nil || !shipped {
+	if err := os.WriteFile(filepath.Join(y.store, name), b, 0o400); err != nil {
 		return err
+	}
+	if !shipped {
+		if err := os.Remove(filepath.Join(y.store, id.String()+".open")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return y.newest(int(id))
 	}
 	at := y.at(id).UnixNano()
 	return errors.Join(
