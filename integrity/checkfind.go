@@ -262,7 +262,7 @@ func (c *check) damagedLog(e *Entry, first Finding) error {
 		c.rep.find(first)
 		return c.ctx.Err()
 	}
-	w := &lookOn{r: r, src: p, end: e.Size, open: true, kind: DamagedLog, findings: &found}
+	w := &diagnoseWalk{walk: damagedWalk{r: r, src: p, to: e.Size}, open: true, kind: DamagedLog, findings: &found}
 	if err := w.run(); err != nil {
 		c.rep.find(first)
 		return c.ctx.Err()

@@ -63,7 +63,7 @@ func (d *diagnosis) file() (err error) {
 	} else if err := d.judged(DamagedTable, footerErr); err != nil {
 		return err
 	}
-	w := &lookOn{r: d.r, src: d.src, end: end, open: footerErr != nil, kind: DamagedRecord, findings: &d.findings}
+	w := &diagnoseWalk{walk: damagedWalk{r: d.r, src: d.src, to: end}, open: footerErr != nil, kind: DamagedRecord, findings: &d.findings}
 	if err := w.run(); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (d *diagnosis) judged(k Kind, err error) error {
 }
 
 // table judges the table of a sound trailer and block index.
-func (d *diagnosis) table(f *segment.Footer, w *lookOn) error {
+func (d *diagnosis) table(f *segment.Footer, w *diagnoseWalk) error {
 	c := f.Cursor()
 	n := int64(0)
 	for c.Next() {

@@ -164,7 +164,7 @@ func (p *planner) examine(x *patient, like *segment.Reader) error {
 	if h.Kind != segment.Log {
 		return nil
 	}
-	w := &goOn{r: r, src: src, to: x.e.Size, depth: segment.CheckValues, rec: func(rec *segment.Record) error {
+	w := &damagedWalk{r: r, src: src, to: x.e.Size, rec: func(rec *segment.Record) error {
 		if rec.Vouches() {
 			x.durable = max(x.durable, rec.Vouch)
 		}

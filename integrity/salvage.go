@@ -255,7 +255,7 @@ func (w *salvage) setOf(l *Entry) (hdr *segment.Header, live segment.Set, next s
 		return nil, live, next, w.ctx.Err()
 	}
 	live = hdr.Live
-	walk := &goOn{r: f.r, src: f.src, to: f.end, depth: segment.CheckValues, rec: func(rec *segment.Record) error {
+	walk := &damagedWalk{r: f.r, src: f.src, to: f.end, rec: func(rec *segment.Record) error {
 		switch rec.Kind {
 		case segment.Edit:
 			if e, err := rec.ParseEdit(); err == nil {

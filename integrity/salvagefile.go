@@ -79,7 +79,7 @@ func (w *salvage) file(e *Entry, hdr *segment.Head, newest bool) error {
 // record behind that, or zero.
 func (w *salvage) committed(h *haul) (end int64, after uint64, err error) {
 	end = h.r.HeaderSize
-	walk := &goOn{r: h.r, src: h.src, to: h.end, depth: segment.CheckValues, rec: func(rec *segment.Record) error {
+	walk := &damagedWalk{r: h.r, src: h.src, to: h.end, rec: func(rec *segment.Record) error {
 		if rec.Vouches() && rec.Vouch > end {
 			end, after = rec.Vouch, 0
 		}
@@ -153,7 +153,7 @@ type sift struct {
 
 func (s *sift) run(newest bool) error {
 	var next segment.Ref
-	walk := &goOn{r: s.r, src: s.src, to: s.end, depth: segment.CheckValues,
+	walk := &damagedWalk{r: s.r, src: s.src, to: s.end,
 		rec: func(rec *segment.Record) error {
 			if s.record(rec); rec.Kind == segment.End {
 				next = rec.Successor()

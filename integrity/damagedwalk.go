@@ -7,25 +7,26 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// gap is bytes among the records of a segment that are none, or not whole.
+// gap is what a walk passes over: bytes that are no sound record or, where it has no bytes,
+// sequence numbers that no record has.
 type gap struct {
 	from, to int64
 	first    uint64          // the sequence number that was due; of a log
-	next     uint64          // the one that is due after it; zero: not known
-	head     *segment.Record // of which the head is sound and the value is not; else nil
+	next     uint64          // the one that is due after it; zero: no sound record follows
+	head     *segment.Record // the record, if its head is sound and its value is not; else nil
 	reason   string
 }
 
-// goOn walks the records of a segment, and on past what does not check, as far
-// as to: all sound records are yielded to rec, in order, and what lies between them
-// to gap. A record is the walk's and good for one call. Both may be nil.
-type goOn struct {
-	r     *segment.Reader
-	src   io.ReaderAt // what r reads
-	to    int64
-	depth segment.Depth
-	rec   func(*segment.Record) error
-	gap   func(gap) error
+// damagedWalk walks the records of a segment past damage, up to an offset or an End
+// record. It is the only code that does. It checks values, too, calls rec with each sound
+// record, in order, and gap with what lies between them. A record is the walk's and good
+// for one call. Both functions may be nil; an error that one returns ends the walk.
+type damagedWalk struct {
+	r   *segment.Reader
+	src io.ReaderAt // what r reads
+	to  int64
+	rec func(*segment.Record) error
+	gap func(gap) error
 
 	from    int64
 	next    uint64
@@ -37,8 +38,8 @@ type goOn struct {
 // full of it is not read many times over.
 const leastStretch = 4 << 10
 
-// run returns what reading, or a callback, ended with.
-func (w *goOn) run() error {
+// run returns the error of reading, or of a callback.
+func (w *damagedWalk) run() error {
 	w.from, w.next, w.stretch = w.r.HeaderSize, w.r.Header.FirstSeq, w.to
 	for w.from < w.to && !w.ended {
 		at := w.from
@@ -61,8 +62,8 @@ func (w *goOn) run() error {
 }
 
 // records yields the records up to the first that does not check.
-func (w *goOn) records(to int64) error {
-	s := segment.Span{From: w.from, To: to, Next: w.next, Depth: w.depth}
+func (w *damagedWalk) records(to int64) error {
+	s := segment.Span{From: w.from, To: to, Next: w.next, Depth: segment.CheckValues}
 	for rec, err := range w.r.Records(s) {
 		if err != nil {
 			return err
@@ -79,7 +80,7 @@ type errStopped struct{ error }
 
 func (e errStopped) Unwrap() error { return nil }
 
-func (w *goOn) sound(rec *segment.Record) error {
+func (w *damagedWalk) sound(rec *segment.Record) error {
 	w.behind(rec)
 	w.ended = rec.Kind == segment.End
 	if w.rec != nil {
@@ -90,14 +91,14 @@ func (w *goOn) sound(rec *segment.Record) error {
 	return nil
 }
 
-func (w *goOn) behind(rec *segment.Record) {
+func (w *damagedWalk) behind(rec *segment.Record) {
 	w.from, w.next = rec.Offset+rec.Size, rec.Seq
 	if rec.Kind.Data() {
 		w.next++
 	}
 }
 
-func (w *goOn) report(g gap) error {
+func (w *damagedWalk) report(g gap) error {
 	if w.gap == nil || g.from == g.to && g.first == g.next {
 		return nil
 	}
@@ -109,7 +110,7 @@ func (w *goOn) report(g gap) error {
 
 // past goes on behind what does not check at w.from, or asks for a longer stretch by
 // leaving w.from where it is.
-func (w *goOn) past(c *segment.CorruptError) error {
+func (w *damagedWalk) past(c *segment.CorruptError) error {
 	end := min(w.to, w.from+w.stretch)
 	head, err := headAt(w.r, w.src, w.from, w.to)
 	if err != nil {
@@ -146,7 +147,7 @@ func (w *goOn) past(c *segment.CorruptError) error {
 }
 
 // pastRecord goes behind a record of which the head is sound.
-func (w *goOn) pastRecord(head *segment.Record, c *segment.CorruptError) error {
+func (w *damagedWalk) pastRecord(head *segment.Record, c *segment.CorruptError) error {
 	if w.r.Header.Kind == segment.Log && head.Seq > w.next {
 		g := gap{from: w.from, to: w.from, first: w.next, next: head.Seq, reason: c.Reason}
 		if err := w.report(g); err != nil {
@@ -154,7 +155,7 @@ func (w *goOn) pastRecord(head *segment.Record, c *segment.CorruptError) error {
 		}
 	}
 	w.next, w.stretch = head.Seq, leastStretch
-	s := segment.Span{From: w.from, To: w.from + head.Size, Next: head.Seq, Depth: w.depth}
+	s := segment.Span{From: w.from, To: w.from + head.Size, Next: head.Seq, Depth: segment.CheckValues}
 	for rec, err := range w.r.Records(s) {
 		if err == nil {
 			return w.sound(rec) // it is its place among the others that does not fit
