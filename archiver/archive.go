@@ -233,6 +233,12 @@ func find(segs []Stored, id segment.ID) (int, bool) {
 	})
 }
 
+// hasRef reports whether a segment is in a list in order of Ref.Compare.
+func hasRef(refs []segment.Ref, ref segment.Ref) bool {
+	_, found := slices.BinarySearchFunc(refs, ref, segment.Ref.Compare)
+	return found
+}
+
 // maxSmall bounds the objects that are read whole into memory: manifests, pins,
 // plans, marks.
 const maxSmall = 64 << 20

@@ -131,8 +131,9 @@ type copyState struct {
 	seq  uint64      // its last sequence number
 }
 
-// state judges the newest log of a folder. It is nil where there is none. The
-// error is a *segment.CorruptError for a damaged log.
+// state judges the newest log of a folder, as an open of it does. It is nil where there is
+// none. The error is a *segment.CorruptError for a damaged log, and wraps
+// integrity.ErrLostLog where a newer one was there.
 func (d *folder) state() (*copyState, error) {
 	s := &copyState{}
 	for _, x := range d.segs {
@@ -156,7 +157,10 @@ func (d *folder) state() (*copyState, error) {
 		}
 	}
 	if err == nil {
-		s.v, err = integrity.Judge(r, integrity.Log)
+		s.v, err = integrity.JudgeNewest(d.fsys, r, integrity.Log)
+	}
+	if errors.Is(err, integrity.ErrLostLog) {
+		return nil, fmt.Errorf("%s: %w; bring that log back, or restore into another folder", d.fsys.Path("."), err)
 	}
 	if err != nil {
 		return nil, inFile(d.fsys.Path(s.log.name), err)

@@ -1,6 +1,7 @@
 package archiver_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -238,4 +240,59 @@ func TestDamageInTheArchiveIsNamed(t *testing.T) {
 		t.Errorf("%d of %d bytes were fetched again", rep.Fetched, rep.Bytes)
 	}
 	opensTo(t, "after all", dest, l.now)
+}
+
+// TestACopyThatLostWhatItHeldIsRefused: a copy was written to and closed, and its newest log was
+// damaged since. What is left of that log is the copy before it was written to; the close
+// told, in the lock file, how much there was.
+func TestACopyThatLostWhatItHeldIsRefused(t *testing.T) {
+	l, v, a := grown(t, 8, 60)
+	first := planOf(t, a, l.uuid, archiver.Point{})
+	l.grow(v, 20)
+	later := planOf(t, a, l.uuid, archiver.Point{})
+	for name, c := range map[string]struct {
+		seal   bool // between the two puts
+		injure func(log string) error
+		want   func(error) bool
+	}{
+		"its records are zeroed": {false, func(log string) error {
+			b, err := os.ReadFile(log)
+			if err != nil {
+				return err
+			}
+			r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
+			if err != nil {
+				return err
+			}
+			clear(b[r.HeaderSize:])
+			return os.WriteFile(log, b, 0o600)
+		}, func(err error) bool { _, ok := errors.AsType[*segment.CorruptError](err); return ok }},
+		"it is gone":    {true, os.Remove, func(err error) bool { return errors.Is(err, integrity.ErrLostLog) }},
+		"it is emptied": {true, func(log string) error { return os.Truncate(log, 0) }, func(err error) bool { return errors.Is(err, integrity.ErrLostLog) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dest := filepath.Join(t.TempDir(), "copy")
+			restoreTo(t, a, first, dest)
+			db, err := store.Open(dest, nil)
+			must(t, err)
+			must(t, db.Put([]byte("own"), []byte("1")))
+			if c.seal {
+				_, err = db.Seal()
+				must(t, err)
+				must(t, db.Put([]byte("own"), []byte("2")))
+			}
+			must(t, db.Close())
+			s, err := integrity.Look(vfs.Dir(dest))
+			must(t, err)
+			must(t, c.injure(filepath.Join(dest, s.NewestLog().Name)))
+			before := names(t, dest)
+			_, err = archiver.Restore(t.Context(), a, dest, archiver.RestoreOptions{Plan: later})
+			if !c.want(err) || !strings.Contains(err.Error(), dest) {
+				t.Errorf("%v", err)
+			}
+			if after := names(t, dest); after != before {
+				t.Errorf("%s became %s", before, after)
+			}
+		})
+	}
 }

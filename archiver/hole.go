@@ -72,7 +72,7 @@ func (s *shelf) beyond(b *branch) (refs []segment.Ref) {
 	}
 	for _, ref := range merged(lost, nil) {
 		behind := ref.Timeline == b.id && (b.log == nil || ref.ID > b.log.Ref.ID)
-		if behind && !s.givenUp(ref) && !slices.Contains(b.Gone, ref) && !slices.Contains(b.Gaps, ref) {
+		if behind && !s.givenUp(ref) && !hasRef(b.Gone, ref) && !hasRef(b.Gaps, ref) {
 			refs = append(refs, ref)
 		}
 	}
@@ -87,7 +87,7 @@ func (s *shelf) givenUp(ref segment.Ref) bool {
 // pruned reports whether a marker says that prune deletes, or has deleted, a segment.
 func (s *shelf) pruned(ref segment.Ref) bool {
 	b := s.branches[ref.Timeline]
-	return b != nil && slices.Contains(b.Gone, ref)
+	return b != nil && hasRef(b.Gone, ref)
 }
 
 // hole returns the error for segments that a point needs.

@@ -257,9 +257,14 @@ func (r *restorer) stale() (old []*localSeg) {
 // temporaries returns the temporary files that are of no use any more; last says
 // that the last log is there.
 func (r *restorer) temporaries(last bool) (old []*localSeg) {
+	wanted := map[segment.ID]bool{}
+	for _, s := range r.ready {
+		if !s.placed {
+			wanted[s.ref.ID] = true
+		}
+	}
 	for _, x := range r.dir.tmps {
-		wanted := slices.ContainsFunc(r.ready, func(s ready) bool { return !s.placed && s.ref.ID == x.id })
-		if !wanted && (last || r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID) {
+		if !wanted[x.id] && (last || r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID) {
 			old = append(old, x)
 		}
 	}
@@ -268,7 +273,11 @@ func (r *restorer) temporaries(last bool) (old []*localSeg) {
 
 // clean removes files, once each, and says so in the report.
 func (r *restorer) clean(files ...*localSeg) error {
-	files = slices.DeleteFunc(files, func(x *localSeg) bool { return slices.Contains(r.rep.Removed, x.name) })
+	done := map[string]bool{}
+	for _, name := range r.rep.Removed {
+		done[name] = true
+	}
+	files = slices.DeleteFunc(files, func(x *localSeg) bool { return done[x.name] })
 	for _, x := range files {
 		r.rep.Removed = append(r.rep.Removed, x.name)
 	}

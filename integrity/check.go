@@ -62,8 +62,10 @@ type check struct {
 	handles *vfs.Handles // of sealed segments
 
 	s    *Survey
-	st   *Standing // nil: the newest log does not tell
-	live segment.Set
+	st   *Standing                        // nil: the newest log does not tell
+	live segment.Set                      // see setLive
+	byID map[segment.ID]segment.Ref       // of live; nil until something is looked for
+	odd  *unclear                         // of s; nil until something is looked for
 	sums map[segment.Ref]*segment.Summary // what footers say, for those with findings
 
 	mu      sync.Mutex // guards what workers add to: rep, sums, sources; the calls of Progress
@@ -160,7 +162,8 @@ func (c *check) writer() (bool, error) {
 // stand is one attempt of settle.
 func (c *check) stand(live bool) error {
 	c.close()
-	c.sources, c.s, c.st, c.live = nil, nil, nil, segment.Set{}
+	c.sources, c.s, c.st, c.odd = nil, nil, nil, nil
+	c.setLive(segment.Set{})
 	c.rep = &Report{Path: c.fs.Path("."), Writer: live, Asked: c.o.Level, Level: c.o.Level, Findings: []Finding{}, Notes: []Note{}}
 	so := StandOptions{Level: min(c.o.Level, Log), Live: live, Open: c.open}
 	s, err := Look(c.fs)
@@ -188,7 +191,7 @@ func (c *check) stand(live bool) error {
 	if err != nil {
 		return c.withoutNewest(err)
 	}
-	c.live = c.st.Live
+	c.setLive(c.st.Live)
 	c.problems()
 	return nil
 }

@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,10 +66,7 @@ func (c *check) finding(k Kind, err error) Finding {
 // problem adds the finding for a problem of the survey.
 func (c *check) problem(err error) {
 	f := c.finding(Contradiction, err)
-	for _, e := range slices.Concat(c.s.Bare, c.s.Unjudged) {
-		if !sameError(e.Err, err) {
-			continue
-		}
+	if e := c.unclear().about(err); e != nil {
 		if f.Kind == Contradiction && f.Segment == (segment.Ref{}) { // else its header is sound, and in the wrong place
 			f.Kind = DamagedHeader
 		}
@@ -94,15 +92,30 @@ func sameError(e, err error) bool {
 	return e != nil && errors.Is(err, e)
 }
 
+// unclear returns the files of which nobody knows what they are, by what is wrong with them
+// and by their numbers.
+func (c *check) unclear() *unclear {
+	if c.odd == nil {
+		c.odd = c.s.unclear()
+	}
+	return c.odd
+}
+
 // named returns the segment of the set with an id, or else the id alone.
 func (c *check) named(id segment.ID) segment.Ref {
-	for r := range c.live.All() {
-		if r.ID == id {
-			return r
+	if c.byID == nil {
+		c.byID = make(map[segment.ID]segment.Ref, c.live.Len())
+		for r := range c.live.All() {
+			if _, twice := c.byID[r.ID]; !twice {
+				c.byID[r.ID] = r
+			}
 		}
 	}
-	return segment.Ref{ID: id}
+	return cmp.Or(c.byID[id], segment.Ref{ID: id})
 }
+
+// setLive takes note of the set.
+func (c *check) setLive(live segment.Set) { c.live, c.byID = live, nil }
 
 // stake fills in the sequence numbers of a segment that is not there or has no
 // header: by its table, else, between two logs of its timeline, all between theirs.
@@ -110,21 +123,13 @@ func (c *check) stake(f *Finding) {
 	if c.st == nil {
 		return
 	}
-	part := func(ref segment.Ref) *segment.Footer {
-		for _, p := range c.st.Parts {
-			if p.Header.Ref == ref {
-				return p.Footer
-			}
-		}
-		return nil
-	}
-	if t := part(f.Segment); t != nil {
+	if t := c.st.footerAt(f.Segment); t != nil {
 		f.FirstSeq, f.LastSeq = t.FirstSeq, t.LastSeq
 		return
 	}
 	prev, next := f.Segment, f.Segment
 	prev.ID, next.ID = prev.ID-1, next.ID+1
-	before, after := part(prev), c.s.ByRef[next]
+	before, after := c.st.footerAt(prev), c.s.ByRef[next]
 	if before != nil && c.s.ByRef[prev] != nil && c.s.ByRef[prev].Header.Kind == segment.Log &&
 		after != nil && after.Header.Kind == segment.Log && before.LastSeq+1 < after.Header.FirstSeq {
 		f.FirstSeq, f.LastSeq = before.LastSeq+1, after.Header.FirstSeq-1
@@ -135,8 +140,7 @@ func (c *check) stake(f *Finding) {
 // whose file is there and cannot be judged has a finding already.
 func (c *check) missing(refs []segment.Ref) {
 	for _, ref := range refs {
-		there := func(e *Entry) bool { return e.ID == ref.ID }
-		if slices.ContainsFunc(c.s.Bare, there) || slices.ContainsFunc(c.s.Unjudged, there) {
+		if len(c.unclear().byID[ref.ID]) > 0 {
 			continue
 		}
 		f := Finding{Kind: Missing, Segment: ref, File: c.fs.Path(ref.ID.String() + ".seg"), Reason: "a segment of the store is not there"}
@@ -165,7 +169,7 @@ func (c *check) withoutNewest(why error) error {
 		c.rep.find(c.finding(DamagedHeader, why))
 		return nil
 	}
-	c.live = c.editedBy(newest).With(newest.Header.Ref)
+	c.setLive(c.editedBy(newest).With(newest.Header.Ref))
 	f := c.finding(DamagedLog, why)
 	if f.Segment == (segment.Ref{}) {
 		f.Segment = newest.Header.Ref

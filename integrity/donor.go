@@ -62,9 +62,11 @@ func (d *folderDonor) String() string { return d.name }
 
 func (d *folderDonor) Stores(ctx context.Context) (list []segment.UUID, err error) {
 	err = d.list(ctx)
+	known := map[segment.UUID]bool{}
 	for _, f := range d.files {
-		if !slices.Contains(list, f.header.UUID) {
-			list = append(list, f.header.UUID)
+		if u := f.header.UUID; !known[u] {
+			known[u] = true
+			list = append(list, u)
 		}
 	}
 	return list, err
@@ -84,9 +86,11 @@ func (d *folderDonor) Segment(ctx context.Context, store segment.UUID, ref segme
 	if err := d.list(ctx); err != nil {
 		return nil, 0, err
 	}
-	for _, f := range d.files {
-		if f.header.UUID == store && f.header.Ref == ref {
-			return d.open(f.name)
+	at := func(i int) segment.Ref { return d.files[i].header.Ref }
+	i, _ := searchRef(len(d.files), ref, at)
+	for ; i < len(d.files) && at(i) == ref; i++ { // one of each store
+		if d.files[i].header.UUID == store {
+			return d.open(d.files[i].name)
 		}
 	}
 	return nil, 0, &fs.PathError{Op: "open", Path: path.Join(d.name, ref.String()), Err: fs.ErrNotExist}

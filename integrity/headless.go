@@ -6,10 +6,10 @@ import (
 
 // headless returns the sealed log ref of the set if its file is there and only
 // its header is damaged: what records and tables need to know of the header,
-// the set and the log before it say. It returns nil if that does not fit.
-func (st *Standing) headless(ref segment.Ref) *Part {
-	for _, e := range st.Bare {
-		if !e.Sealed || e.ID != ref.ID {
+// the set and the log before it say; bare is the files without one. It returns nil if that does not fit.
+func (st *Standing) headless(bare byID, ref segment.Ref) *Part {
+	for _, e := range bare[ref.ID] {
+		if !e.Sealed {
 			continue
 		}
 		h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: ref, FirstSeq: st.due()}
@@ -25,17 +25,20 @@ func (st *Standing) headless(ref segment.Ref) *Part {
 // due is the first sequence number of a log after the parts so far; one if there
 // are none, and zero, which no log has, if that is not known.
 func (st *Standing) due() uint64 {
-	if len(st.Missing) > 0 {
+	if len(st.Missing) > 0 || st.untold {
 		return 0
 	}
-	last := uint64(0)
-	for _, p := range st.Parts {
-		if p.Footer == nil {
-			return 0
-		}
-		last = max(last, p.Footer.LastSeq)
+	return st.lastSeq + 1
+}
+
+// add takes a segment for a part of the set, once it is known what it holds.
+func (st *Standing) add(p *Part) {
+	st.Parts = append(st.Parts, p)
+	if p.Footer == nil {
+		st.untold = true
+		return
 	}
-	return last + 1
+	st.lastSeq = max(st.lastSeq, p.Footer.LastSeq)
 }
 
 func (st *Standing) openHeadless(e *Entry) *Part {

@@ -45,11 +45,12 @@ func (st *Standing) gather() error {
 		st.Live = st.Live.With(st.Newest.Header.Ref)
 	}
 	var missing []segment.Ref
+	bare := filesByID(st.Bare)
 	for ref := range st.Live.All() {
 		e := st.ByRef[ref]
 		if e == nil && st.tolerate {
-			if p := st.headless(ref); p != nil {
-				st.Parts = append(st.Parts, p)
+			if p := st.headless(bare, ref); p != nil {
+				st.add(p)
 				continue
 			}
 		}
@@ -59,16 +60,17 @@ func (st *Standing) gather() error {
 			continue
 		}
 		p, err := st.openPart(e)
+		if newer := errors.Is(err, segment.ErrVersion); err != nil && p != nil && st.tolerate && (newer || isCorrupt(err)) {
+			if p.Err = err; !newer {
+				st.rebuild(p)
+			}
+			err = nil
+		}
 		if p != nil {
-			st.Parts = append(st.Parts, p)
+			st.add(p)
 		}
-		if err == nil {
-			continue
-		}
-		if newer := errors.Is(err, segment.ErrVersion); p == nil || !st.tolerate || !newer && !isCorrupt(err) {
+		if err != nil {
 			return err
-		} else if p.Err = err; !newer {
-			st.rebuild(p)
 		}
 	}
 	if len(missing) > 0 && !st.tolerate {

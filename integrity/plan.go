@@ -137,7 +137,7 @@ func makePlan(ctx context.Context, fsys vfs.FS, o *RepairOptions) (*Plan, error)
 type planner struct {
 	ctx      context.Context
 	from     Donor
-	has      []segment.Ref // what from has of this store
+	has      refList // what from has of this store
 	progress func(int64)
 	witness  *segment.Witness // of the store's last close, or nil
 	view     *view
@@ -226,6 +226,9 @@ type stock struct {
 	frozen []*Entry // of a newer version
 
 	files map[segment.Ref][]*Entry // ours
+
+	// All others, by the number in their names.
+	bareByID, emptyByID, alienByID, frozenByID byID
 }
 
 func (s *stock) sort(uuid segment.UUID) {
@@ -250,6 +253,7 @@ func (s *stock) sort(uuid segment.UUID) {
 		}
 	}
 	slices.SortStableFunc(s.ours, func(a, b *Entry) int { return a.Header.Ref.Compare(b.Header.Ref) })
+	s.bareByID, s.emptyByID, s.alienByID, s.frozenByID = filesByID(s.bare), filesByID(s.empty), filesByID(s.alien), filesByID(s.frozen)
 }
 
 // of returns the file of a segment, nil if there is none.
@@ -288,7 +292,8 @@ func (p *planner) askDonor(s *stock) error {
 	if !slices.Contains(stores, p.plan.UUID) {
 		return fmt.Errorf("%s: no segment of the store %v: %w", p.from, p.plan.UUID, ErrNotStore)
 	}
-	p.has, err = p.from.Segments(p.ctx, p.plan.UUID)
+	list, err := p.from.Segments(p.ctx, p.plan.UUID)
+	p.has = slices.SortedFunc(slices.Values(list), segment.Ref.Compare)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -178,7 +177,7 @@ func (p *planner) examine(x *patient, like *segment.Reader) error {
 
 // donated opens what the other copy has of a segment. It is the caller's to close.
 func (p *planner) donated(x *patient) (*segment.Reader, Source, error) {
-	if !slices.Contains(p.has, x.ref) {
+	if !p.has.has(x.ref) {
 		if p.from == nil {
 			return nil, nil, nil
 		}

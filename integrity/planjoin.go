@@ -3,7 +3,6 @@ package integrity
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/varve-db/varve/segment"
@@ -173,7 +172,7 @@ func (p *planner) ahead(l *Entry, v *Verdict) bool {
 	x := &patient{ref: l.Header.Ref, e: l}
 	r, src, err := p.donated(x)
 	if r == nil {
-		if slices.Contains(p.has, x.ref) {
+		if p.has.has(x.ref) {
 			p.note(l.Name, "not compared: %v", err)
 		}
 		return false

@@ -162,8 +162,8 @@ func (p *planner) healBare(e *Entry) bool {
 	} else {
 		f.Kind = Unreadable
 	}
-	for _, ref := range p.has {
-		if ref.ID == e.ID && p.heal(ref, e, f, false) {
+	for _, ref := range p.has.ofID(e.ID) {
+		if p.heal(ref, e, f, false) {
 			return true
 		}
 	}
@@ -220,7 +220,7 @@ func (p *planner) successor(s *stock, ref segment.Ref, v *Verdict) (bool, error)
 		lost = true
 		f.Reason += "; " + witnessed(p.witness) + ", after it was begun"
 	}
-	if slices.Contains(p.has, ref) && p.heal(ref, e, f, p.ended(ref)) {
+	if p.has.has(ref) && p.heal(ref, e, f, p.ended(ref)) {
 		return true, nil
 	}
 	if d, ok := p.replacing(ref); ok && p.heal(d, nil, f, false) {
@@ -328,15 +328,10 @@ func (p *planner) member(s *stock, l *Entry, ref segment.Ref) (bool, error) {
 // missing heals a segment that has no file with a sound header.
 func (p *planner) missing(s *stock, l *Entry, ref segment.Ref) bool {
 	f := Finding{Kind: Missing, Segment: ref, Reason: "no file of this segment is there"}
-	for _, e := range s.frozen {
-		if e.ID == ref.ID {
-			return false // and said so
-		}
+	if len(s.frozenByID[ref.ID]) > 0 {
+		return false // and said so
 	}
-	for _, e := range slices.Concat(s.bare, s.alien, s.empty) {
-		if e.ID != ref.ID {
-			continue
-		}
+	for _, e := range slices.Concat(s.bareByID[ref.ID], s.alienByID[ref.ID], s.emptyByID[ref.ID]) {
 		f.File = e.Name
 		if c, ok := asCorrupt(e.Err); ok {
 			f.Kind, f.Offset, f.Reason = DamagedHeader, c.Offset, "header: "+c.Reason

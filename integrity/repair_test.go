@@ -31,6 +31,7 @@ type fixture struct {
 	newest string
 	early  *crashfs.FS // a copy made while the newest log was shorter
 	killed *crashfs.FS // as it was before the close, with all on the disk
+	lock   []byte      // the lock file, with the witness of the close; it is in none of the above
 }
 
 // change is one put, or a deletion, which has a nil value.
@@ -76,6 +77,8 @@ func newFixture(t testing.TB) *fixture {
 	x.killed = loadFS(t, dir)
 	must(t, db.Close())
 	x.fs = loadFS(t, dir)
+	x.lock, err = os.ReadFile(filepath.Join(dir, integrity.LockName))
+	must(t, err)
 	s, err := integrity.Look(x.fs)
 	must(t, err)
 	for _, e := range s.Files {
@@ -816,6 +819,37 @@ func TestARepairedStoreOpens(t *testing.T) {
 		must(t, db.Close())
 		if !maps.Equal(got, x.current()) {
 			t.Errorf("%s: another content", name)
+		}
+	}
+}
+
+// TestACopyThatEndsBelowTheLastCloseIsRefused: of the newest log nothing is left that says how
+// far it reached, but for the witness of the close. A copy of it, made before the last
+// objects, is sound, and not what was acknowledged here.
+func TestACopyThatEndsBelowTheLastCloseIsRefused(t *testing.T) {
+	x := newFixture(t)
+	for name, injure := range map[string]func(p *casualty){
+		"zeroed": func(p *casualty) { p.edit(p.newest, zeroAt(0, len(p.fs.Bytes(p.newest)))) },
+		"gone":   func(p *casualty) { p.remove(p.newest) },
+	} {
+		p := &casualty{fixture: x, TB: t, fs: x.fs.Clone()}
+		p.fs.SetBytes(integrity.LockName, x.lock)
+		injure(p)
+		before := p.fs.Clone()
+		done, err := integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.early)})
+		must(t, err)
+		if len(done.Left) == 0 || !strings.Contains(done.Left[0].Reason, "it has the log up to") || len(done.Steps) != 0 {
+			t.Errorf("%s: left: %+v, steps %+v", name, done.Left, done.Steps)
+		}
+		sameFiles(t, p.fs, before)
+		// One that was made after the close is taken.
+		done, err = integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.fs)})
+		must(t, err)
+		if len(done.Left) != 0 {
+			t.Errorf("%s: left: %+v, with the whole copy", name, done.Left)
+		}
+		if err := differFrom(p.fs, x.fs); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -104,7 +104,7 @@ type Place struct {
 // the callback, or of the context, or wraps ErrNotStore; damage is none, and nor is a file
 // that cannot be read.
 func Salvage(ctx context.Context, fsys fs.FS, o SalvageOptions) (*Salvaged, error) {
-	w := &salvage{ctx: ctx, fs: vfs.FromFS(fsys), o: &o, versions: newVersions(), due: 1}
+	w := &salvage{ctx: ctx, fs: vfs.FromFS(fsys), o: &o, versions: newVersions(), begun: map[segment.Ref]bool{}, due: 1}
 	w.out = &Salvaged{Path: w.fs.Path("."), Lost: []Loss{}, Notes: []Note{}}
 	if err := w.run(); err != nil {
 		return nil, err
@@ -120,8 +120,9 @@ type salvage struct {
 	o   *SalvageOptions
 	out *Salvaged
 	*stock
-	witness *segment.Witness // of the last close, or nil
-	walked  []*Entry         // by version.file
+	witness *segment.Witness     // of the last close, or nil
+	walked  []*Entry             // by version.file
+	begun   map[segment.Ref]bool // those of walked
 	*versions
 
 	seen    seqSet // numbers whose records were found
@@ -281,10 +282,8 @@ func (w *salvage) member(ref segment.Ref) error {
 	if len(list) > 0 {
 		return nil
 	}
-	for _, e := range slices.Concat(w.bare, w.frozen) {
-		if e.ID == ref.ID {
-			return w.headerless(e, ref, false)
-		}
+	if own := slices.Concat(w.bareByID[ref.ID], w.frozenByID[ref.ID]); len(own) > 0 {
+		return w.headerless(own[0], ref, false)
 	}
 	w.missing(Loss{Kind: LostSegment, Segment: ref, Reason: "the file is missing"})
 	return nil

@@ -52,7 +52,7 @@ func (w *salvage) file(e *Entry, hdr *segment.Head, newest bool) error {
 	}
 	defer h.Close()
 	log := hdr.Kind == segment.Log
-	if again := slices.ContainsFunc(w.walked, func(o *Entry) bool { return o.Header.Ref == hdr.Ref }); log && !again {
+	if log && !w.begun[hdr.Ref] { // else it is another file of the same segment
 		w.resume(hdr.FirstSeq)
 	}
 	after := uint64(0)
@@ -66,6 +66,7 @@ func (w *salvage) file(e *Entry, hdr *segment.Head, newest bool) error {
 	}
 	s := &sift{salvage: w, haul: h, e: e, ref: hdr.Ref, file: int32(len(w.walked)), after: after}
 	w.walked = append(w.walked, &Entry{Name: e.Name, ID: e.ID, Sealed: e.Sealed, Size: e.Size, Header: hdr})
+	w.begun[hdr.Ref] = true
 	if err := s.run(newest); err != nil {
 		return err
 	}

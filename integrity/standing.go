@@ -29,7 +29,9 @@ type Standing struct {
 	// Survey.Problems and Part.Err.
 	Missing []segment.Ref
 
-	open func(*Entry) (Source, error)
+	open    func(*Entry) (Source, error)
+	lastSeq uint64 // the greatest of the parts so far
+	untold  bool   // of one of them nothing is known
 }
 
 // StandOptions of Survey.Stand.

@@ -108,3 +108,19 @@ func judgeNewest(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, 
 	}
 	return v, err
 }
+
+// JudgeNewest is Judge for the newest log of the store in fsys, with the witness of the last
+// close, as an open judges it: a log that ends below what the witness says is a
+// *segment.CorruptError. The log must be the newest of those with a sound header; if it names
+// a next one that was begun, the error wraps ErrLostLog.
+func JudgeNewest(fsys vfs.FS, r *segment.Reader, level Level) (*Verdict, error) {
+	w, _, err := readWitness(fsys)
+	if err != nil {
+		return nil, err
+	}
+	v, err := judgeNewest(w, r, level)
+	if err == nil && v.Successor != (segment.Ref{}) && begun(w, r.Header.UUID, v.Successor) {
+		return nil, fmt.Errorf("%w: %v; %s, after it was begun", ErrLostLog, v.Successor, witnessed(w))
+	}
+	return v, err
+}
