@@ -295,7 +295,7 @@ func TestBacklogIsBounded(t *testing.T) {
 			return nil
 		})
 		db := mustOpen(t, fsys, Options{SegmentSize: MinSegmentSize, Durability: mode})
-		most := 0
+		most := int64(0)
 		for i := range 100 {
 			mustPut(t, db, fmt.Sprint(i), value("v", 1500))
 			most = max(most, db.Stats().Unsealed)
@@ -457,10 +457,8 @@ func TestReaderBesideAnotherProcess(t *testing.T) {
 				return false
 			})
 		}
-		for limit := time.Now().Add(400 * time.Millisecond); time.Now().Before(limit); {
-			look()
-			time.Sleep(time.Millisecond)
-		}
+		sealed := len(glob(t, dir, "*.seg"))
+		eventually(t, "two more segments", func() bool { look(); return len(glob(t, dir, "*.seg")) >= sealed+2 })
 		target := acked.Load()
 		eventually(t, "the reader to have what was acknowledged", func() bool { look(); return int64(newest) >= target })
 		w.kill()
@@ -469,9 +467,6 @@ func TestReaderBesideAnotherProcess(t *testing.T) {
 		if int64(newest) < acked.Load() {
 			t.Errorf("the writer is dead: a reader shows %d, %d was acknowledged", newest, acked.Load())
 		}
-	}
-	if n := len(glob(t, dir, "*.seg")); n < 8 {
-		t.Errorf("only %d segments were sealed: a poor test", n)
 	}
 	mustClose(t, r)
 }

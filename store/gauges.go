@@ -8,32 +8,32 @@ import (
 // Metrics are figures for a monitor, as of the last commit. Reading them takes the
 // same time whatever the size of the store, and waits for no disk.
 type Metrics struct {
-	Objects    int64
-	KeyBytes   int64 // of all keys
-	IndexBytes int64 // heap that the index holds
-	LiveBytes  int64 // of the records of the objects
-	FileBytes  int64 // written to all segments, footers apart; what is committed beyond that is in Unwritten
-	Segments   int64 // the newest log included
-	LastSeq    uint64
-	Unsealed   int64 // logs that wait for their seal
-	Unwritten  int64 // bytes committed and still in memory
+	Objects    int64  `json:"objects"`          // keys that have a value
+	LastSeq    uint64 `json:"last_seq"`         // sequence number of the newest visible change
+	KeyBytes   int64  `json:"key_bytes"`        // of all keys
+	IndexBytes int64  `json:"index_bytes"`      // heap that the index holds, the keys included
+	LiveBytes  int64  `json:"live_bytes"`       // of the records of the objects
+	FileBytes  int64  `json:"file_bytes"`       // written to all segments, footers apart; what is committed beyond that is in Unwritten
+	Unsealed   int64  `json:"unsealed"`         // logs that wait for their seal
+	Unwritten  int64  `json:"unwritten_bytes"`  // committed and still in memory
+	Written    int64  `json:"written_bytes"`    // to logs, since the open
+	DiskFull   bool   `json:"disk_full"`        // puts are refused
+	Failed     string `json:"failed,omitempty"` // why the log takes no commits any more
 
-	Written int64     // bytes to logs, since the open
-	Syncs   Histogram // of logs, since the open: seconds that each took
-	Waits   Histogram // of commits, since the open: seconds that they waited for the disk, those that did
+	Scrub *ScrubStats `json:"scrub,omitempty"` // nil: nothing is scrubbed
 
-	DiskFull bool // puts are refused
-	Failed   bool // the log takes no commits any more
-
-	Scrub *ScrubStats // nil: nothing is scrubbed
+	SegmentCount int64     `json:"-"` // the newest log included
+	SyncTimes    Histogram `json:"-"` // of logs, since the open: seconds that each took
+	WaitTimes    Histogram `json:"-"` // of commits, since the open: seconds that they waited for the disk, those that did
 }
 
 // gauges is what Metrics reads beside the view.
 type gauges struct {
-	fileBytes        atomic.Int64 // of all segments; added to by who writes
-	unsealed         atomic.Int64
-	diskFull, failed atomic.Bool
-	syncs, waits     histogram
+	fileBytes    atomic.Int64 // of all segments; added to by who writes
+	unsealed     atomic.Int64
+	diskFull     atomic.Bool
+	failed       atomic.Pointer[string] // nil: it is not
+	syncs, waits histogram
 
 	last atomic.Pointer[Metrics] // of a closed store
 }
@@ -44,7 +44,10 @@ func (db *DB) gauge() {
 	g.unsealed.Store(int64(db.sealer.backlog()))
 	db.mu.Lock()
 	g.diskFull.Store(db.full || db.stuck != nil)
-	g.failed.Store(db.err != nil && !db.closing)
+	if db.err != nil && !db.closing {
+		why := db.err.Error()
+		g.failed.Store(&why)
+	}
 	db.mu.Unlock()
 }
 
@@ -54,24 +57,38 @@ func (db *DB) Metrics() Metrics {
 	if m := db.gauges.last.Load(); m != nil {
 		return *m
 	}
-	g := &db.gauges
-	m := Metrics{
-		Unsealed: g.unsealed.Load(), DiskFull: g.diskFull.Load(), Failed: g.failed.Load(),
-		Written: db.written.Load(), Syncs: g.syncs.read(), Waits: g.waits.read(),
-	}
-	if db.scrubber != nil {
-		m.Scrub = db.scrubber.report()
-	}
 	v := &db.view
 	v.rw.RLock()
 	defer v.rw.RUnlock()
 	if v.closed {
-		return *g.last.Load()
+		return *db.gauges.last.Load()
 	}
-	mem := v.idx.Memory()
-	m.Objects, m.KeyBytes, m.IndexBytes, m.LiveBytes = int64(v.idx.Len()), mem.Keys, mem.Heap, v.idx.LiveBytes()
-	m.Segments, m.LastSeq = int64(len(v.segs)), v.segs[len(v.segs)-1].last.Load()
+	return db.metrics()
+}
+
+// metrics returns the figures of an open store. The caller holds view.rw.
+func (db *DB) metrics() Metrics {
+	g := &db.gauges
+	m := db.view.metrics()
 	m.FileBytes, m.Unwritten = g.fileBytes.Load(), db.queued.Load()
+	m.Unsealed, m.DiskFull = g.unsealed.Load(), g.diskFull.Load()
+	if why := g.failed.Load(); why != nil {
+		m.Failed = *why
+	}
+	m.Written, m.SyncTimes, m.WaitTimes = db.written.Load(), g.syncs.read(), g.waits.read()
+	if db.scrubber != nil {
+		m.Scrub = db.scrubber.report()
+	}
+	return m
+}
+
+// metrics returns what the index tells. The caller holds v.rw.
+func (v *view) metrics() Metrics {
+	mem := v.idx.Memory()
+	m := Metrics{Objects: int64(v.idx.Len()), KeyBytes: mem.Keys, IndexBytes: mem.Heap, LiveBytes: v.idx.LiveBytes(), SegmentCount: int64(len(v.segs))}
+	if n := len(v.segs); n > 0 {
+		m.LastSeq = v.segs[n-1].last.Load()
+	}
 	return m
 }
 

@@ -55,13 +55,13 @@ func storeFamilies(gauge, counter adder) {
 	gauge("store_index_bytes", "Heap that the index holds, the keys included.", func(m *reading) float64 { return float64(m.IndexBytes) })
 	gauge("store_live_bytes", "Size of the records of all objects that can be read.", func(m *reading) float64 { return float64(m.LiveBytes) })
 	gauge("store_file_bytes", "Size of all segments, without their footers.", func(m *reading) float64 { return float64(m.FileBytes) })
-	gauge("store_segments", "Segments of the store, the newest log included.", func(m *reading) float64 { return float64(m.Segments) })
+	gauge("store_segments", "Segments of the store, the newest log included.", func(m *reading) float64 { return float64(m.SegmentCount) })
 	gauge("store_last_sequence_number", "Sequence number of the newest change.", func(m *reading) float64 { return float64(m.LastSeq) })
 	gauge("store_unsealed_logs", "Logs that wait for their seal.", func(m *reading) float64 { return float64(m.Unsealed) })
 	gauge("store_unwritten_bytes", "Bytes that are committed and still in memory.", func(m *reading) float64 { return float64(m.Unwritten) })
 	counter("store_log_written_bytes_total", "Bytes written to logs since the open.", func(m *reading) float64 { return float64(m.Written) })
 	gauge("store_disk_full", "1 while puts are refused for want of room.", func(m *reading) float64 { return truth(m.DiskFull) })
-	gauge("store_failed", "1 once the log takes no commits any more, until the store is opened again.", func(m *reading) float64 { return truth(m.Failed) })
+	gauge("store_failed", "1 once the log takes no commits any more, until the store is opened again.", func(m *reading) float64 { return truth(m.Failed != "") })
 	gauge("store_open_duration_seconds", "Time that the open took.", func(m *reading) float64 { return m.open.Took.Seconds() })
 	gauge("store_open_clean", "1 if the store had been closed in order before the open.", func(m *reading) float64 { return truth(m.open.Clean || m.open.Created) })
 }
@@ -126,8 +126,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		f := &c.families[i]
 		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.read(m))
 	}
-	ch <- c.histogram(c.syncs, &m.Syncs)
-	ch <- c.histogram(c.waits, &m.Waits)
+	ch <- c.histogram(c.syncs, &m.SyncTimes)
+	ch <- c.histogram(c.waits, &m.WaitTimes)
 }
 
 func (c *collector) histogram(desc *prometheus.Desc, h *store.Histogram) prometheus.Metric {
