@@ -80,7 +80,7 @@ func HotCopy(ctx context.Context, dir, dest string, o HotCopyOptions) (*HotCopyR
 	if err != nil {
 		return nil, err
 	}
-	c := &hotCopy{src: vfs.Dir(dir), root: vfs.Dir("/"), from: below(dir), to: below(place.temp), o: o}
+	c := &hotCopy{src: vfs.Dir(dir), root: vfs.Dir("/"), from: below(dir), to: below(filepath.Join(place.parent, place.temp)), o: o}
 	c.rep.Began, c.rep.Level = place.began, max(o.Check, integrity.Log)
 	err = c.run(ctx, place)
 	c.rep.Took = time.Since(place.began)
@@ -114,7 +114,7 @@ func (c *hotCopy) run(ctx context.Context, place *copyPlace) (err error) {
 	if err := c.fill(ctx); err != nil {
 		return err
 	}
-	if err := c.check(vfs.Dir(place.temp)); err != nil {
+	if err := c.check(vfs.Sub(place.above, place.temp)); err != nil {
 		return err
 	}
 	c.rep.Path, err = place.settle()
@@ -159,12 +159,5 @@ func (c *hotCopy) check(copied vfs.FS) error {
 
 // discard removes what there is of a copy that came to nothing.
 func (c *hotCopy) discard() error {
-	names, err := c.root.ReadDir(c.to)
-	if err != nil {
-		return ignoreAbsent(err)
-	}
-	for _, d := range names {
-		err = errors.Join(err, c.root.Remove(c.to+"/"+d.Name()))
-	}
-	return errors.Join(err, c.root.Remove(c.to))
+	return removeCopy(c.root, c.to)
 }

@@ -17,9 +17,10 @@ import (
 
 // copyPlace is where a hot copy goes.
 type copyPlace struct {
-	parent string // the folder that it is made in
+	parent string // the path of the folder that it is made in
+	above  vfs.FS // that folder
 	name   string // what it is called there
-	temp   string // its path until it is whole
+	temp   string // what it is called there until it is whole
 	dated  bool   // parent is a folder of copies, with a log
 	began  time.Time
 }
@@ -53,9 +54,13 @@ func findPlace(dir, dest string, now time.Time) (*copyPlace, error) {
 	if err := outside(dir, p.parent); err != nil {
 		return nil, err
 	}
-	p.temp = filepath.Join(p.parent, p.name+copyTemp+rand.Text())
+	p.above = vfs.Dir(p.parent)
+	p.temp = p.tempName()
 	return p, p.tidy()
 }
+
+// tempName returns a name for the copy until it is whole, which no other has.
+func (p *copyPlace) tempName() string { return p.name + copyTemp + rand.Text() }
 
 // onlyCopies reports whether a folder is empty, or holds nothing but copies that
 // have names by time, what is left of such, and their log.
@@ -101,7 +106,7 @@ func outside(dir, parent string) error {
 
 // tidy removes the temporary folders of copies that were cut off long ago.
 func (p *copyPlace) tidy() error {
-	list, err := os.ReadDir(p.parent)
+	list, err := p.above.ReadDir(".")
 	if err != nil {
 		return err
 	}
@@ -114,22 +119,39 @@ func (p *copyPlace) tidy() error {
 		if info, err := d.Info(); err != nil || p.began.Sub(info.ModTime()) < copyTempAge {
 			continue // it may be at work
 		}
-		if err := os.RemoveAll(filepath.Join(p.parent, d.Name())); err != nil {
+		if err := removeCopy(p.above, d.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// removeCopy removes the folder of a copy with all that is in it: files alone.
+func removeCopy(above vfs.FS, name string) error {
+	list, err := above.ReadDir(name)
+	if err != nil {
+		return ignoreAbsent(err)
+	}
+	for _, d := range list {
+		err = errors.Join(err, ignoreAbsent(above.Remove(name+"/"+d.Name())))
+	}
+	return errors.Join(err, ignoreAbsent(above.Remove(name)))
+}
+
 // settle gives the copy its name, durably, and returns its path. In a folder of
 // copies the next free name is taken.
 func (p *copyPlace) settle() (string, error) {
-	for n := 1; ; n++ {
-		path := filepath.Join(p.parent, p.name)
-		if n > 1 {
-			path += fmt.Sprintf("-%d", n)
+	if p.dated { // which somebody else may have made
+		if err := p.above.SyncOwnName(); err != nil {
+			return "", err
 		}
-		err := os.Rename(p.temp, path)
+	}
+	for n := 1; ; n++ {
+		name := p.name
+		if n > 1 {
+			name += fmt.Sprintf("-%d", n)
+		}
+		err := p.above.Rename(p.temp, name)
 		taken := errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR)
 		if taken && p.dated {
 			continue
@@ -137,11 +159,7 @@ func (p *copyPlace) settle() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		above := vfs.Dir(p.parent)
-		if p.dated { // which somebody else may have made
-			err = above.SyncOwnName()
-		}
-		return path, errors.Join(err, above.SyncDir(".")) // the name
+		return p.above.Path(name), p.above.SyncDir(".") // the name, before anybody is told that the copy is there
 	}
 }
 
@@ -162,8 +180,8 @@ func (p *copyPlace) log(r *HotCopyReport, failed error) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(line)                                                 // one write, so that runs at the same time do not mix
-	return errors.Join(err, f.Sync(), f.Close(), vfs.Dir(p.parent).SyncDir(".")) // the line, and the log's name
+	_, err = f.WriteString(line)                                       // one write, so that runs at the same time do not mix
+	return errors.Join(err, f.Sync(), f.Close(), p.above.SyncDir(".")) // the line, and the log's name
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -38,7 +38,7 @@ type staleKey struct {
 // when all is in it, and the list of what is lost beside it.
 func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	dest := filepath.Clean(f.salvage)
-	list := dest + ".lost.json"
+	list := listOf(dest)
 	if err := a.salvageable(dir, dest, list); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 		err = context.Cause(ctx)
 	}
 	if err == nil && !f.dryRun {
-		err = a.name(r, list)
+		err = r.name(vfs.Dir(filepath.Dir(dest)), !a.json)
 	}
 	if err != nil && !f.dryRun {
 		return fmt.Errorf("%w; the store is as it was; remove %s before you salvage it again", err, partOf(dest))
@@ -87,17 +87,25 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 // partOf is what the new store is called until all is in it.
 func partOf(dest string) string { return dest + ".part" }
 
-// name writes the list of what is lost, and gives the new store its name.
-func (a *app) name(r *salvageReport, list string) error {
-	if !a.json {
-		if err := writeLost(list, r); err != nil {
+// listOf is the file of what is lost.
+func listOf(dest string) string { return dest + ".lost.json" }
+
+// name writes the list of what is lost, and gives the new store, which is in above, its name. The
+// list is there for good before the store is: whoever finds the store knows what it lacks.
+func (r *salvageReport) name(above vfs.FS, withList bool) error {
+	name := filepath.Base(r.Dest)
+	if withList {
+		if err := writeLost(above, listOf(name), r); err != nil {
+			return err
+		}
+		if err := above.SyncDir("."); err != nil { // the list's name
 			return err
 		}
 	}
-	if err := os.Rename(partOf(r.Dest), r.Dest); err != nil {
+	if err := above.Rename(partOf(name), name); err != nil {
 		return err
 	}
-	return vfs.Dir(filepath.Dir(r.Dest)).SyncDir(".") // both names
+	return above.SyncDir(".") // the store's name, before anybody is told that it is there
 }
 
 // salvageable refuses a store that is being written to, and a destination that is
@@ -165,18 +173,18 @@ func (r *salvageReport) object(o *integrity.Object, take func(store.Object) erro
 	return take(x)
 }
 
-// writeLost writes the report to a file of its own.
-func writeLost(path string, r *salvageReport) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// writeLost writes the report to a file of its own, which must not be there.
+func writeLost(above vfs.FS, name string, r *salvageReport) (err error) {
+	f, err := above.Create(name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w := bufio.NewWriter(f)
+	w := bufio.NewWriter(io.NewOffsetWriter(f, 0))
 	if err := writeJSON(w, r); err != nil {
 		return err
 	}
-	return errors.Join(w.Flush(), f.Sync())
+	return errors.Join(w.Flush(), f.Sync()) // the list, before its name is made durable
 }
 
 // write writes the report for people.
