@@ -80,6 +80,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 		old := st.Newest
 		s.demote(old, "which does not know of "+e.Name+"; one of them does not belong here")
 		if old.Sealed {
+			st.twoTips(old, e)
 			return st, InFile(s.FS.Path(old.Name), old.Err)
 		}
 		st.Src.Close()
@@ -159,6 +160,16 @@ func (st *Standing) judge(o *StandOptions) error {
 		return &segment.CorruptError{File: path, Segment: e.Header.Ref, Offset: st.V.End, Reason: "a sealed log without an end record"}
 	}
 	return st.judgeClose()
+}
+
+// twoTips says of old, a sealed log that does not know of the log e, what that is: no torn
+// write, and no damage of its header, but the end of another history.
+func (st *Standing) twoTips(old, e *Entry) {
+	c, ok := asCorrupt(old.Err)
+	if a, b := st.R.Header.Ref, e.Header.Ref; ok && a.Timeline != b.Timeline {
+		c.Reason = fmt.Sprintf("the folder holds two histories of the store: this log and %s end timelines %v and %v, and neither knows of the other", e.Name, a.Timeline, b.Timeline)
+		c.Next = "open them one at a time: restore the timeline that is wanted to a folder of its own, or move the segments of the other out of this one"
+	}
 }
 
 // unaccounted returns a log that was begun after those of the newest log's set

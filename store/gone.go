@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/varve-db/varve/internal/vfs"
@@ -46,7 +47,7 @@ func missed(fsys vfs.FS, l *log) error {
 		return gone
 	}
 	f, err := fsys.Open(l.name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, vfs.ErrNotRegular) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, vfs.ErrNotRegular) || errors.Is(err, syscall.ENOTDIR) { // a folder above may be a file now
 		return gone
 	}
 	if err != nil {

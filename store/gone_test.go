@@ -27,6 +27,14 @@ var losses = []struct {
 	{"the folder is removed and made anew", true, func(dir, _ string) error {
 		return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
 	}},
+	{"a folder above is moved", false, func(dir, _ string) error { return os.Rename(filepath.Dir(dir), filepath.Dir(dir)+".moved") }},
+	{"a file is in the place of the folder", false, func(dir, _ string) error {
+		return errors.Join(os.Rename(dir, dir+".moved"), os.WriteFile(dir, nil, 0o600))
+	}},
+	{"a file is in the place of a folder above", false, func(dir, _ string) error {
+		above := filepath.Dir(dir)
+		return errors.Join(os.Rename(above, above+".moved"), os.WriteFile(above, nil, 0o600))
+	}},
 	{"the log is removed", true, func(_, log string) error { return os.Remove(log) }},
 	{"the log is moved", false, func(_, log string) error { return os.Rename(log, log+".moved") }},
 	{"the log is replaced by a folder", false, func(_, log string) error {
@@ -54,7 +62,10 @@ func TestLostFolderIsNoticed(t *testing.T) {
 	for _, l := range losses {
 		for how, notice := range notice {
 			t.Run(l.name+"/"+how, func(t *testing.T) {
-				dir := filepath.Join(t.TempDir(), "store")
+				dir := filepath.Join(t.TempDir(), "above", "store")
+				if err := os.Mkdir(filepath.Dir(dir), 0o700); err != nil {
+					t.Fatal(err)
+				}
 				synctest.Test(t, func(t *testing.T) {
 					db, err := Open(dir, nil)
 					if err != nil {
