@@ -119,8 +119,12 @@ func (s *Survey) noLog() error {
 		e := s.Bare[len(s.Bare)-1]
 		return InFile(s.FS.Path(e.Name), e.Err)
 	}
-	if s.Witness != nil && s.None() {
-		return fmt.Errorf("%s: no segment is there, and %s: %w", s.FS.Path("."), witnessed(s.Witness), ErrMissing)
+	what := "log"
+	if s.None() {
+		what = "segment"
+	}
+	if w := s.Witness; w != nil && (s.UUID == segment.UUID{} || s.UUID == w.UUID) {
+		return fmt.Errorf("%s: no %s is there, and %s in the log %v: %w", s.FS.Path("."), what, witnessed(w), w.Ref, ErrMissing)
 	}
 	if len(s.Files)+len(s.Empty) > 0 {
 		return fmt.Errorf("%s: no log among the segments: %w", s.FS.Path("."), ErrMissing)

@@ -121,13 +121,14 @@ var operations = []struct {
 	{"kill", 4, (*model).kill},
 	{"power cut", 4, (*model).crash},
 	{"copy", 3, (*model).copy},
+	{"lose the end of a closed log", 6, (*model).loseEnd},
 	{"open a reader", 6, (*model).openReader},
 	{"refresh a reader", 20, (*model).refresh},
 	{"wait", 2, func(*model) error { time.Sleep(2 * time.Millisecond); return nil }},
 }
 
 func (m *model) step() error {
-	n := m.rng.IntN(997) // what the shares sum up to
+	n := m.rng.IntN(1003) // what the shares sum up to
 	for _, op := range operations {
 		if n -= op.often; n < 0 {
 			m.what = op.name
