@@ -126,6 +126,23 @@ func (d *Dir) List(ctx context.Context, prefix, after string) iter.Seq2[Info, er
 	}
 }
 
+// Top implements Topped: of a folder all that is in it counts, but for lost+found in the root
+// of a volume and the temporaries of a killed writer.
+func (d *Dir) Top(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		list, err := d.fsys.ReadDir(".")
+		if err = errors.Join(ctx.Err(), err); err != nil {
+			yield("", d.fail("list", ".", err))
+			return
+		}
+		for _, e := range vfs.Content(list) {
+			if !strings.HasPrefix(e.Name(), tempPrefix) && !yield(e.Name(), nil) {
+				return
+			}
+		}
+	}
+}
+
 // lister is a List at work.
 type lister struct {
 	d             *Dir

@@ -77,6 +77,19 @@ type Target interface {
 	Probe(ctx context.Context) error
 }
 
+// Topped is a Target that tells all that lies at its top, also what is no object of a Target.
+// What is to be made an archive is looked at by it, where it is there, and otherwise by List.
+type Topped interface {
+	Target
+
+	// Top yields what is in the target, up to the first slash of each name, in no order:
+	// also what other programs put there, a folder without anything in it too if the target
+	// knows of such. It leaves out what an archive may be made beside: what a volume's own
+	// file system made, and what writers and probes left that were killed. The error is the
+	// last thing yielded.
+	Top(ctx context.Context) iter.Seq2[string, error]
+}
+
 // Info describes an object.
 type Info struct {
 	Name     string

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/varve-db/varve/internal/vfs"
 )
 
 // ErrNotEmpty is wrapped by a *NotEmptyError.
@@ -39,51 +38,65 @@ func (e *NotEmptyError) Error() string {
 func (e *NotEmptyError) Unwrap() error { return ErrNotEmpty }
 
 // Vacant returns nil for a target that holds nothing, and else a *NotEmptyError: what is
-// made an archive must be the archive's alone. Of a folder all that is in it counts,
-// but for lost+found in the root of a volume and the temporaries of a killed writer.
+// made an archive must be the archive's alone. What counts is what a Topped target says, and
+// of any other what it lists.
 func Vacant(ctx context.Context, t Target) error {
 	names, err := topNames(ctx, t)
 	if err != nil || len(names) == 0 {
 		return err
 	}
 	e := &NotEmptyError{URL: t.URL(), Name: names[0], Archived: true}
-	for _, name := range names {
-		if _, ok := parseUUID(name); !ok && name != identityName && name != reserveName {
-			e.Name, e.Archived = name, false
-			break
-		}
+	if last := names[len(names)-1]; !archived(last) {
+		e.Name, e.Archived = last, false
 	}
 	return e
 }
 
-// topNames returns the first parts of the names in a target, until one is none of an
-// archive's.
+// archived reports whether a name at the top of a target is one of an archive's.
+func archived(name string) bool {
+	_, ok := parseUUID(name)
+	return ok || name == identityName || name == reserveName
+}
+
+// topNames returns the names at the top of a target, until one is none of an archive's.
 func topNames(ctx context.Context, t Target) (names []string, err error) {
-	if d, ok := t.(*Dir); ok {
-		list, err := d.fsys.ReadDir(".")
-		if err != nil {
-			return nil, d.fail("list", ".", err)
-		}
-		for _, e := range vfs.Content(list) {
-			if !strings.HasPrefix(e.Name(), tempPrefix) {
-				names = append(names, e.Name())
-			}
-		}
-		return names, nil
+	if p, ok := t.(*patient); ok {
+		err := p.ask(ctx, func(ctx context.Context, _ *watch) error {
+			names, err = topNames(ctx, p.Target)
+			return err
+		})
+		return names, err
 	}
-	a := &Archive{target: t}
-	for after := ""; ; {
-		name, err := a.next(ctx, "", after)
-		if err != nil || name == "" {
-			return names, err
+	top := (&Archive{target: t}).listedTop(ctx)
+	if r, ok := t.(Topped); ok {
+		top = r.Top(ctx)
+	}
+	for name, err := range top {
+		if err != nil {
+			return nil, err
 		}
-		folder, _, deep := strings.Cut(name, "/")
-		names = append(names, folder)
-		if _, ok := parseUUID(folder); !ok && folder != identityName && folder != reserveName {
-			return names, nil
+		if names = append(names, name); !archived(name) {
+			break
 		}
-		if after = name; deep {
-			after = afterFolder(folder)
+	}
+	return names, nil
+}
+
+// listedTop is Topped.Top for a target that only lists its objects.
+func (a *Archive) listedTop(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for after := ""; ; {
+			name, err := a.next(ctx, "", after)
+			if err == nil && name == "" {
+				return
+			}
+			folder, _, deep := strings.Cut(name, "/")
+			if !yield(folder, err) || err != nil {
+				return
+			}
+			if after = name; deep {
+				after = afterFolder(folder)
+			}
 		}
 	}
 }

@@ -199,25 +199,72 @@ func (t *Target) list(ctx context.Context, prefix, after string) iter.Seq2[archi
 // Folders returns the parts of names between a prefix and the next slash, in order. See
 // [archiver.Foldered].
 func (t *Target) Folders(ctx context.Context, prefix string) (names []string, err error) {
-	in := &s3.ListObjectsV2Input{Bucket: &t.bucket, Prefix: aws.String(t.prefix + prefix), Delimiter: aws.String("/")}
-	for {
-		out, err := t.client.ListObjectsV2(ctx, in)
+	for out, err := range t.shallow(ctx, prefix) {
 		if err != nil {
-			return nil, t.fail(ctx, "list", prefix, err)
+			return nil, err
 		}
-		for _, p := range out.CommonPrefixes {
-			name, ok := strings.CutPrefix(aws.ToString(p.Prefix), t.prefix+prefix)
-			if name = strings.TrimSuffix(name, "/"); ok && name != "" {
-				names = append(names, name)
+		names = append(names, t.below(out.CommonPrefixes, prefix)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Top yields what is in the bucket, or below the prefix, up to the first slash of each name:
+// objects of other tools too, whatever their names, but none of a probe. See
+// [archiver.Topped].
+func (t *Target) Top(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for out, err := range t.shallow(ctx, "") {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			names := t.below(out.CommonPrefixes, "")
+			for _, o := range out.Contents {
+				name := strings.TrimPrefix(aws.ToString(o.Key), t.prefix)
+				if name != "" && !strings.HasPrefix(name, probePrefix) { // "": stands for the prefix, as some tools make it
+					names = append(names, name)
+				}
+			}
+			for _, name := range names {
+				if !yield(name, nil) {
+					return
+				}
 			}
 		}
-		in.ContinuationToken = out.NextContinuationToken
-		if !aws.ToBool(out.IsTruncated) {
-			slices.Sort(names)
-			return slices.Compact(names), nil
+	}
+}
+
+// below returns the folders of a page without their slash and without the prefix.
+func (t *Target) below(folders []types.CommonPrefix, prefix string) (names []string) {
+	for _, p := range folders {
+		name, ok := strings.CutPrefix(aws.ToString(p.Prefix), t.prefix+prefix)
+		if name = strings.TrimSuffix(name, "/"); ok && name != "" {
+			names = append(names, name)
 		}
-		if in.ContinuationToken == nil {
-			return nil, fmt.Errorf("list %s: the server says that there is more, and not how to get it", t.locate(prefix))
+	}
+	return names
+}
+
+// shallow lists by pages what is below a prefix, up to the next slash. The error is the last
+// thing yielded.
+func (t *Target) shallow(ctx context.Context, prefix string) iter.Seq2[*s3.ListObjectsV2Output, error] {
+	return func(yield func(*s3.ListObjectsV2Output, error) bool) {
+		in := &s3.ListObjectsV2Input{Bucket: &t.bucket, Prefix: aws.String(t.prefix + prefix), Delimiter: aws.String("/")}
+		for {
+			out, err := t.client.ListObjectsV2(ctx, in)
+			if err != nil {
+				yield(nil, t.fail(ctx, "list", prefix, err))
+				return
+			}
+			in.ContinuationToken = out.NextContinuationToken
+			if !yield(out, nil) || !aws.ToBool(out.IsTruncated) {
+				return
+			}
+			if in.ContinuationToken == nil {
+				yield(nil, fmt.Errorf("list %s: the server says that there is more, and not how to get it", t.locate(prefix)))
+				return
+			}
 		}
 	}
 }
