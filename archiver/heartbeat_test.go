@@ -215,6 +215,13 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 			must(b.t, os.Chmod(files[0], 0o600))
 			must(b.t, os.WriteFile(files[0], data, 0o600))
 		}, 0},
+		{"a segment that is gone", func(b *beats) {
+			b.l.commit()
+			b.l.seal()
+			b.awaitMark()
+			files, _ := filepath.Glob(filepath.Join(b.l.dir, "*.seg"))
+			must(b.t, os.Remove(files[0]))
+		}, 0},
 	} {
 		b := newBeats(t, 22)
 		for range 5 {
@@ -242,6 +249,48 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 		}
 		_ = db.Close()
 	}
+}
+
+// TestAHeartbeatAfterAKill: an archiver that saw the writer at work on a log knows that log
+// when the writer is gone. Another archiver, or this one with a copy of the log in its place,
+// knows nothing.
+func TestAHeartbeatAfterAKill(t *testing.T) {
+	t.Parallel()
+	b := newBeats(t, 26)
+	b.l.commit()
+	b.l.seal()
+	b.awaitMark()
+	begin := func() *archiver.Archiver {
+		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
+			Targets: []archiver.Target{b.v}, Barrier: b.bar})
+		must(t, err)
+		return a
+	}
+	covered := func(what string, a *archiver.Archiver, want bool) {
+		t.Helper()
+		moment := time.Now()
+		_, err := a.Once(t.Context())
+		must(t, err)
+		if plan, err := b.at(archiver.Point{Time: moment}); (err == nil) != want {
+			t.Errorf("%s: %v, %v; covered: want %v", what, plan, err, want)
+		}
+	}
+	a := begin()
+	covered("beside the writer", a, true)
+	b.bar.db = nil // nobody has the lock, and the files are as a kill leaves them
+	covered("after the kill", a, true)
+	covered("by another archiver", begin(), false)
+	covered("by the first, again", a, true)
+	log, err := filepath.Glob(filepath.Join(b.l.dir, "*.open"))
+	must(t, err)
+	for _, name := range log {
+		data, err := os.ReadFile(name)
+		must(t, err)
+		must(t, os.WriteFile(name+".new", data, 0o600))
+		must(t, os.Rename(name+".new", name))
+	}
+	covered("of a copy of the log", a, false)
+	_ = b.l.db.Close()
 }
 
 // undeletable is a vault that lets nothing be deleted.

@@ -44,22 +44,16 @@ func (a *Archiver) Once(ctx context.Context) (_ Report, err error) {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	var sealed, asked error
-	var at time.Time
-	var live bool
-	if a.opt.Barrier != nil {
-		at, live, asked = a.ask(ctx) // which seals, too, so the writer is not asked twice
-	}
+	m := a.ask(ctx) // which seals, too, so the writer is not asked twice
+	var sealed error
 	if a.opt.Sealer != nil {
 		sealed = a.seal(ctx, 0)
 	}
-	l, empty, looked := a.source.emptyLog()
+	a.lookAt(m)
 	if err := a.scan(); err != nil {
 		return Report{}, errors.Join(sealed, err)
 	}
-	if a.opt.Barrier != nil && empty && errors.Join(asked, sealed, looked) == nil { // else there is no heartbeat
-		a.remember(at, live, l, a.newest())
-	}
+	a.remember(m, a.newest())
 	ended := <-a.begin(ctx, true)
 	st := a.Status()
 	r := Report{Store: st.Store, Targets: []TargetReport{}, Damaged: st.Damaged, Took: time.Since(begun)}

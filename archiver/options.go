@@ -167,6 +167,7 @@ type Archiver struct {
 	checked   map[segment.Ref]*Shipment // verified, and not yet everywhere
 	troubles  map[AlarmKind]Alarm       // of the store's side
 	settledAt *settled                  // the newest moment with nothing on the way; nil: none yet
+	written   logFile                   // the newest log that a living writer had at such a moment
 	drill     time.Time                 // of the last restore drill that succeeded
 	broken    error                     // why the store does not open for writing
 	looked    time.Time                 // begin of the last look at the store that succeeded

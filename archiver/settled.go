@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -21,13 +22,30 @@ import (
 //	    What it takes on from then on gets a time after T. If no writer holds the lock,
 //	    there are no commits on the way, and the next writer's get a time after T.
 //	 3. The newest log holds no object, and all of it is whole: it ends with a mark or a
-//	    close. Beside no writer, it ends with the close of this very file: a copy of a
-//	    store's folder knows nothing of what the store did since.
-//	 4. All sealed segments are listed, none is damaged, and each has been shipped.
+//	    close. Beside no writer, it is known to be the very file that the last writer had: it
+//	    ends with the close of this very file, or this archiver saw it beside the writer. A
+//	    copy of a store's folder knows nothing of what the store did since.
+//	 4. The store opens, all sealed segments are listed, none is damaged, and each has been
+//	    shipped.
 //
 // It rests on one thing that nobody can prove: that the clock of the store's machine is not
 // put back behind T before the next commit. If it is, a restore of a moment between the
 // two lacks that commit, until that is archived.
+//
+// No lock is held meanwhile. It would prove no more: whoever opens the store after the look at
+// its lock gives times after T, and one that opened it before is seen there. And it would
+// keep a writer from its store.
+//
+// Where that is not proven there is no heartbeat, and cannot be one:
+//
+//   - Beside a writer that cannot be asked, as by an archiver that writes nothing into the
+//     store's folder: a commit has its time before it is in a file.
+//   - Of a copy of a closed store: the store itself may have gone on, on the same timeline.
+//     Once it was opened for writing, it is a store of its own, with a timeline of its own.
+//   - After a kill, where this archiver did not see the writer at work on that log: what a
+//     killed writer left is no other than a copy of the folder of one that lives. Once the
+//     store was opened for writing again, that is past. Who ships what is in the log has it
+//     opened, if it was given a Sealer.
 
 // A Barrier finds out, and sees to it, that nothing which was committed is missing in the
 // store's folder.
@@ -47,6 +65,14 @@ type emptyLog struct {
 	seq    uint64 // the last sequence number before it
 	time   int64  // of its last record
 	closed bool   // it ends with the close of this very file
+	file   logFile
+}
+
+// logFile tells the file of a log from each copy of it, within the life of a process.
+type logFile struct {
+	ref   segment.Ref
+	inode uint64
+	birth int64 // zero: the file system does not tell, and this tells nothing
 }
 
 // emptyLog returns the newest log, if it holds no object and is whole. ok is false if it
@@ -103,17 +129,21 @@ func (s *Source) readEmpty(name string) (l *emptyLog, begun bool, err error) {
 	if end != size || last.Kind != segment.Mark && last.Kind != segment.Close {
 		return nil, true, nil
 	}
+	id, err := f.Identity()
+	if err != nil {
+		return nil, true, err
+	}
+	l.file = logFile{l.ref, id.Inode, id.Birth}
 	if last.Kind == segment.Close {
-		id, err := f.Identity()
-		if err != nil {
-			return nil, true, err
-		}
 		whole, err := r.RecordAt(last.Offset, end)
 		if err != nil {
 			return nil, true, notDamage(err)
 		}
-		inode, birth := whole.Closed()
-		l.closed = inode == id.Inode && birth == id.Birth && birth != 0
+		copied, err := integrity.CopyOf(vfs.FromFS(s.fsys), name, r.Header, whole)
+		if err != nil {
+			return nil, true, err
+		}
+		l.closed = copied == ""
 	}
 	return l, true, nil
 }
@@ -136,50 +166,67 @@ type settled struct {
 	segments []Sealed
 }
 
+// moment is one of which it is to be found out whether all before it is in sealed segments.
+type moment struct {
+	at    time.Time
+	live  bool     // a writer has the store open
+	log   emptyLog // the newest one
+	empty bool     // log is set: there is no other with an object, and it is whole
+	err   error    // why it is not known
+}
+
+var errNoBarrier = errors.New("there is nobody to ask whether commits are on the way")
+
 // settle finds out whether nothing is on the way, and remembers the moment.
 func (a *Archiver) settle(ctx context.Context) error {
-	if a.opt.Barrier == nil {
-		return nil
-	}
 	if _, ok, err := a.source.emptyLog(); err != nil || !ok { // so that no writer is asked for nothing
 		return err
 	}
-	at, live, err := a.ask(ctx)
-	if err != nil {
-		return err
+	m := a.ask(ctx)
+	a.lookAt(m)
+	found, err := a.source.Segments()
+	if m.err = errors.Join(m.err, err); m.err == nil {
+		a.remember(m, found)
 	}
-	l, ok, err := a.source.emptyLog()
-	if err != nil || !ok {
-		return err
-	}
-	found, err := a.source.Segments() // after the look, so that all before the log is listed
-	if err == nil {
-		a.remember(at, live, l, found)
-	}
-	return err
+	return m.err
 }
 
 // ask is the first two steps.
-func (a *Archiver) ask(ctx context.Context) (at time.Time, live bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	at = time.Now()
-	live, err = a.opt.Barrier.Settle(ctx)
-	return at, live, err
+func (a *Archiver) ask(ctx context.Context) *moment {
+	m := &moment{at: time.Now(), err: errNoBarrier}
+	if a.opt.Barrier != nil {
+		ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+		defer cancel()
+		m.live, m.err = a.opt.Barrier.Settle(ctx)
+	}
+	return m
 }
 
-// remember keeps the moment, if the folder bears it out. found was listed after l was
-// looked at.
-func (a *Archiver) remember(at time.Time, live bool, l emptyLog, found *Listing) {
-	if last := time.Unix(0, l.time); last.After(at) {
-		at = last // the log is the proof for all before its last record
+// lookAt is the third step. Whoever takes it lists the segments afterwards, so that all before
+// the log is listed.
+func (a *Archiver) lookAt(m *moment) {
+	if m.err == nil {
+		m.log, m.empty, m.err = a.source.emptyLog()
 	}
-	if !live && !l.closed || !segment.InClock(at) || len(found.Damaged)+len(found.Ignored) > 0 || len(found.Segments) == 0 {
-		return
-	}
+}
+
+// remember keeps the moment, if the folder bears it out. found was listed after lookAt.
+func (a *Archiver) remember(m *moment, found *Listing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.settledAt = &settled{at.UTC().Round(0), found.Store, l.ref.Timeline, l.seq, found.Segments}
+	if m.err != nil || !m.empty || a.broken != nil || len(found.Damaged)+len(found.Ignored) > 0 || len(found.Segments) == 0 {
+		return
+	}
+	if m.live {
+		a.written = m.log.file
+	}
+	seen := m.log.file == a.written && a.written.birth != 0
+	if last := time.Unix(0, m.log.time); last.After(m.at) {
+		m.at = last // the log is the proof for all before its last record
+	}
+	if (m.live || m.log.closed || seen) && segment.InClock(m.at) {
+		a.settledAt = &settled{m.at.UTC().Round(0), found.Store, m.log.ref.Timeline, m.log.seq, found.Segments}
+	}
 }
 
 // heartbeatEvery is the time between two heartbeats of a store that nobody writes to, and

@@ -233,35 +233,9 @@ func (st *Standing) judgeClose() error {
 	return nil
 }
 
-// copied says why the newest log, which was closed in order, cannot be told from a copy
-// of the file in which that was; empty: it is that very file.
-//
-// Inode numbers are given to other files soon, so they alone are no proof. Where the file
-// system tells no birth times, the time of the last change does, which no copy has: the
-// witness knows it, as it was after the close.
+// copied is CopyOf for the newest log, with the witness that the survey read.
 func (st *Standing) copied() (why string, err error) {
-	f, err := st.FS.Open(st.Newest.Name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close() // read-only: nothing can be lost
-	id, err := f.Identity()
-	if err != nil {
-		return "", err
-	}
-	w := st.Witness
-	switch {
-	case id.Inode != st.V.Inode, id.Birth != st.V.Birth:
-		return "the newest log is a copy of the one that was closed", nil
-	case id.Birth != 0:
-		return "", nil
-	case vouchedOf(w, st.R.Header) != st.V.Durable || w.Changed == 0:
-		return "the file system does not tell when a file was made, and " + LockName +
-			" does not tell of this close, so the newest log may be a copy of the one that was closed", nil
-	case w.Changed != id.Changed:
-		return "the newest log was copied or changed since it was closed", nil
-	}
-	return "", nil
+	return copyOf(st.FS, st.Newest.Name, &lastClose{st.R.Header, st.V.Inode, st.V.Birth, st.V.Durable}, st.Witness)
 }
 
 // judgeBare finds the successor that the newest log names, and decides what the

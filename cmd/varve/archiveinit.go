@@ -16,8 +16,9 @@ func (a *app) archiveInitCommand() *cobra.Command {
 		Long: `Make a folder or a bucket an archive: it gets an identity, which every receipt names.
 For a folder, it is made where it is absent; the folder above it must be there. One that is
 an archive already stays the one that it is. A folder, or a prefix in a bucket, that holds
-something else is refused, and a folder in a store or around it. With --force what an archive holds may be there, without the
-identity, which is lost: it gets a new one, and all is shipped again.
+something else is refused, and a folder in a store or around it. With --force what an archive
+holds may be there, without the identity, which is lost: it gets a new one, and all is
+shipped again.
 
 With --json it prints one object for each archive: url, id, made.`,
 		Args:              cobra.NoArgs,

@@ -11,7 +11,8 @@ import (
 )
 
 const onceHelp = `Seal the log if it holds objects, ship every segment that an archive does not have yet,
-and end. To repeat it adds nothing, so it may run from cron as often as is liked.
+and end. To repeat it adds nothing, so it may run from cron as often as is liked. A program that
+has the store open is asked for what it has not written yet, which takes up to a second.
 
 Each segment is verified as it is read. A damaged one is not shipped; the others are, and
 the exit code is 3. So it is where an archive holds something else under a segment's
@@ -60,9 +61,10 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 	if err := a.openAll(ctx, flags, &o); err != nil {
 		return nil, err
 	}
-	if flags.state == "" {
-		s := a.sealer(dir)
-		o.Sealer, o.Barrier = s, s
+	s := a.sealer(dir)
+	s.silent = flags.state != ""
+	if o.Barrier = s; !s.silent {
+		o.Sealer = s
 	}
 	if more != nil {
 		if err := more(&o); err != nil {

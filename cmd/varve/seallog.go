@@ -23,6 +23,7 @@ type logSealer struct {
 	dir    string
 	source *archiver.Source
 	opened func(store.OpenReport) // told when the store was opened
+	silent bool                   // nothing may be written into the folder, so no writer is asked: for Settle alone
 }
 
 func (a *app) sealer(dir string) *logSealer {
@@ -65,6 +66,9 @@ func (s *logSealer) Settle(ctx context.Context) (live bool, err error) {
 		if err != nil || !live {
 			return false, err
 		}
+		if s.silent {
+			return true, errSilent
+		}
 		if _, err := s.fsys.Stat(store.SealRequest); err == nil { // another process's, whose answer is not ours
 			if err := pause(ctx, sealPoll); err != nil {
 				return true, s.unanswered(err)
@@ -76,6 +80,8 @@ func (s *logSealer) Settle(ctx context.Context) (live bool, err error) {
 		}
 	}
 }
+
+var errSilent = errors.New("a writer has the store open, and is not asked, since nothing is written into its folder")
 
 // try has the log sealed in the way that fits, and reports whether it may be sealed now:
 // false if the writer died, or another one came.

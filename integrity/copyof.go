@@ -1,0 +1,55 @@
+package integrity
+
+import (
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// CopyOf says why a log in the folder of a store, which ends with a close record, cannot be
+// told from a copy of the file in which that was written; empty: it is that very file. It is
+// for those that read a log without a survey of the store.
+func CopyOf(fsys vfs.FS, name string, h *segment.Header, last *segment.Record) (why string, err error) {
+	w, _, err := readWitness(fsys)
+	if err != nil {
+		return "", err
+	}
+	inode, birth := last.Closed()
+	return copyOf(fsys, name, &lastClose{h, inode, birth, last.Vouch}, w)
+}
+
+// lastClose is what the close record of a log says.
+type lastClose struct {
+	log     *segment.Header
+	inode   uint64
+	birth   int64
+	durable int64 // what it vouches for
+}
+
+// copyOf is CopyOf with the witness of the store's last close, or nil.
+//
+// Inode numbers are given to other files soon, so they alone are no proof. Where the file
+// system tells no birth times, the time of the last change does, which no copy has: the
+// witness knows it, as it was after the close.
+func copyOf(fsys vfs.FS, name string, c *lastClose, w *segment.Witness) (why string, err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() // read-only: nothing can be lost
+	id, err := f.Identity()
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case id.Inode != c.inode, id.Birth != c.birth:
+		return "the newest log is a copy of the one that was closed", nil
+	case id.Birth != 0:
+		return "", nil
+	case vouchedOf(w, c.log) != c.durable || w.Changed == 0:
+		return "the file system does not tell when a file was made, and " + LockName +
+			" does not tell of this close, so the newest log may be a copy of the one that was closed", nil
+	case w.Changed != id.Changed:
+		return "the newest log was copied or changed since it was closed", nil
+	}
+	return "", nil
+}
