@@ -99,6 +99,7 @@ type healer struct {
 	source *Source
 	local  map[segment.Ref]Sealed
 	lost   *refSet // what prune gave up and the store needs
+	begun  *refSet // what prune has begun to delete: it may be gone without a marker
 	rep    *HealReport
 }
 
@@ -122,6 +123,8 @@ func (h *healer) heal(ctx context.Context, r *Receipt) error {
 		return nil
 	case lost:
 		problem = "prune gave it up, and the store needs it"
+	case h.begun.has(r.Segment):
+		return nil // prune deletes it
 	default:
 		_, err = h.a.target.Stat(ctx, refName(r.Store, r.Segment, "gone"))
 		if err == nil {

@@ -17,8 +17,18 @@ const healFor = 24 * time.Hour
 // up any more, and the pin ends. Until then it can be cut off anywhere: who ships and
 // who audits still finds that the tip was given up.
 func (h *healer) findGivenUp(ctx context.Context, list *Listing) (done func(context.Context) error, err error) {
-	h.lost = &refSet{}
+	h.lost, h.begun = &refSet{}, &refSet{}
 	nothing := func(context.Context) error { return nil }
+	err = persist(ctx, 0, func(ctx context.Context) error {
+		plans, err := h.a.prunePlans(ctx, list.Store)
+		if err == nil {
+			h.begun, err = h.a.begun(ctx, list.Store, plans, 0)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	st, err := h.source.newestOf(list)
 	if err != nil {
 		return nothing, nil // there is no such state, or it is damaged, which is not for this to say
@@ -52,19 +62,25 @@ func (h *healer) unmark(ctx context.Context, r *Receipt) error {
 	return h.a.target.Delete(ctx, refName(r.Store, r.Segment, "gone"))
 }
 
-// takeUp has the tips that a set belongs to be given up no more.
+// takeUp has the tips that a set belongs to be given up no more. What of the set a prune had
+// begun to delete, and is there again, is taken out of the plans of prune: without that it
+// would count as deleted until the next prune.
 func (a *Archive) takeUp(ctx context.Context, store segment.UUID, set *refSet) error {
 	plans, err := a.prunePlans(ctx, store)
 	if err != nil {
 		return err
 	}
 	for _, p := range plans {
-		left := slices.DeleteFunc(slices.Clone(p.Drops), func(d Drop) bool { return d.meets(set) })
-		if len(left) == len(p.Drops) {
+		left := &prunePlan{Store: store, Made: p.Made, Bytes: p.Bytes, Drops: p.Drops, Segments: p.Segments}
+		left.Drops = slices.DeleteFunc(slices.Clone(p.Drops), func(d Drop) bool { return d.meets(set) })
+		if planned := setOfRuns(p.Segments); !p.waits && planned.meets(set) { // one that waits says nothing yet
+			left.Segments = planned.minus(set).normal()
+		}
+		if len(left.Drops) == len(p.Drops) && setOfRuns(left.Segments).len() == setOfRuns(p.Segments).len() {
 			continue
 		}
-		if len(left) > 0 {
-			if err := a.putPlan(ctx, &prunePlan{Store: store, Made: p.Made, Drops: left}); err != nil {
+		if len(left.Drops)+len(left.Segments) > 0 {
+			if err := a.putBegun(ctx, left); err != nil {
 				return err
 			}
 		}

@@ -123,6 +123,22 @@ func (a *Archive) putPlan(ctx context.Context, p *prunePlan) error {
 	}
 }
 
+// putBegun is putPlan for a plan that does not wait: what is left of one that has begun.
+func (a *Archive) putBegun(ctx context.Context, p *prunePlan) error {
+	for p.ID = uint64(p.Made.UnixNano()); ; p.ID++ {
+		_, err := a.target.Stat(ctx, p.waiting()) // of a writer that was killed: it would have this plan wait
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, ErrNotExist) {
+			return err
+		}
+		if err := a.putManifest(ctx, p.object(), p); !errors.Is(err, ErrExists) {
+			return err
+		}
+	}
+}
+
 // holdPlan says that a plan waits, if it is one of segments.
 func (a *Archive) holdPlan(ctx context.Context, p *prunePlan) error {
 	if len(p.Segments) == 0 {
