@@ -55,7 +55,9 @@ func (m *model) loseEnd() error {
 	switch {
 	case int64(at) >= w.Offset:
 		return fmt.Errorf("%s: nothing is lost: %w", what, err)
-	case !damaged && !errors.Is(err, ErrLostLog) && !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), e.Header.Ref.ID.String()):
+	case !damaged && !errors.Is(err, ErrLostLog) && !errors.Is(err, ErrMissing),
+		// Without its header it may go by the log that it took the place of, which the one before names.
+		!errors.Is(err, ErrLostLog) && !strings.Contains(err.Error(), e.Header.Ref.ID.String()):
 		return fmt.Errorf("%s: the loss is not named: %w", what, err)
 	case damaged && first != 0 && at >= int(e.HeaderSize) && (c.FirstSeq > first || c.LastSeq != m.next-1):
 		return fmt.Errorf("%s: sequence numbers %d to %d are lost: %w", what, first, m.next-1, err)
