@@ -25,13 +25,7 @@ import (
 // its temporary name, and, unless the last log is there, the beginning of the one
 // that is cut.
 func (r *restorer) fetch(ctx context.Context, last bool) error {
-	cut := r.plan.Cut
-	if last || cut != nil && cut.Offset == 0 {
-		cut = nil
-	}
-	if err := r.enoughRoom(cut); err != nil {
-		return err
-	}
+	cut := r.toFetch(last)
 	var fetched atomic.Int64
 	r.ready = make([]ready, len(r.plan.Segments))
 	err := fanOut(ctx, r.o.Parallel, len(r.plan.Segments), func(ctx context.Context, i int) error {
@@ -65,15 +59,24 @@ type ready struct {
 	placed bool // under its own name; else under the temporary one
 }
 
-// enoughRoom compares what is missing with what is free.
-func (r *restorer) enoughRoom(cut *CutLog) error {
+// toFetch returns the log of which the beginning is needed, or nil; last says that the last
+// log is there.
+func (r *restorer) toFetch(last bool) *CutLog {
+	if cut := r.plan.Cut; !last && cut != nil && cut.Offset > 0 {
+		return cut
+	}
+	return nil
+}
+
+// enoughRoom compares what is missing with what is free, before anything is written.
+func (r *restorer) enoughRoom(last bool) error {
 	need := int64(1 << 20) // names, headers
 	for _, x := range r.plan.Segments {
 		if r.sized(x) == nil {
 			need += x.Size
 		}
 	}
-	if cut != nil {
+	if cut := r.toFetch(last); cut != nil {
 		need += 2 * cut.Offset // as it was, and as it is written anew
 	}
 	free, err := r.fsys.Free()

@@ -50,7 +50,7 @@ func lookAt(fsys vfs.FS) (*folder, error) {
 				return nil, err
 			}
 			d.add(x)
-		case numbered && strings.HasSuffix(ext, ".torn"), n.Name() == lockName, n.Name() == "receipts", n.Name() == "quarantine",
+		case numbered && strings.HasSuffix(ext, ".torn"), n.Name() == lockName, n.Name() == integrity.RestoringName, n.Name() == "receipts", n.Name() == "quarantine",
 			n.Name() == "scrub.json", n.Name() == "snapshots.log", vfs.OfVolume(n):
 		default:
 			d.others = append(d.others, n.Name())

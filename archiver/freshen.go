@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -68,6 +69,9 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 	}
 	r.rep.Freshened = true
 	there := !r.prove && old.seq == r.plan.Seq && old.live.Equal(r.set)
+	if err := r.enoughRoom(there); err != nil {
+		return nil, err
+	}
 	if err := r.fetch(ctx, there); err != nil {
 		return nil, err
 	}
@@ -76,9 +80,16 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 		if err := r.place(); err != nil { // what was damaged, or a build that was ended had not placed yet
 			return nil, err
 		}
-		return r.rep, r.clean(append(r.retired(old), r.temporaries(true)...)...)
+		if err := r.clean(append(r.retired(old), r.temporaries(true)...)...); err != nil {
+			return nil, err
+		}
+	} else if err := r.replace(ctx, old); err != nil {
+		return nil, err
 	}
-	return r.rep, r.replace(ctx, old)
+	if gone, err := r.lacks(integrity.RestoringName); gone || err != nil {
+		return r.rep, err
+	}
+	return r.rep, r.unmark() // of a build that was ended just before
 }
 
 // isCopy makes sure that a folder holds a store before anything is written to it.

@@ -53,9 +53,9 @@ const pinFor = 24 * time.Hour
 //
 // Where dest is absent, all is built beside it, in dest.restoring, and put in place by
 // one rename. Where it is an empty folder, which may be a mount point or ".", all is
-// built in it: until all is there it does not open, or, before its log has its name,
-// holds no store. What was fetched by a restore that was ended before is not fetched
-// again.
+// built in it: until all is there it does not open, with an error that says that a restore
+// has not finished. What was fetched by a restore that was ended before is not fetched
+// again. One that fails before anything is fetched leaves nothing behind.
 //
 // Where dest holds an older copy of the store, that is freshened: what differs is
 // fetched, and put in place by one rename of the last log; until then it opens
@@ -142,7 +142,7 @@ func restoreBeside(ctx context.Context, a *Archive, above vfs.FS, name string, o
 	}
 	rep, err := newRestorer(a, beside, o).build(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, removeEmpty(above, besideOf(name)))
 	}
 	if err := above.Rename(besideOf(name), name); err != nil {
 		return nil, fmt.Errorf("%w; all is in %s: rename it to a name that is free", err, beside.Path("."))
@@ -218,17 +218,32 @@ func (r *restorer) lock() (unlock func(), err error) {
 // build makes the store in a folder in which there is none. The last log gets its name
 // before the segments get theirs: until all of them are there the store does not open,
 // so that nobody takes a part of it for the whole.
-func (r *restorer) build(ctx context.Context) (*RestoreReport, error) {
+func (r *restorer) build(ctx context.Context) (_ *RestoreReport, err error) {
+	newLock, err := r.lacks(lockName)
+	if err != nil {
+		return nil, err
+	}
 	unlock, err := r.lock()
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.withdraw(newLock))
+		}
+	}()
 	if r.dir, err = lookAt(r.fsys); err != nil {
 		return nil, err
 	}
 	if len(r.dir.others) > 0 {
 		return nil, fmt.Errorf("%s: holds %s, which no restore wrote; move it away", r.fsys.Path("."), r.dir.others[0])
+	}
+	if err := r.enoughRoom(false); err != nil {
+		return nil, err
+	}
+	if err := r.mark(); err != nil {
+		return nil, err
 	}
 	if err := r.fetch(ctx, false); err != nil {
 		return nil, err
@@ -240,7 +255,10 @@ func (r *restorer) build(ctx context.Context) (*RestoreReport, error) {
 	if err := r.putLast(0, segment.Set{}); err != nil {
 		return nil, err
 	}
-	return r.rep, r.place()
+	if err := r.place(); err != nil {
+		return nil, err
+	}
+	return r.rep, r.unmark()
 }
 
 // stale returns what a restore that was ended before left of no use.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
@@ -47,6 +48,42 @@ func onDisk(t *testing.T, fsys *crashfs.FS) (map[string]string, error) {
 	}
 	defer db.Close()
 	return contents(t, db), nil
+}
+
+// putThere opens what a restore that was cut off left in a folder, as a program does that
+// makes its store where there is none: that is either the whole store or, where there is
+// anything of a store, an error that says that a restore did not finish, and changes nothing.
+func putThere(t *testing.T, disk *crashfs.FS, folder string, want map[string]string) error {
+	dir := filepath.Join(t.TempDir(), "d")
+	must(t, os.Mkdir(dir, 0o700))
+	of := false // there is anything of a store
+	for _, name := range disk.Names() {
+		if in, base := filepath.Split(name); filepath.Clean(in) == folder {
+			of = of || filepath.Ext(base) != ""
+			must(t, os.WriteFile(filepath.Join(dir, base), disk.Bytes(name), 0o600))
+		}
+	}
+	if !of {
+		return nil
+	}
+	db, err := store.Open(dir, nil)
+	if unfinished, ok := errors.AsType[*store.UnfinishedError](err); ok && unfinished.Dir == dir {
+		if _, err := store.OpenReadOnly(dir, nil); !errors.As(err, &unfinished) {
+			return fmt.Errorf("opened read-only: %w", err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("it does not say that a restore did not finish: %w", err)
+	}
+	defer db.Close()
+	if _, err := os.Stat(filepath.Join(dir, integrity.RestoringName)); err == nil {
+		return errors.New("the mark of the restore is left")
+	}
+	if !maps.Equal(contents(t, db), want) {
+		return errors.New("it opens as something else than what is restored")
+	}
+	return nil
 }
 
 // crashStates is how many states each operation of a restore is cut off with.
@@ -195,7 +232,7 @@ func TestPowerCutWhileRestoring(t *testing.T) {
 		}
 		rec := disk.Record()
 		must(t, restore(disk, "d", s.o))
-		seen := map[bool]int{}
+		seen, puts := map[bool]int{}, 0
 		states := cutEverywhere(t, rec, 30, func(n int, crashed *crashfs.FS) error {
 			got, err := stateOf(vfs.Sub(crashed, "d"))
 			if seen[err == nil]++; err == nil && !maps.Equal(got, s.want) {
@@ -203,6 +240,13 @@ func TestPowerCutWhileRestoring(t *testing.T) {
 			}
 			if _, serr := crashed.Stat("d"); err != nil && serr == nil && !s.made {
 				return fmt.Errorf("it has its name, and is not whole: %w", err)
+			}
+			if puts++; puts%7 == 0 { // which takes syncs of a disk
+				for _, dir := range []string{"d", "d.restoring"} {
+					if err := putThere(t, crashed, dir, s.want); err != nil {
+						return fmt.Errorf("put into %s: %w", dir, err)
+					}
+				}
 			}
 			if err := restore(crashed, "d", s.o); err != nil {
 				return fmt.Errorf("again: %w", err)

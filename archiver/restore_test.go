@@ -135,16 +135,26 @@ func TestADiskWithoutRoomIsFoundBefore(t *testing.T) {
 	fsys.SetFree(1<<20 + o.Plan.Bytes() - 1)
 	v.reset()
 	_, err := archiver.BuildIn(t.Context(), a, fsys, o)
-	if !errors.Is(err, archiver.ErrNoRoom) || len(v.opened) > 0 || len(fsys.Names()) > 1 {
+	if !errors.Is(err, archiver.ErrNoRoom) || len(v.opened) > 0 || len(fsys.Names()) > 0 {
 		t.Errorf("%v; %d objects were opened, %v is there", err, len(v.opened), fsys.Names())
 	}
+	_, err = archiver.RestoreBeside(t.Context(), a, fsys, "d", o)
+	if list, listErr := fsys.ReadDir("."); !errors.Is(err, archiver.ErrNoRoom) || len(list) > 0 || listErr != nil {
+		t.Errorf("where there is no folder: %v; %v is there, %v", err, list, listErr)
+	}
+	fsys.SetBytes("LOCK", []byte("with a witness, perhaps"))
+	_, err = archiver.BuildIn(t.Context(), a, fsys, o)
+	if names := fsys.Names(); !errors.Is(err, archiver.ErrNoRoom) || len(names) != 1 || names[0] != "LOCK" {
+		t.Errorf("with a lock file: %v; %v is there", err, names)
+	}
+	must(t, fsys.Remove("LOCK"))
 	fsys.Fail(func(op crashfs.Op) error {
 		if op.Kind == crashfs.OpFree {
 			return errors.New("not told")
 		}
 		return nil
 	})
-	fsys.SetFree(o.Plan.Bytes() / 2)
+	fsys.SetFree(o.Plan.Bytes()/2 + 8<<10) // some of it for the lock file and the mark
 	if _, err = archiver.BuildIn(t.Context(), a, fsys, o); !errors.Is(err, archiver.ErrNoRoom) {
 		t.Errorf("full on the way: %v", err)
 	}

@@ -41,6 +41,9 @@ func TestRestoreTrace(t *testing.T) {
 		return err
 	})
 	if want := `lock LOCK
+create RESTORING
+write RESTORING
+syncdir .
 create 1.tmp
 reserve 1.tmp
 write 1.tmp
@@ -62,6 +65,8 @@ syncdir .
 remove 2.tmp
 syncdir .
 rename 1.tmp 1.seg
+syncdir .
+remove RESTORING
 syncdir .
 unlock LOCK`; built != want {
 		t.Errorf("a restore does\n%s\nwant\n%s", built, want)

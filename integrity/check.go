@@ -175,7 +175,7 @@ func (c *check) stand(live bool) error {
 			return err
 		}
 		if s.None() {
-			return s.noLog()
+			return s.unfinished(s.noLog(), live)
 		}
 		so.Tolerate = true
 		c.st, err = s.Stand(so)

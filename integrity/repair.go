@@ -26,7 +26,10 @@ import (
 //
 // Errors are those of MakePlan, or of writing.
 func Repair(ctx context.Context, fsys vfs.FS, o RepairOptions) (*Plan, error) {
-	_, none, err := List(fsys)
+	s, none, err := List(fsys)
+	if err == nil {
+		err = s.Unfinished()
+	}
 	if err == nil && none {
 		err = fmt.Errorf("%s: holds no segment: %w", fsys.Path("."), ErrNotStore)
 	}

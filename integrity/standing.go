@@ -64,6 +64,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 	st = &Standing{Survey: s, Newest: s.NewestLog(), open: o.Open}
 	defer func() {
 		if err != nil {
+			err = s.unfinished(err, o.Live)
 			st.Close()
 			st = nil
 		}
@@ -111,6 +112,27 @@ func (st *Standing) Close() error {
 		err = errors.Join(err, p.Src.Close())
 	}
 	return err
+}
+
+// unfinished puts what explains it in the place of an error of a folder that lacks segments.
+func (s *Survey) unfinished(err error, live bool) error {
+	switch {
+	case !s.Restoring:
+		return err
+	case s.None():
+		return &UnfinishedError{Dir: s.FS.Path("."), Live: live}
+	case errors.Is(err, ErrMissing):
+		return &UnfinishedError{s.FS.Path("."), live, err}
+	}
+	return err
+}
+
+// Unfinished is the error where a restore has not finished, and no segment is there; else nil.
+func (s *Survey) Unfinished() error {
+	if s.None() {
+		return s.unfinished(nil, false)
+	}
+	return nil
 }
 
 // noLog is the error for a folder without a newest log.

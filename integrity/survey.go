@@ -57,6 +57,9 @@ type Survey struct {
 	MaxID  segment.ID             // greatest id in any name or header
 	Spoor  bool                   // there are traces of a store without segments
 
+	// Restoring reports that RestoringName is there.
+	Restoring bool
+
 	// Witness is what the last close left in the lock file, or nil; BadWitness says why
 	// what stands there is none. Without one there is less proof, and nothing else.
 	Witness    *segment.Witness
@@ -196,6 +199,8 @@ func (s *Survey) sort(d fs.DirEntry) *Entry {
 		s.Torn = append(s.Torn, name)
 	case name == QuarantineName, name == ReceiptsName, name == MemoryName:
 		s.Spoor = true
+	case name == RestoringName:
+		s.Restoring = true
 	case name == MemoryName+".tmp":
 	case name == LockName, vfs.OfVolume(d):
 	default:

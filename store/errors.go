@@ -17,6 +17,10 @@ type CorruptError = segment.CorruptError
 // A MissingError names the segments that are not there. It wraps ErrMissing.
 type MissingError = integrity.MissingError
 
+// An UnfinishedError says that a restore has not finished in the folder. Nothing was changed.
+// Restore again into the folder, which fetches only what is not there yet, or remove it.
+type UnfinishedError = integrity.UnfinishedError
+
 var (
 	// ErrNotFound is returned for a key that is not there.
 	ErrNotFound = errors.New("not found")

@@ -99,6 +99,8 @@ func mayCreate(s *integrity.Survey, none, mustExist bool) error {
 		return nil
 	case len(s.Others) > 0:
 		return fmt.Errorf("%s: holds %s and no segment: %w", s.FS.Path("."), shortList(s.Others), ErrNotStore)
+	case s.Restoring: // told once the lock tells whether it is at work
+		return nil
 	case s.Spoor:
 		return fmt.Errorf("%s: holds traces of a store and no segment: %w", s.FS.Path("."), ErrMissing)
 	case mustExist:
@@ -221,6 +223,9 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 
 // createLogFrom makes the store in a folder that holds none.
 func (db *DB) createLogFrom(s *integrity.Survey) (*log, error) {
+	if err := s.Unfinished(); err != nil {
+		return nil, err
+	}
 	if w := s.Witness; w != nil {
 		return nil, fmt.Errorf("%s: %s tells of a store that was closed here at %s, and no segment is there: %w; bring them back, or remove %s to begin a new store",
 			s.FS.Path("."), integrity.LockName, time.Unix(0, w.Time).UTC().Format(time.RFC3339), ErrMissing, integrity.LockName)

@@ -16,6 +16,9 @@ import (
 func (db *DB) tidy(st standing) error {
 	rep := &db.report
 	old := st.Tmps
+	if st.Restoring { // the store is whole, so the restore had only this left to do
+		old = append(old, integrity.RestoringName)
+	}
 	for _, e := range st.Empty {
 		if e != st.Next {
 			old = append(old, e.Name)

@@ -55,7 +55,7 @@ func (s *shipFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.o.Accept, "accept-archive", nil, "ID of an archive that takes the place of the one that was at its URL, which is lost for good")
 	f.IntVar(&s.o.Parallel, "parallel", archiver.DefaultParallel, "segments that are sent to an archive at a time")
 	f.Var(&s.rate, "rate", "most that is sent to all archives together, in bytes a second, such as 50MB; 0: no bound")
-	f.DurationVar(&s.o.Timeout, "timeout", archiver.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")
+	spanVar(f, &s.o.Timeout, "timeout", archiver.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")
 }
 
 // options returns the archiver's options, with all but the sealer filled in.

@@ -49,10 +49,10 @@ func (a *app) archiveRunCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	flags.register(f)
-	f.DurationVar(&run.Grace, "grace", archiver.DefaultGrace, "how long uploads may go on when it is told to end")
-	f.DurationVar(&run.SealAfter, "seal-after", time.Minute, "age of an object at which the log that holds it is sealed; 0: never")
-	f.DurationVar(&run.Poll, "poll", archiver.DefaultPoll, "how often to look for segments, and whether the archives are there")
-	f.DurationVar(&run.MaxLag, "max-lag", 0, "age of a commit that is not archived from which on /healthz is 503; 0: any")
+	spanVar(f, &run.Grace, "grace", archiver.DefaultGrace, "how long uploads may go on when it is told to end")
+	spanVar(f, &run.SealAfter, "seal-after", time.Minute, "age of an object at which the log that holds it is sealed; 0: never")
+	spanVar(f, &run.Poll, "poll", archiver.DefaultPoll, "how often to look for segments, and whether the archives are there")
+	spanVar(f, &run.MaxLag, "max-lag", 0, "age of a commit that is not archived from which on /healthz is 503; 0: any")
 	f.StringVar(&listen, "listen", "", "address for /metrics and /healthz, such as localhost:9750")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd.Context())
@@ -72,8 +72,8 @@ func (a *app) archiveRunCommand() *cobra.Command {
 
 // runOptions adds to the options what only run has.
 func (a *app) runOptions(ctx context.Context, o *archiver.Options, run *archiver.Options) error {
-	if run.Grace < 0 || run.SealAfter < 0 || run.Poll <= 0 || run.MaxLag < 0 {
-		return usagef("a negative time, or no time at all for --poll")
+	if run.Poll <= 0 {
+		return usagef("--poll must be more than nothing")
 	}
 	o.Grace, o.SealAfter, o.Poll, o.MaxLag = run.Grace, run.SealAfter, run.Poll, run.MaxLag
 	if o.Grace == 0 {

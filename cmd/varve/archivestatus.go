@@ -61,7 +61,7 @@ func (a *app) archiveStatusCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&state, "state", "", "the folder given to run and once as --state (default DIR/receipts)")
-	c.Flags().DurationVar(&maxLag, "max-lag", 0, "age of a commit that is not archived from which on it is a finding; 0: any")
+	spanVar(c.Flags(), &maxLag, "max-lag", 0, "age of a commit that is not archived from which on it is a finding; 0: any")
 	return c
 }
 

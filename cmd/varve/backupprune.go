@@ -33,16 +33,13 @@ with --explain, explain (timeline, first, count, bytes, keep, why).`
 func (a *app) backupPruneCommand() *cobra.Command {
 	var flags catalogFlags
 	var o archiver.PruneOptions
-	var within, window, grace spanFlag
 	var drop []string
-	grace = spanFlag(24 * time.Hour)
 	c := a.catalogCommand(&cobra.Command{
 		Use:   "prune --from URL",
 		Short: "Delete from an archive what nothing needs",
 		Long:  backupPruneHelp,
 		Args:  cobra.NoArgs,
 	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, _ []string) error {
-		o.KeepWithin, o.Window, o.Grace = time.Duration(within), time.Duration(window), time.Duration(grace)
 		if o.Grace == 0 {
 			o.Grace = -1 // none
 		}
@@ -64,9 +61,9 @@ func (a *app) backupPruneCommand() *cobra.Command {
 	})
 	f := c.Flags()
 	f.IntVar(&o.Keep, "keep", 0, "how many of the newest backups stay; 0: as --keep-within says")
-	f.Var(&within, "keep-within", "backups that are not older stay, such as 30d or 4w")
-	f.Var(&window, "window", "every point in time of the last so long stays, such as 7d or 1w")
-	f.Var(&grace, "grace", "how long what is not needed stays all the same; 0: it goes with the next prune")
+	spanVar(f, &o.KeepWithin, "keep-within", 0, "backups that are not older stay, such as 30d or 4w")
+	spanVar(f, &o.Window, "window", 0, "every point in time of the last so long stays, such as 7d or 1w")
+	spanVar(f, &o.Grace, "grace", 24*time.Hour, "how long what is not needed stays all the same; 0: it goes with the next prune")
 	f.StringArrayVar(&drop, "drop-tip", nil, "give up the newest state of this timeline")
 	f.BoolVar(&o.DryRun, "dry-run", false, "change nothing, only say what would be done")
 	f.BoolVar(&o.Explain, "explain", false, "say of every segment why it is kept or not")

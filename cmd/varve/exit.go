@@ -49,6 +49,9 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*archiver.UnreadableError](err); ok && !errors.Is(err, store.ErrVersion) {
 		return exitDamage
 	}
+	if _, ok := errors.AsType[*store.UnfinishedError](err); ok {
+		return exitDamage
+	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
 	}
@@ -102,7 +105,12 @@ func nextStep(err error) error {
 	if _, told := errors.AsType[*stepError](err); told {
 		return err
 	}
+	unfinished, restoring := errors.AsType[*store.UnfinishedError](err)
 	switch {
+	case restoring && unfinished.Live:
+		return err
+	case restoring:
+		step = "varve restore --from URL " + shellWord(unfinished.Dir)
 	case ok && corrupt.Next != "", errors.Is(err, store.ErrMissing): // they say it themselves
 		return err
 	case ok && corrupt.Closed, errors.Is(err, store.ErrLostLog):

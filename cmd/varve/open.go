@@ -27,8 +27,20 @@ func (w *writeFlags) register(f *pflag.FlagSet) {
 // syncFlag is a durability as a flag.
 type syncFlag struct{ store.Durability }
 
-func (s *syncFlag) Set(v string) error { return s.UnmarshalText([]byte(v)) }
-func (s *syncFlag) Type() string       { return "always|1s" }
+// Set takes "always", or what parseSpan does.
+func (s *syncFlag) Set(v string) error {
+	if v == "always" {
+		return s.UnmarshalText([]byte(v))
+	}
+	every, ok := parseSpan(v)
+	if !ok || every == 0 {
+		return errors.New("want always, or a duration such as 1s, more than nothing")
+	}
+	s.Durability = store.SyncEvery(every)
+	return nil
+}
+
+func (s *syncFlag) Type() string { return "always|1s" }
 
 // trust is how far a command that opens a store trusts the disk.
 type trust struct {

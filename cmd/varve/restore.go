@@ -19,9 +19,9 @@ timeline of its own.
 
 Where DEST is absent, the store is built in DEST.restoring and put in place by one rename.
 Where it is an empty folder, such as a mount point or ".", the store is built in it, and
-does not open until all is there. What an attempt that was ended has fetched is used
-again. Where DEST is an
-older copy, only what differs is fetched; it may be open for reading meanwhile, and
+does not open until all is there. As long as a restore has not finished, the folder
+holds a file RESTORING, and nothing can be put there; restore again, and what was fetched is
+used. Where DEST is an older copy, only what differs is fetched; it may be open for reading meanwhile, and
 opens as what it was until all is there. A copy that was written to since is refused.
 
 Every byte is verified before it is put in place. What is in DEST already is read, too,
@@ -95,7 +95,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	f.BoolVar(&r.o.Quick, "quick", false, "do not read what is in DEST already beyond headers and footers")
 	f.IntVar(&r.o.Parallel, "parallel", 4, "segments that are fetched at a time")
 	f.Var(&r.rate, "rate", "most that is fetched, in bytes a second, such as 50MB; 0: no bound")
-	f.DurationVar(&r.o.Timeout, "timeout", 5*time.Minute, "most that an attempt takes for each 64 MiB of a segment")
+	spanVar(f, &r.o.Timeout, "timeout", 5*time.Minute, "most that an attempt takes for each 64 MiB of a segment")
 	return c
 }
 

@@ -95,10 +95,14 @@ func helpCommand() *cobra.Command {
 // and keys are told how long they must be.
 var takesEmpty = map[string]bool{"put": true, "get": true, "has": true, "del": true}
 
-// mark has every command below parent note that it was started.
+// mark has every command below parent note that it was started, and say in its help what its
+// durations are.
 func (a *app) mark(parent *cobra.Command) {
 	for _, c := range parent.Commands() {
 		a.mark(c)
+		if takesSpans(c) {
+			c.Long += "\n\n" + spanHelp
+		}
 		run := c.RunE
 		c.RunE = func(cmd *cobra.Command, args []string) error {
 			a.started = true

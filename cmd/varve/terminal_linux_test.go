@@ -1,14 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// readLimit is how long a test waits for what a terminal shows.
+const readLimit = 20 * time.Second
 
 // terminal opens a terminal of some columns: what is written to tty is read from user.
 func terminal(t *testing.T, columns uint16) (user, tty *os.File) {
@@ -18,22 +23,34 @@ func terminal(t *testing.T, columns uint16) (user, tty *os.File) {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { user.Close() })
-	fd := int(user.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+	// A read of what never comes fails. File.Fd would take that away: it makes the file one that
+	// blocks.
+	if err := user.SetReadDeadline(time.Now().Add(readLimit)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := user.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	var opened, sized error
+	err = conn.Control(func(fd uintptr) {
+		if opened = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); opened == nil {
+			n, opened = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+		sized = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
+	})
+	if err := errors.Join(err, opened); err != nil {
 		t.Skip(err)
 	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Skip(err)
+	if sized != nil {
+		t.Fatal(sized)
 	}
 	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { tty.Close() })
-	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
-		t.Fatal(err)
-	}
 	return user, tty
 }
 
@@ -69,8 +86,8 @@ func TestGetOnATerminal(t *testing.T) {
 			t.Errorf("get %q: exit code %d", c.args, code)
 		}
 		got := make([]byte, len(c.want))
-		if _, err := io.ReadFull(user, got); err != nil || string(got) != c.want {
-			t.Errorf("get %q on a terminal: %q, %v; want %q", c.args, got, err, c.want)
+		if n, err := io.ReadFull(user, got); err != nil || string(got) != c.want {
+			t.Fatalf("get %q on a terminal: %q, %v; want %q", c.args, got[:n], err, c.want)
 		}
 	}
 	from, err := out.Seek(0, io.SeekCurrent)

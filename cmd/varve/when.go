@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Times and durations as people type them. Every flag that takes one is read here.
@@ -131,9 +134,12 @@ func dayBegin(y int, m time.Month, d int, loc *time.Location) time.Time {
 	return wall.Add(-time.Duration(before) * time.Second).In(loc) // the moment of the change
 }
 
+// spanHelp says what parseSpan takes, for the help of commands.
+const spanHelp = `A duration is 90s, 1h30m, 12h, 1d, 1w or 1d12h; a day is 24 hours.`
+
 // spanUnits are the units of durations. A day is 24 hours, whatever clocks do.
 var spanUnits = map[string]time.Duration{
-	"ns": time.Nanosecond, "us": time.Microsecond, "µs": time.Microsecond, "ms": time.Millisecond,
+	"ns": time.Nanosecond, "us": time.Microsecond, "µs": time.Microsecond, "μs": time.Microsecond, "ms": time.Millisecond,
 	"s": time.Second, "sec": time.Second, "secs": time.Second, "second": time.Second, "seconds": time.Second,
 	"m": time.Minute, "min": time.Minute, "mins": time.Minute, "minute": time.Minute, "minutes": time.Minute,
 	"h": time.Hour, "hour": time.Hour, "hours": time.Hour,
@@ -174,11 +180,17 @@ func parseSpan(s string) (total time.Duration, ok bool) {
 // spanFlag is a duration as a flag, in which days and weeks are understood.
 type spanFlag time.Duration
 
+// spanVar makes p the value of a flag of a duration, as every such flag is made.
+func spanVar(f *pflag.FlagSet, p *time.Duration, name string, def time.Duration, usage string) {
+	*p = def
+	f.Var((*spanFlag)(p), name, usage)
+}
+
 // Set takes what parseSpan does.
 func (d *spanFlag) Set(s string) error {
 	v, ok := parseSpan(s)
 	if !ok {
-		return errors.New("want a duration such as 90s, 12h, 30d, 1w or 1d12h")
+		return errNoSpan
 	}
 	*d = spanFlag(v)
 	return nil
@@ -196,6 +208,19 @@ func (d *spanFlag) String() string {
 		return v.String()
 	}
 }
+
+// takesSpans reports whether a command has a flag of a duration.
+func takesSpans(c *cobra.Command) (takes bool) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		_, span := f.Value.(*spanFlag)
+		_, sync := f.Value.(*syncFlag)
+		takes = takes || span || sync
+	})
+	return takes
+}
+
+// errNoSpan is the error for what is no duration.
+var errNoSpan = errors.New("want a duration such as 90s, 12h, 30d, 1w or 1d12h")
 
 // Type names the flag's value in the help.
 func (d *spanFlag) Type() string { return "duration" }

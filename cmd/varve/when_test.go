@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func TestTimesAsTheyAreTyped(t *testing.T) {
@@ -83,6 +86,39 @@ func TestLocalTimesWhereClocksChange(t *testing.T) {
 		case c.says == "" && (err != nil || got.Format(time.RFC3339) != c.want):
 			t.Errorf("%s: %q at %s: %v, %v; want %s", c.zone, c.in, c.now, got, err, c.want)
 		}
+	}
+}
+
+// TestEveryDurationIsReadAlike gives each flag of a duration, of every command, what Go's own
+// form does not take.
+func TestEveryDurationIsReadAlike(t *testing.T) {
+	n := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() != "duration" && f.Name != "sync" {
+				return
+			}
+			n++
+			for _, in := range []string{"1d12h", "1w", "36h0m0s"} {
+				if err := f.Value.Set(in); err != nil {
+					t.Errorf("%s --%s %s: %v", c.CommandPath(), f.Name, in, err)
+				}
+			}
+			if err := f.Value.Set("-1s"); err == nil {
+				t.Errorf("%s --%s takes a negative time", c.CommandPath(), f.Name)
+			}
+			if !strings.Contains(c.Long, spanHelp) {
+				t.Errorf("the help of %s does not say what --%s takes", c.CommandPath(), f.Name)
+			}
+		})
+	}
+	walk((&app{out: &output{}}).root())
+	if n < 15 {
+		t.Errorf("only %d flags of durations", n)
 	}
 }
 
