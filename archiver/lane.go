@@ -35,9 +35,10 @@ type lane struct {
 	retreat  retreat
 
 	alarm   *Alarm
-	stopped error // why the lane ended for good
-	gaveUp  error // on single segments
-	lastErr error // of the last failure, until something succeeds
+	before  *Alarm // of the archiver that was at work before, until the target works again
+	stopped error  // why the lane ended for good
+	gaveUp  error  // on single segments
+	lastErr error  // of the last failure, until something succeeds
 	last    time.Time
 	through time.Time // all commits up to then are archived, by the last look that told
 	counts  Counts

@@ -55,6 +55,9 @@ func (l *lane) fail(era int, err error, refusal bool) {
 	}
 	if l.alarm == nil || l.alarm.Kind != kind {
 		l.alarm = &Alarm{Kind: kind, Since: time.Now().UTC()}
+		if b := l.before; b != nil && b.Kind == kind {
+			l.alarm.Since = b.Since
+		}
 		l.a.opt.Logger.Error("alarm", "target", l.url, "kind", kind, "err", err)
 	}
 	l.alarm.Message = err.Error()
@@ -88,6 +91,9 @@ func (l *lane) succeeded() {
 		l.queue.answered()
 	}
 	l.failures, l.lastErr = 0, nil
+	if l.before != nil && l.before.Kind != AlarmFull { // which an answer does not end, but a segment that is shipped
+		l.before = nil
+	}
 	l.retreat.succeed()
 	if l.alarm != nil && l.stopped == nil {
 		l.a.opt.Logger.Info("alarm ended", "target", l.url, "kind", l.alarm.Kind)
@@ -100,7 +106,7 @@ func (l *lane) shipped(j *job, r outcome) {
 	l.put(func() {
 		l.queue.remove(j)
 		l.done[j.ref] = struct{}{}
-		l.last = time.Now().UTC()
+		l.last, l.before = time.Now().UTC(), nil
 		if r.sent {
 			l.counts.Shipped++
 			l.counts.Bytes += r.size

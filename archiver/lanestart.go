@@ -87,7 +87,7 @@ func (l *lane) recall(s *Status) {
 	if i < 0 {
 		return
 	}
-	l.was, l.last = s.Targets[i].ID, s.Targets[i].Last
+	l.was, l.last, l.before = s.Targets[i].ID, s.Targets[i].Last, s.Targets[i].Alarm
 	refs, err := l.a.receipts.Refs(l.was)
 	if err != nil {
 		return // begin says so

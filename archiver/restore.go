@@ -137,8 +137,12 @@ func besideOf(name string) string { return name + ".restoring" }
 // that name.
 func restoreBeside(ctx context.Context, a *Archive, above vfs.FS, name string, o RestoreOptions) (*RestoreReport, error) {
 	beside := vfs.Sub(above, besideOf(name))
-	if err := beside.Mkdir("."); err != nil {
+	err := beside.Mkdir(".")
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w; the folder above it must be there", err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	rep, err := newRestorer(a, beside, o).build(ctx)
 	if err != nil {

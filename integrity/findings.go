@@ -35,7 +35,7 @@ func (l *findings) add(f Finding) {
 		l.last = o.Reason
 	}
 	l.more++
-	o.Reason = fmt.Sprintf("%s; and %d findings more, the last at offset %d", l.last, l.more, f.Offset)
+	o.Reason = fmt.Sprintf("%s; more findings: %d, the last at offset %d", l.last, l.more, f.Offset)
 	o.span(f.FirstSeq, f.LastSeq)
 }
 

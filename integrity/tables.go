@@ -150,9 +150,9 @@ func (d *diagnosis) compareTables(f *segment.Footer) error {
 			return err
 		}
 	}
-	missing.tell(d, f, "the table lacks the entries of %d records; the first is at offset %d")
-	extra.tell(d, f, "the table has %d entries of no record; the first names offset %d")
-	changed.tell(d, f, "in the table %d entries are not as their records; the first is of the record at offset %d")
+	missing.tell(d, f, "the table lacks entries of records: %d; the first record is at offset %d")
+	extra.tell(d, f, "the table has entries of no record: %d; the first names offset %d")
+	changed.tell(d, f, "the table has entries that are not as their records: %d; the first is of the record at offset %d")
 	if s := summaryDiffers(&right.Summary, &f.Summary); s != "" && len(d.list) == 0 {
 		d.add(Finding{Kind: WrongTable, Offset: f.RecordsEnd, Reason: "the summary is not that of the records: " + s})
 	}

@@ -127,7 +127,7 @@ func (s *sealer) finish() error {
 	s.mu.Unlock()
 	s.db.sealed.Wait()
 	if len(s.late) > 0 {
-		return fmt.Errorf("%d logs could not be sealed, the next open will do it: %w", len(s.late), s.err)
+		return fmt.Errorf("logs that could not be sealed: %d; the next open will do it: %w", len(s.late), s.err)
 	}
 	return nil
 }

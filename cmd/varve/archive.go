@@ -139,7 +139,7 @@ func archiveError(err error) error {
 	}
 	if hole, ok := errors.AsType[*archiver.MissingError](err); ok {
 		if hole.Newest != nil {
-			return fmt.Errorf("%w; varve archive once, or archive repair, ships what the store has; --accept-older takes the older point", err)
+			return fmt.Errorf("%w; varve archive once, or archive repair, ships what the store has; varve restore, and what reads with --archive, take the older point with --accept-older", err)
 		}
 		return fmt.Errorf("%w: varve archive once, archive repair", err)
 	}

@@ -19,9 +19,11 @@ the exit code is 3. So it is where an archive holds something else under a segme
 name: nothing is overwritten; and where the store does not open for writing, since segments
 or the newest log are lost. What fails is tried again a few times. While "archive run" is at
 work on the same store and archive, it is refused with exit code 4: all is shipped anyway.
+For each archive that something is wrong with it prints a line: what, since when, how much
+waits, what to do. An archive that is full, or was there before and is away, is exit code 5.
 
 With --json it prints one object: store, targets (url, id, shipped, bytes, found: there
-already, failures, left, left_bytes, error), damaged (file, reason, since), took_ns.`
+already, failures, left, left_bytes, error, last_success, alarm: kind, message, since), damaged (file, reason, since), took_ns.`
 
 func (a *app) archiveOnceCommand() *cobra.Command {
 	var flags shipFlags
@@ -79,6 +81,7 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 // once ships what is there, and tells what it did.
 func (a *app) once(ctx context.Context, arc *archiver.Archiver) error {
 	report, err := a.watchedOnce(ctx, arc)
+	err = targetErrors(&report, err)
 	if cause := context.Cause(ctx); cause != nil {
 		err = fmt.Errorf("%w; what was shipped up to there has its receipts", cause)
 	}
@@ -90,7 +93,7 @@ func (a *app) once(ctx context.Context, arc *archiver.Archiver) error {
 	if a.json && report.Targets != nil {
 		err = errors.Join(a.printJSON(report), err)
 	}
-	return shipError(err)
+	return err
 }
 
 func onceLine(t *archiver.TargetReport) string {

@@ -134,7 +134,7 @@ func writeTarget(out io.Writer, t *archiver.TargetStatus) {
 		fmt.Fprintf(w, "  last error\t%s\n", oneLine(errors.New(t.Error)))
 	}
 	if t.Alarm != nil {
-		fmt.Fprintf(w, "  ALARM\t%s, for %v: %s\n", t.Alarm.Kind, ago(t.Alarm.Since), oneLine(errors.New(t.Alarm.Message)))
+		fmt.Fprintf(w, "  ALARM\t%s, for %v: %s\n", t.Alarm.Kind, ago(t.Alarm.Since), alarmText(t.URL, t.Alarm.Kind, oneLine(errors.New(t.Alarm.Message))))
 	}
 }
 

@@ -94,6 +94,7 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 	for _, t := range report.Targets {
 		failed[t.URL] = t.Error != ""
 	}
+	err = targetErrors(&report, err)
 	if errors.Is(err, archiver.ErrBroken) || err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
 		return err
 	}

@@ -38,8 +38,30 @@ type interrupted struct{ sig syscall.Signal }
 
 func (e *interrupted) Error() string { return "stopped by signal: " + e.sig.String() }
 
-// exitCode is the one place that turns errors into exit codes.
+// exitCode is the one place that turns errors into exit codes. Of several that were joined,
+// such as those of several archives, damage and findings count more than all else; where the
+// others do not agree, it is any other failure.
 func exitCode(err error) int {
+	codes := map[int]bool{}
+	last := exitOther
+	for _, e := range leaves(err) {
+		last = oneExitCode(e)
+		codes[last] = true
+		if last > exitSignal {
+			return last
+		}
+	}
+	switch {
+	case codes[exitDamage]:
+		return exitDamage
+	case len(codes) == 1:
+		return last
+	}
+	return exitOther
+}
+
+// oneExitCode is the exit code of one error.
+func oneExitCode(err error) int {
 	if e, ok := errors.AsType[*interrupted](err); ok {
 		return exitSignal + int(e.sig)
 	}
@@ -51,6 +73,9 @@ func exitCode(err error) int {
 	}
 	if _, ok := errors.AsType[*store.UnfinishedError](err); ok {
 		return exitDamage
+	}
+	if away, ok := errors.AsType[*archiver.AwayError](err); ok && away.Was != "" {
+		return exitOther // an archive that is not there at the moment is no bad input
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
@@ -81,6 +106,7 @@ func exitCode(err error) int {
 		{archiver.ErrNoBackup, exitUsage},
 		{archiver.ErrDiverged, exitUsage},
 		{vfs.ErrDangling, exitUsage},
+		{syscall.ENAMETOOLONG, exitUsage},
 		{vfs.ErrLocked, exitLocked},
 		{store.ErrLocked, exitLocked},
 	} {

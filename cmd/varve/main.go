@@ -28,7 +28,9 @@ func (a *app) run(args []string) int {
 	if a.log != nil {
 		a.log.Error(oneLine(err), "exit", exitCode(err))
 	} else {
-		fmt.Fprintf(a.errs, "varve: %s\n", oneLine(err))
+		for _, line := range errorLines(err) {
+			fmt.Fprintf(a.errs, "varve: %s\n", line)
+		}
 	}
 	return exitCode(err)
 }

@@ -155,7 +155,7 @@ func openError(err error) error {
 // tellRecovery says on standard error what an open for writing had to do.
 func (a *app) tellRecovery(r store.OpenReport) {
 	if r.Begun != nil {
-		a.warn("%s: recovered: %s; %d objects, timeline %v begun", r.Path, r.Begun.Why, r.Objects, r.Begun.Timeline)
+		a.warn("%s: recovered: %s; %s, timeline %v begun", r.Path, r.Begun.Why, count(r.Objects, "object", "objects"), r.Begun.Timeline)
 	}
 	if c := r.Cut; c != nil {
 		a.warn("%s: %d bytes at offset %d of log %v belonged to no whole write and were cut off (%s); kept in %s",

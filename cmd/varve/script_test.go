@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 		"varve":    main,
 		"asuser":   asUser,
 		"hold":     hold,
+		"peak":     peak,
 		"embedder": embedder,
 		"oddtree":  oddTree,
 		"ahead":    ahead,

@@ -136,7 +136,7 @@ func printReport(out io.Writer, r *store.OpenReport) {
 	fmt.Fprintf(out, "\nopened in %s, checked at level %v; the store was %s\n", r.Took.Round(time.Microsecond), r.Level, how)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, p := range r.Phases {
-		fmt.Fprintf(w, "  %s\t%d records\t%s\t%s\n", p.Name, p.Records, human(p.Bytes), p.Took.Round(time.Microsecond))
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", p.Name, count(p.Records, "record", "records"), human(p.Bytes), p.Took.Round(time.Microsecond))
 	}
 	w.Flush()
 	if b := r.Begun; b != nil {

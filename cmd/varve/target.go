@@ -9,6 +9,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/internal/vfs"
 )
 
 // openTarget opens the archive that a URL names. Where make is set, the folder of a
@@ -54,10 +55,6 @@ func (a *app) openAll(ctx context.Context, flags *shipFlags, o *archiver.Options
 			return err
 		}
 	}
-	if len(flags.to) == 1 && !flags.keep {
-		o.Targets, err = a.openTargets(ctx, flags.to, false, false)
-		return err
-	}
 	return a.openOrLater(ctx, flags, o)
 }
 
@@ -85,10 +82,23 @@ func (a *app) openOrLater(ctx context.Context, flags *shipFlags, o *archiver.Opt
 			}})
 		}
 	}
-	if len(o.Targets) == 0 && !flags.keep {
+	if len(o.Targets) == 0 && !flags.keep && !a.knows(flags, o.Unopened) {
 		return errors.Join(failed...)
 	}
 	return nil
+}
+
+// knows reports whether one of the archives was shipped to before: it is away, and so an
+// alarm. Otherwise its URL may be wrong.
+func (a *app) knows(flags *shipFlags, away []archiver.Unopened) bool {
+	receipts, err := receiptsFolder(a.dir, flags.state)
+	if err != nil {
+		return false
+	}
+	s, err := archiver.ReadStatus(vfs.AsFS(vfs.Dir(a.dir)), receipts)
+	return err == nil && slices.ContainsFunc(s.Targets, func(t archiver.TargetStatus) bool {
+		return t.ID != "" && slices.ContainsFunc(away, func(u archiver.Unopened) bool { return u.URL == t.URL })
+	})
 }
 
 // folderURL is the URL that an archive in a folder has.
