@@ -27,9 +27,8 @@ type TargetReport struct {
 	LeftBytes int64  `json:"left_bytes"`
 	Error     string `json:"error,omitempty"`
 
-	Last  time.Time `json:"last_success,omitzero"` // as TargetStatus has it
-	Alarm *Alarm    `json:"alarm,omitempty"`
-	Err   error     `json:"-"` // what Error says
+	Alarm *Alarm `json:"alarm,omitempty"`
+	Err   error  `json:"-"` // what Error says
 }
 
 // ErrSetAside is wrapped by the error of Once for segments that were not shipped
@@ -63,7 +62,7 @@ func (a *Archiver) Once(ctx context.Context) (_ Report, err error) {
 	r := Report{Store: st.Store, Targets: []TargetReport{}, Damaged: st.Damaged, Took: time.Since(begun)}
 	for i, t := range st.Targets {
 		e := TargetReport{URL: t.URL, ID: t.ID, Counts: t.Counts, Left: t.Segments, LeftBytes: t.Bytes}
-		e.Last, e.Alarm, e.Err = t.Last, t.Alarm, ended[i]
+		e.Alarm, e.Err = t.Alarm, ended[i]
 		if ended[i] != nil {
 			e.Error = ended[i].Error()
 		}

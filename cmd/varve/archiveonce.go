@@ -23,7 +23,7 @@ For each archive that something is wrong with it prints a line: what, since when
 waits, what to do. An archive that is full, or was there before and is away, is exit code 5.
 
 With --json it prints one object: store, targets (url, id, shipped, bytes, found: there
-already, failures, left, left_bytes, error, last_success, alarm: kind, message, since), damaged (file, reason, since), took_ns.`
+already, failures, left, left_bytes, error, alarm: kind, message, since), damaged (file, reason, since), took_ns.`
 
 func (a *app) archiveOnceCommand() *cobra.Command {
 	var flags shipFlags
