@@ -19,6 +19,7 @@ func (st *Standing) ClockJumps(now time.Time) []segment.ClockJump {
 
 // logTimes returns what is known of the logs of the set, and of the newest one.
 func (st *Standing) logTimes() (logs []segment.LogTimes) {
+	logs = make([]segment.LogTimes, 0, len(st.Parts)+1)
 	for _, p := range st.Parts {
 		if p.Header.Kind == segment.Log && p.Footer != nil && p.Footer.FirstTime != 0 {
 			logs = append(logs, p.Footer.LogTimes(p.Header.Ref))
@@ -37,8 +38,7 @@ func (st *Standing) refine(j *segment.ClockJump, limit int64) {
 	r, end := st.R, st.V.End
 	for _, p := range st.Parts {
 		if p.Header.Ref == j.Segment && p.Entry != st.Newest {
-			r, end = segment.ReaderFor(p.Header, p.Src, p.Size), p.Footer.RecordsEnd
-			r.HeaderSize = p.HeaderSize
+			r, end = p.reader(p.Src), p.Footer.RecordsEnd
 		}
 	}
 	if r.Header.Ref != j.Segment {

@@ -14,7 +14,7 @@ type fileEnd struct {
 
 	once sync.Once
 	from int64
-	tail []byte // the bytes from offset from to the end; empty: not read, or not kept
+	tail []byte // the bytes from offset from on; empty: not read, or not kept
 }
 
 // endSize is how much is read at once: the footer of a segment of a few hundred small
@@ -28,7 +28,7 @@ func (f *fileEnd) ReadAt(b []byte, off int64) (int, error) {
 	}
 	var err error
 	f.once.Do(func() { err = f.read() })
-	if err != nil || off < f.from || len(f.tail) == 0 {
+	if err != nil || off < f.from || off+int64(len(b)) > f.from+int64(len(f.tail)) {
 		return f.src.ReadAt(b, off)
 	}
 	return copy(b, f.tail[off-f.from:]), nil
@@ -45,12 +45,12 @@ func (f *fileEnd) read() error {
 	return nil
 }
 
-// keep keeps of the end what stands from an offset on, if all of that was read, and
-// else nothing. No read may be under way.
-func (f *fileEnd) keep(from int64) {
+// keep keeps of the end what stands from one offset to another, if all of that was read,
+// and else nothing. No read may be under way.
+func (f *fileEnd) keep(from, to int64) {
 	if len(f.tail) == 0 || from < f.from {
 		f.tail = nil
 		return
 	}
-	f.tail, f.from = bytes.Clone(f.tail[from-f.from:]), from
+	f.tail, f.from = bytes.Clone(f.tail[from-f.from:to-f.from]), from
 }

@@ -34,7 +34,7 @@ func Opens(fsys vfs.FS) error {
 			return err
 		}
 		h := vfs.NewHandles(fsys.Open, vfs.KeepFew)
-		st, err := s.Stand(StandOptions{Level: Tail, Live: live, Open: func(e *Entry) (Source, error) { return openFew(h, fsys, e) }})
+		st, err := s.Stand(StandOptions{Level: Tail, Live: live, summaries: true, Open: func(e *Entry) (Source, error) { return openFew(h, fsys, e) }})
 		if err != nil {
 			return err
 		}

@@ -130,11 +130,9 @@ func settle(src Source) {
 func (st *Standing) footerOf(e *Entry, src Source) (*segment.Footer, error) {
 	defer settle(src)
 	end := &fileEnd{src: src, size: e.Size}
-	r := segment.ReaderFor(e.Header, end, e.Size)
-	r.HeaderSize = e.HeaderSize
-	f, err := r.OpenFooter()
+	f, err := e.reader(end).OpenFooter()
 	if err == nil {
-		end.keep(f.RecordsEnd)
+		end.keep(f.RecordsEnd, f.TableEnd())
 	}
 	if errors.Is(err, segment.ErrNoFooter) {
 		err = &segment.CorruptError{Segment: e.Header.Ref, Offset: e.Size, Reason: "a sealed segment without its footer, cut off perhaps"}
@@ -160,6 +158,9 @@ func (st *Standing) openPart(e *Entry) (*Part, error) {
 	}
 	if err == nil && st.tolerate {
 		err = InFile(st.FS.Path(e.Name), checkTable(p.Footer))
+	}
+	if err == nil && st.summaries {
+		p.Footer, p.Bytes = &segment.Footer{Summary: p.Footer.Summary}, nil
 	}
 	return p, err
 }

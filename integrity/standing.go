@@ -29,9 +29,10 @@ type Standing struct {
 	// Survey.Problems and Part.Err.
 	Missing []segment.Ref
 
-	open    func(*Entry) (Source, error)
-	lastSeq uint64 // the greatest of the parts so far
-	untold  bool   // of one of them nothing is known
+	open      func(*Entry) (Source, error)
+	lastSeq   uint64 // the greatest of the parts so far
+	untold    bool   // of one of them nothing is known
+	summaries bool   // see StandOptions
 }
 
 // StandOptions of Survey.Stand.
@@ -55,13 +56,17 @@ type StandOptions struct {
 	// the Source of a sealed file has a method Settle(), that is called once its footer
 	// was read, or could not be, and before all other reads.
 	Open func(*Entry) (Source, error)
+
+	// summaries keeps of each footer the Summary alone, for one who reads no table: the way
+	// to the table takes more memory than all else that is kept of a small segment.
+	summaries bool
 }
 
 // Stand finds out how the store stands. The error is a *segment.CorruptError, wraps
 // ErrMissing, ErrNotStore or segment.ErrVersion, or is one of reading.
 func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 	s.tolerate = s.tolerate || o.Tolerate
-	st = &Standing{Survey: s, Newest: s.NewestLog(), open: o.Open}
+	st = &Standing{Survey: s, Newest: s.NewestLog(), open: o.Open, summaries: o.summaries}
 	defer func() {
 		if err != nil {
 			err = s.unfinished(err, o.Live)

@@ -28,6 +28,17 @@ type Entry struct {
 	// of all logs of a store would take more than all else. Who needs one reads it again.
 	Header     *segment.Head
 	HeaderSize int64
+
+	bare *segment.Header // of which Header is a part, without sets; nil: Header stands by itself
+}
+
+// reader returns a Reader of the entry's file, which has all of the header but its sets.
+func (e *Entry) reader(src io.ReaderAt) *segment.Reader {
+	h := e.bare
+	if h == nil || &h.Head != e.Header {
+		h = &segment.Header{Head: *e.Header}
+	}
+	return segment.ReaderOf(h, e.HeaderSize, src, e.Size)
 }
 
 // whole reads the header of an entry again, with its sets, from the entry's file.
@@ -253,8 +264,8 @@ func (e *Entry) read(fsys vfs.FS) {
 		e.Err = err
 		return
 	}
-	head := r.Header.Head // and not its sets
-	e.Header, e.HeaderSize = &head, r.HeaderSize
+	e.bare = &segment.Header{Head: r.Header.Head} // and not its sets
+	e.Header, e.HeaderSize = &e.bare.Head, r.HeaderSize
 	if info, err := fsys.Stat(e.Name); err == nil {
 		e.Mode = info.Mode()
 	}

@@ -108,6 +108,9 @@ func (f *Footer) LastKey() ([]byte, error) {
 	return bytes.Clone(c.Entry.Key), nil
 }
 
+// TableEnd is where the blocks of the table, which begin at RecordsEnd, end in the file.
+func (f *Footer) TableEnd() int64 { return f.index }
+
 // IndexSize is the length of the block index in the file: nearly all of the memory that a
 // footer takes.
 func (f *Footer) IndexSize() int64 { return f.FileSize - int64(trailerSize) - f.index }

@@ -46,11 +46,14 @@ func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
 // ReaderFor returns a Reader of a log whose header is not there, but known
 // from the record that names it as successor: h needs Kind, UUID, Ref and
 // FirstSeq. It is for looking for records, which begin after no header.
-//
-// It is also for a segment whose header was read before: then HeaderSize is to be set,
-// and no more of Header is there than h.
 func ReaderFor(h *Head, src io.ReaderAt, size int64) *Reader {
-	return &Reader{Header: &Header{Head: *h}, Size: size, src: src, place: h.Place()}
+	return ReaderOf(&Header{Head: *h}, 0, src, size)
+}
+
+// ReaderOf returns a Reader of a segment whose header was read before, and is headerSize
+// bytes long. The Reader keeps h, whose sets may be left out: nothing here needs them.
+func ReaderOf(h *Header, headerSize int64, src io.ReaderAt, size int64) *Reader {
+	return &Reader{Header: h, HeaderSize: headerSize, Size: size, src: src, place: h.Place()}
 }
 
 // named gives an error about the segment's bytes the segment's name.

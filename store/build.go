@@ -11,13 +11,13 @@ import (
 // buildIndex builds the index from the tables of the parts. Their slots are set
 // by the view that they are added to.
 func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
-	var entries, tables int64
+	var entries, size int64
 	d, err := st.doubt(rep)
 	if err != nil {
 		return err
 	}
 	v.doubts = d
-	var sources []index.Source
+	var t tables
 	for _, p := range st.Parts {
 		if p.Footer == nil {
 			continue
@@ -27,21 +27,24 @@ func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
 			f.doubts = d
 		}
 		v.add(f)
-		sources = append(sources, &tableSource{c: p.Footer.Cursor(), slot: f.slot})
+		if err := t.add(&tableSource{c: p.Footer.Cursor(), slot: f.slot}, p.Footer.Entries()); err != nil {
+			return st.inPart(err)
+		}
 		entries += p.Footer.Entries()
-		tables += p.Footer.FileSize - p.Footer.RecordsEnd
+		size += p.Footer.FileSize - p.Footer.RecordsEnd
 	}
-	need := index.Estimate(entries, tables)
+	t.settle()
+	need := index.Estimate(entries, size)
 	o.Logger.Info("building the index", "path", rep.Path, "segments", len(st.Parts), "entries", entries, "bytes_at_most", need)
 	b := index.NewBuilder()
-	if o.MaxIndexBytes > 0 && len(sources) > 0 {
-		sources[0] = &bounded{Source: sources[0], b: b, most: o.MaxIndexBytes}
+	if o.MaxIndexBytes > 0 && len(t.sources) > 0 {
+		t.sources[0] = &bounded{Source: t.sources[0], b: b, most: o.MaxIndexBytes}
 	}
-	if err := index.Merge(b, sources...); err != nil {
+	if err := index.Merge(b, t.sources...); err != nil {
 		return st.inPart(err)
 	}
 	v.idx = b.Finish()
-	rep.phase("tables", entries, tables)
+	rep.phase("tables", entries, size)
 	return tooLarge(v.idx.Memory().Heap, o.MaxIndexBytes)
 }
 

@@ -14,10 +14,11 @@ import (
 )
 
 // crowded is a folder whose process may map no more files than are left, and which counts
-// the files that are open.
+// the files that are open, and the maps.
 type crowded struct {
 	vfs.FS
 	left, open atomic.Int64
+	maps       atomic.Int64 // that are there
 }
 
 func (c *crowded) Open(name string) (vfs.File, error)      { return c.file(c.FS.Open(name)) }
@@ -42,7 +43,15 @@ func (f *crowdedFile) Map(n int64) ([]byte, func() error, error) {
 	if f.c.left.Add(-1) < 0 {
 		return nil, nil, vfs.ErrTooManyMaps
 	}
-	return f.File.Map(n)
+	b, unmap, err := f.File.Map(n)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.c.maps.Add(1)
+	return b, func() error {
+		f.c.maps.Add(-1)
+		return unmap()
+	}, nil
 }
 
 func (f *crowdedFile) Close() error {
@@ -134,6 +143,45 @@ func TestMoreSegmentsThanMayBeMapped(t *testing.T) {
 	}
 	if n := c.open.Load(); n > keepHandles {
 		t.Errorf("%d files are open after the close", n)
+	}
+}
+
+// A log takes one map from its begin on, also once it is sealed, and no file stays open; where no more
+// may be mapped, the handles of sealed logs come to an end at what a pool keeps.
+func TestASealLeavesNoMapAndNoHandle(t *testing.T) {
+	const more = 30
+	for _, mapped := range []int64{1 << 20, 10} {
+		c := &crowded{FS: vfs.Dir(t.TempDir())}
+		c.left.Store(mapped)
+		db, err := openFS(c, resolve(t, Options{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := 5
+		if mapped < more {
+			first = keepHandles + 12 // the pool is full
+		}
+		fillSegments(t, db, 0, first)
+		db.sealer.wait()
+		open, maps := c.open.Load(), c.maps.Load()
+		fillSegments(t, db, first, first+more)
+		db.sealer.wait()
+		wantMaps := maps + more
+		if mapped < more {
+			wantMaps = maps
+		}
+		if now := c.maps.Load(); now != wantMaps {
+			t.Errorf("of %d maps, %d seals took %d to %d; want %d", mapped, more, maps, now, wantMaps)
+		}
+		if now := c.open.Load(); now > open+1 { // the name of the next log may be there, or not yet
+			t.Errorf("with %d maps, %d seals took %d open files to %d", mapped, more, open, now)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := c.maps.Load(); n != 0 {
+			t.Errorf("%d maps are there after the close", n)
+		}
 	}
 }
 

@@ -58,14 +58,17 @@ func (a *app) statCommand() *cobra.Command {
 			if from.inArchive(cmd.Flags()) {
 				return a.withArchive(cmd, &from, a.statArchive)
 			}
-			return a.withReader(func(r *store.Reader) error {
-				live, err := writerLives(a.dir)
-				if err != nil {
-					return err
-				}
+			var s status
+			err := a.withReader(func(r *store.Reader) (err error) {
 				rep := r.OpenReport()
-				return a.printStat(&status{Writer: live, Stats: r.Stats(), Report: &rep})
+				s.Stats, s.Report = r.Stats(), &rep
+				s.Writer, err = writerLives(a.dir)
+				return err
 			})
+			if err != nil {
+				return err
+			}
+			return a.printStat(&s) // after the close: of many segments, the text takes as much memory as the store
 		},
 	}
 	from.register(cmd.Flags())
