@@ -162,10 +162,8 @@ func TestASealLeavesNoMapAndNoHandle(t *testing.T) {
 			first = keepHandles + 12 // the pool is full
 		}
 		fillSegments(t, db, 0, first)
-		db.sealer.wait()
 		open, maps := c.open.Load(), c.maps.Load()
 		fillSegments(t, db, first, first+more)
-		db.sealer.wait()
 		wantMaps := maps + more
 		if mapped < more {
 			wantMaps = maps
