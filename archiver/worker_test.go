@@ -156,6 +156,7 @@ func TestTheStoreIsJudgedWhereItChanged(t *testing.T) {
 		broken = ErrBroken
 		time.Sleep(judgeAgain)
 		want(3, 2, ErrBroken) // but not for ever
+		want(3, 3, ErrBroken) // too soon to look again, and broken as it was
 		broken = nil
 		time.Sleep(time.Minute)
 		want(4, 2, nil) // what is broken is looked at as soon as may be
