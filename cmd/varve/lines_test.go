@@ -52,6 +52,7 @@ func TestOneLineForEachError(t *testing.T) {
 		{errors.Join(first, errors.Join(nil, errors.New("second"))), []string{"first", "second"}},
 		{errors.Join(gone, gone), []string{gone.Error()}},
 		{errors.Join(gone, fmt.Errorf("%w; stored up to there: nothing", gone)), []string{gone.Error() + "; stored up to there: nothing"}},
+		{errors.Join(fmt.Errorf("%w; stored up to there: nothing", gone), gone), []string{gone.Error() + "; stored up to there: nothing"}},
 		{fmt.Errorf("%w; hint", errors.Join(first, errors.New("second"))), []string{"first; second; hint"}},
 		{fmt.Errorf("%w: %w", first, gone), []string{"first: " + gone.Error()}},
 	} {
