@@ -20,7 +20,7 @@ import (
 func TestCrash(t *testing.T) {
 	c := &crashes{t: t, want: number(t, "VARVE_CRASH_STATES", 5000), began: time.Now()}
 	if testing.Short() {
-		c.want /= 5
+		c.want /= 25
 	}
 	seed := uint64(number(t, "VARVE_CRASH_SEED", 1))
 	for ; c.states < c.want && !t.Failed(); seed++ {
