@@ -331,18 +331,20 @@ func (p *planner) missing(s *stock, l *Entry, ref segment.Ref) bool {
 	if len(s.frozenByID[ref.ID]) > 0 {
 		return false // and said so
 	}
-	for _, e := range slices.Concat(s.bareByID[ref.ID], s.alienByID[ref.ID], s.emptyByID[ref.ID]) {
-		f.File = e.Name
-		if c, ok := asCorrupt(e.Err); ok {
-			f.Kind, f.Offset, f.Reason = DamagedHeader, c.Offset, "header: "+c.Reason
-		} else if e.Err != nil {
-			f.Kind, f.Reason = Unreadable, e.Err.Error()
-		} else if e.Header != nil {
-			f.Reason = "the file is of another store"
-		}
-		return p.heal(ref, e, f, true)
+	named := slices.Concat(s.bareByID[ref.ID], s.alienByID[ref.ID], s.emptyByID[ref.ID])
+	if len(named) == 0 {
+		return p.heal(ref, nil, f, true)
 	}
-	return p.heal(ref, nil, f, true)
+	e := named[0]
+	f.File = e.Name
+	if c, ok := asCorrupt(e.Err); ok {
+		f.Kind, f.Offset, f.Reason = DamagedHeader, c.Offset, "header: "+c.Reason
+	} else if e.Err != nil {
+		f.Kind, f.Reason = Unreadable, e.Err.Error()
+	} else if e.Header != nil {
+		f.Reason = "the file is of another store"
+	}
+	return p.heal(ref, e, f, true)
 }
 
 // useless sets aside files without a header that are of no segment of the store:

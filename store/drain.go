@@ -118,10 +118,11 @@ func (db *DB) finish(gs []*group, n int, synced bool, err error) {
 	defer db.mu.Unlock()
 	db.stuck = nil
 	if full {
-		db.stuck, db.full = err, true
+		db.stuck = err
 	} else if synced {
 		db.syncing = time.Time{}
 	}
+	db.setFull(db.full || full)
 	for i, g := range gs {
 		if i < n && !failed {
 			g.tell(nil)

@@ -43,12 +43,17 @@ func (db *DB) gauge() {
 	g := &db.gauges
 	g.unsealed.Store(int64(db.sealer.backlog()))
 	db.mu.Lock()
-	g.diskFull.Store(db.full || db.stuck != nil)
 	if db.err != nil && !db.closing {
 		why := db.err.Error()
 		g.failed.Store(&why)
 	}
 	db.mu.Unlock()
+}
+
+// setFull notes whether puts are refused. The caller holds db.mu.
+func (db *DB) setFull(full bool) {
+	db.full = full
+	db.gauges.diskFull.Store(full || db.stuck != nil)
 }
 
 // Metrics returns the figures. After Close they are those at the close. A commit may

@@ -134,7 +134,7 @@ func (db *DB) begin(l *log) {
 	db.log, db.newest = l, l
 	db.nextSeq = l.sf.last.Load() + 1
 	if n, err := db.fs.Free(); err == nil && n/4 < minReserve {
-		db.full = true // until the first put has set room aside
+		db.setFull(true) // until the first put has set room aside
 	}
 	db.gauges.fileBytes.Store(sizeOfAll(db.segs))
 	db.gauge()

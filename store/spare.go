@@ -37,7 +37,7 @@ func (db *DB) prepare() error {
 	err := db.spare.prepare(db, id)
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	db.full = errors.Is(err, ErrDiskFull)
+	db.setFull(errors.Is(err, ErrDiskFull))
 	return err
 }
 
@@ -45,7 +45,7 @@ func (db *DB) prepare() error {
 // none. The caller holds db.mu.
 func (db *DB) roomAgain() error {
 	err := db.spare.prepare(db, db.nextID)
-	if db.full = errors.Is(err, ErrDiskFull); !db.full {
+	if db.setFull(errors.Is(err, ErrDiskFull)); !db.full {
 		return nil
 	}
 	return err
@@ -174,7 +174,7 @@ func (db *DB) takeSpare(id segment.ID) (vfs.File, error) {
 	_, err = reserve(db.fs, f, db.opt.SegmentSize)
 	if errors.Is(err, ErrDiskFull) {
 		db.mu.Lock()
-		db.full = true
+		db.setFull(true)
 		db.mu.Unlock()
 		err = nil
 	}
@@ -205,7 +205,7 @@ func (db *DB) spendSpare() bool {
 	}
 	s.mu.Unlock()
 	db.mu.Lock()
-	db.full = true
+	db.setFull(true)
 	db.mu.Unlock()
 	return spent
 }
