@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -40,7 +41,7 @@ func (r *restorer) fetch(ctx context.Context, last bool) error {
 		if err != nil {
 			return err
 		}
-		r.ready[i] = ready{s.Ref, s.Kind, at != nil && at.ext == "seg"}
+		r.ready[i] = ready{s.Ref, s.Kind, at != nil && at.Sealed}
 		r.get.track.finish(i, s.Summary)
 		return nil
 	})
@@ -88,32 +89,32 @@ func (r *restorer) enoughRoom(last bool) error {
 
 // sized returns the file that may be a segment of the plan, by header, size and
 // mode: a temporary file is whole once it may not be written to.
-func (r *restorer) sized(x Stored) *localSeg {
-	if f := r.dir.sealed(r.plan.Store, x.Ref); f != nil && f.size == x.Size {
+func (r *restorer) sized(x Stored) *integrity.Entry {
+	if f := r.dir.sealed(x.Ref); f != nil && f.Size == x.Size {
 		return f
 	}
-	f := r.dir.tmps[x.Ref.ID]
-	if f == nil || f.hdr == nil || f.hdr.UUID != r.plan.Store || f.hdr.Ref != x.Ref || f.size != x.Size {
+	f := r.dir.tmps[tmpName(x.Ref.ID)]
+	if f == nil || f.Header == nil || f.Header.UUID != r.plan.Store || f.Header.Ref != x.Ref || f.Size != x.Size {
 		return nil
 	}
-	if info, err := r.fsys.Stat(f.name); err != nil || info.Mode().Perm() != 0o400 {
+	if info, err := r.fsys.Stat(f.Name); err != nil || info.Mode().Perm() != 0o400 {
 		return nil
 	}
 	return f
 }
 
 // have returns where in the folder a segment is, sound, or nil.
-func (r *restorer) have(ctx context.Context, x Stored) (s *Shipment, at *localSeg, err error) {
+func (r *restorer) have(ctx context.Context, x Stored) (s *Shipment, at *integrity.Entry, err error) {
 	at = r.sized(x)
 	if at == nil {
 		return nil, nil, nil
 	}
-	file, err := r.fsys.Open(at.name)
+	file, err := r.fsys.Open(at.Name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close()
-	if r.o.Quick && at.ext == "seg" {
+	if r.o.Quick && at.Sealed {
 		s, err = glance(file, at)
 	} else {
 		s, err = r.get.isSegment(ctx, file, x)
@@ -125,8 +126,8 @@ func (r *restorer) have(ctx context.Context, x Stored) (s *Shipment, at *localSe
 }
 
 // glance checks no more of a segment than header and footer.
-func glance(f vfs.File, x *localSeg) (*Shipment, error) {
-	r, foot, err := footed(f, x.size)
+func glance(f vfs.File, x *integrity.Entry) (*Shipment, error) {
+	r, foot, err := footed(f, x.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -163,19 +164,19 @@ func (r *restorer) place() error {
 	slices.SortFunc(todo, func(a, b ready) int {
 		return cmp.Or(cmp.Compare(b.kind, a.kind), a.ref.Compare(b.ref))
 	})
-	taken := map[string]segment.Ref{}
-	for _, x := range r.dir.seals {
-		taken[x.name] = x.hdr.Ref
+	taken := map[string]*segment.Head{}
+	for _, x := range slices.Concat(r.dir.Own, r.dir.Alien) {
+		taken[x.Name] = x.Header
 	}
 	for _, x := range todo {
 		to := sealName(x.ref.ID)
-		if o, there := taken[to]; there && o != x.ref {
-			return fmt.Errorf("%s: is segment %v, in the place of %v; move it away", r.fsys.Path(to), o, x.ref)
+		if o := taken[to]; o != nil && (o.UUID != r.plan.Store || o.Ref != x.ref) {
+			return fmt.Errorf("%s: is segment %v of store %v, in the place of %v; move it away", r.fsys.Path(to), o.Ref, o.UUID, x.ref)
 		}
 		if err := r.fsys.Rename(tmpName(x.ref.ID), to); err != nil {
 			return err
 		}
-		delete(r.dir.tmps, x.ref.ID)
+		delete(r.dir.tmps, tmpName(x.ref.ID))
 	}
 	return r.fsys.SyncDir(".") // the names, before a log is put in place that needs them, or the restore is said to be done
 }
@@ -234,8 +235,8 @@ var _ iter.Seq2[*segment.Record, error] = none
 // the new log stands for, and the last commit time.
 func (r *restorer) successor() (segment.Ref, int64, error) {
 	name := sealName(r.plan.Last.ID)
-	if x := r.dir.sealed(r.plan.Store, r.plan.Last); x != nil {
-		name = x.name
+	if x := r.dir.sealed(r.plan.Last); x != nil {
+		name = x.Name
 	}
 	f, err := r.fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) { // it gets its name after the log

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -61,18 +60,16 @@ func (d *auditor) listStore(context.Context) error {
 
 // newestUnsealed reads the newest log that is not sealed and has a header.
 func (d *auditor) newestUnsealed() error {
-	names, err := d.source.logs()
+	logs, err := d.source.logs()
 	if err != nil {
 		return err
 	}
 	d.unsealed, d.waiting = map[segment.ID]bool{}, map[segment.Ref]bool{}
-	for _, name := range names {
-		if id, err := strconv.ParseUint(strings.TrimSuffix(name, ".open"), 10, 64); err == nil {
-			d.unsealed[segment.ID(id)] = true
-		}
+	for _, l := range logs {
+		d.unsealed[l.id] = true
 	}
-	for _, name := range names {
-		h, edits, err := d.readLog(name, true)
+	for _, l := range logs {
+		h, edits, err := d.readLog(l.name, true)
 		_, corrupt := errors.AsType[*segment.CorruptError](err)
 		if corrupt || errors.Is(err, fs.ErrNotExist) || err == nil && d.store != (segment.UUID{}) && h.UUID != d.store {
 			continue // not begun, sealed meanwhile, or not of this store

@@ -170,12 +170,12 @@ func (s *Source) newestOf(list *Listing) (*state, error) {
 // replaced returns the log that the newest unsealed log replaces, if any: after
 // an open that went back, a sealed log can be one that is no longer of the store.
 func (s *Source) replaced() (segment.Ref, error) {
-	names, err := s.logs()
+	logs, err := s.logs()
 	if err != nil {
 		return segment.Ref{}, err
 	}
-	for _, name := range names {
-		h, err := s.header(name)
+	for _, f := range logs {
+		h, err := s.header(f.name)
 		if err == nil && h.Kind == segment.Log {
 			return h.Replaced, nil
 		}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
@@ -14,118 +12,74 @@ import (
 
 // folder is what lies where a store is restored to.
 type folder struct {
-	fsys   vfs.FS
-	segs   []*localSeg              // with a sound header, under the name of a segment or a log, in order of ref
-	seals  map[headerKey]*localSeg  // those of segs that are sealed
-	tmps   map[segment.ID]*localSeg // temporary files, hdr nil where it is not sound
-	bare   []*localSeg              // without a sound header, under the name of a segment or a log
-	others []string                 // what no store has
-	maxID  segment.ID
+	*integrity.Survey
+	seals map[segment.Ref]*integrity.Entry // the sealed segments of the store
+	tmps  map[string]*integrity.Entry      // temporary files, by name; the header is nil where it is not sound
+	maxID segment.ID
 }
 
-// localSeg is one file.
-type localSeg struct {
-	name string
-	id   segment.ID // by the name
-	ext  string
-	size int64
-	hdr  *segment.Header
-}
-
-// lookAt reads the headers of the files in a folder.
-func lookAt(fsys vfs.FS) (*folder, error) {
-	names, err := fsys.ReadDir(".")
+// lookAt reads the headers of the files in a folder, which is that of the store owner; zero:
+// of the store that is there.
+func lookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
+	s, err := integrity.TakeStock(fsys, integrity.StockOptions{Owner: owner})
 	if err != nil {
 		return nil, err
 	}
-	d := &folder{fsys: fsys, seals: map[headerKey]*localSeg{}, tmps: map[segment.ID]*localSeg{}}
-	for _, n := range names {
-		base, ext, _ := strings.Cut(n.Name(), ".")
-		id, err := strconv.ParseUint(base, 10, 64)
-		numbered := err == nil && len(base) == 20 && n.Type().IsRegular()
-		x := &localSeg{name: n.Name(), id: segment.ID(id), ext: ext}
-		switch {
-		case numbered && (ext == "seg" || ext == "open" || ext == "tmp"):
-			if err := x.read(fsys); err != nil {
-				return nil, err
-			}
-			d.add(x)
-		case numbered && strings.HasSuffix(ext, ".torn"), n.Name() == lockName, n.Name() == integrity.RestoringName, n.Name() == "receipts", n.Name() == "quarantine",
-			n.Name() == "scrub.json", n.Name() == "snapshots.log", vfs.OfVolume(n):
-		default:
-			d.others = append(d.others, n.Name())
+	d := &folder{Survey: s, seals: map[segment.Ref]*integrity.Entry{}, tmps: map[string]*integrity.Entry{}, maxID: s.MaxID}
+	for _, name := range s.Tmps {
+		x := integrity.ReadEntry(fsys, name)
+		d.tmps[name] = x
+		if _, bad := errors.AsType[*segment.CorruptError](x.Err); x.Err != nil && !bad {
+			return nil, inFile(fsys.Path(name), x.Err)
+		}
+		if x.Header != nil {
+			d.maxID = max(d.maxID, x.Header.Ref.ID)
 		}
 	}
-	slices.SortFunc(d.segs, func(a, b *localSeg) int { return a.hdr.Ref.Compare(b.hdr.Ref) })
+	for _, x := range slices.Concat(s.Newer, s.Unread) {
+		return nil, inFile(fsys.Path(x.Name), x.Err)
+	}
+	for _, x := range slices.Backward(s.Own) { // so that of several the best stays
+		if d.maxID = max(d.maxID, x.Header.Ref.ID); x.Sealed {
+			d.seals[x.Header.Ref] = x
+		}
+	}
 	return d, nil
 }
 
 // lockName is the file that a store's writer holds the lock of.
-const lockName = "LOCK"
+const lockName = integrity.LockName
 
-func (d *folder) add(x *localSeg) {
-	d.maxID = max(d.maxID, x.id)
-	if x.hdr != nil {
-		d.maxID = max(d.maxID, x.hdr.Ref.ID)
-	}
-	switch {
-	case x.ext == "tmp":
-		d.tmps[x.id] = x
-	case x.hdr == nil:
-		d.bare = append(d.bare, x)
-	default:
-		d.segs = append(d.segs, x)
-		if x.ext == "seg" {
-			d.seals[headerKey{x.hdr.UUID, x.hdr.Ref}] = x
-		}
-	}
-}
+// sealed returns the sealed segment of the store with a ref, or nil.
+func (d *folder) sealed(ref segment.Ref) *integrity.Entry { return d.seals[ref] }
 
-// read reads the header, if there is a sound one.
-func (x *localSeg) read(fsys vfs.FS) error {
-	f, err := fsys.Open(x.name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if x.size, err = f.Size(); err != nil {
-		return err
-	}
-	r, err := segment.NewReader(f, x.size)
-	if _, bad := errors.AsType[*segment.CorruptError](err); bad || x.size == 0 {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", fsys.Path(x.name), err)
-	}
-	x.hdr = r.Header
-	return nil
-}
-
-// sealed returns the sealed segment of a store with a ref, or nil.
-func (d *folder) sealed(store segment.UUID, ref segment.Ref) *localSeg {
-	return d.seals[headerKey{store, ref}]
-}
+// headless returns the files that have the name of a segment or a log, and no sound header.
+func (d *folder) headless() []*integrity.Entry { return slices.Concat(d.Bare, d.Empty) }
 
 // remove unlinks files, durably.
-func (d *folder) remove(files ...*localSeg) error {
+func (d *folder) remove(files ...*integrity.Entry) error {
+	gone := map[*integrity.Entry]bool{}
 	for _, x := range files {
-		if err := ignoreAbsent(d.fsys.Remove(x.name)); err != nil {
+		if err := ignoreAbsent(d.FS.Remove(x.Name)); err != nil {
 			return err
 		}
-		if x.hdr != nil && x.ext == "seg" {
-			delete(d.seals, headerKey{x.hdr.UUID, x.hdr.Ref})
+		gone[x] = true
+		if x.Header != nil && d.seals[x.Header.Ref] == x {
+			delete(d.seals, x.Header.Ref)
 		}
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	return d.fsys.SyncDir(".")
+	isGone := func(x *integrity.Entry) bool { return gone[x] }
+	d.Own, d.Alien = slices.DeleteFunc(d.Own, isGone), slices.DeleteFunc(d.Alien, isGone)
+	return d.FS.SyncDir(".")
 }
 
 // copyState is how a copy of a store stands: its newest log, and what that says.
 type copyState struct {
-	log  *localSeg
+	log  *integrity.Entry
+	hdr  *segment.Header // its own
 	v    *integrity.Verdict
 	live segment.Set // what the store is made of beside the log, or with it if it was ended
 	seq  uint64      // its last sequence number
@@ -135,42 +89,38 @@ type copyState struct {
 // none. The error is a *segment.CorruptError for a damaged log, and wraps
 // integrity.ErrLostLog where a newer one was there.
 func (d *folder) state() (*copyState, error) {
-	s := &copyState{}
-	for _, x := range d.segs {
-		if x.hdr.Kind == segment.Log {
-			s.log = x
-		}
-	}
+	s := &copyState{log: d.NewestLog()}
 	if s.log == nil {
 		return nil, nil
 	}
-	f, err := d.fsys.Open(s.log.name)
+	f, err := d.FS.Open(s.log.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	r, err := segment.NewReader(f, s.log.size)
-	if err == nil && s.log.ext == "seg" {
+	r, err := segment.NewReader(f, s.log.Size)
+	if err == nil && s.log.Sealed {
 		var foot *segment.Footer
 		if foot, err = r.OpenFooter(); err == nil {
 			r, err = segment.NewReader(f, foot.RecordsEnd)
 		}
 	}
 	if err == nil {
-		s.v, err = integrity.JudgeNewest(d.fsys, r, integrity.Log)
+		s.v, err = integrity.JudgeNewest(d.FS, r, integrity.Log)
 	}
 	if errors.Is(err, integrity.ErrLostLog) {
-		return nil, fmt.Errorf("%s: %w; bring that log back, or restore into another folder", d.fsys.Path("."), err)
+		return nil, fmt.Errorf("%s: %w; bring that log back, or restore into another folder", d.FS.Path("."), err)
 	}
 	if err != nil {
-		return nil, inFile(d.fsys.Path(s.log.name), err)
+		return nil, inFile(d.FS.Path(s.log.Name), err)
 	}
-	s.live, s.seq = s.log.hdr.Live, s.v.NextSeq-1
+	s.hdr = r.Header
+	s.live, s.seq = s.hdr.Live, s.v.NextSeq-1
 	for _, e := range s.v.Edits {
 		s.live = e.Apply(s.live)
 	}
 	if s.ended() {
-		s.live = s.live.With(s.log.hdr.Ref)
+		s.live = s.live.With(s.hdr.Ref)
 	}
 	return s, nil
 }

@@ -54,7 +54,7 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 		return nil, err
 	}
 	defer unlock()
-	if r.dir, err = lookAt(r.fsys); err != nil {
+	if r.dir, err = lookAt(r.fsys, segment.UUID{}); err != nil {
 		return nil, err
 	}
 	old, err := r.dir.state()
@@ -76,7 +76,7 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 		return nil, err
 	}
 	if there {
-		r.rep.Unchanged, r.rep.Timeline = !r.placesAny(), old.log.hdr.Ref.Timeline
+		r.rep.Unchanged, r.rep.Timeline = !r.placesAny(), old.hdr.Ref.Timeline
 		if err := r.place(); err != nil { // what was damaged, or a build that was ended had not placed yet
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (r *restorer) freshen(ctx context.Context) (*RestoreReport, error) {
 
 // isCopy makes sure that a folder holds a store before anything is written to it.
 func (r *restorer) isCopy() (err error) {
-	if r.dir, err = lookAt(r.fsys); err == nil && len(r.dir.segs) == 0 {
+	if r.dir, err = lookAt(r.fsys, segment.UUID{}); err == nil && len(r.dir.Own) == 0 {
 		err = r.noStore()
 	}
 	return err
@@ -107,7 +107,7 @@ func (r *restorer) noStore() error {
 // mayFreshen refuses a copy that is no beginning of the plan's history, or has
 // sameRecords decide.
 func (r *restorer) mayFreshen(old *copyState) error {
-	h, p := old.log.hdr, r.plan
+	h, p := old.hdr, r.plan
 	e := &DivergedError{Dest: r.fsys.Path("."), Timeline: h.Ref.Timeline, Seq: old.seq, Plan: p.Timeline, PlanSeq: p.Seq}
 	if h.UUID != p.Store {
 		e.Reason = fmt.Sprintf("a copy of another store, %v", h.UUID)
@@ -170,8 +170,8 @@ func (r *restorer) replace(ctx context.Context, old *copyState) error {
 			return err
 		}
 		gone = append(gone, bridge)
-		retired, least = retired.With(bridge.hdr.Ref), bridge.hdr.Ref.ID+1
-		if old.log.ext == "open" {
+		retired, least = retired.With(bridge.Header.Ref), bridge.Header.Ref.ID+1
+		if !old.log.Sealed {
 			if err := r.clean(old.log); err != nil {
 				return err
 			}
@@ -189,12 +189,12 @@ func (r *restorer) replace(ctx context.Context, old *copyState) error {
 // samePrefix makes sure that a log which is replaced by its sealed self is the
 // beginning of that one.
 func (r *restorer) samePrefix(old *copyState) error {
-	ref := old.log.hdr.Ref
+	ref := old.hdr.Ref
 	i := slices.IndexFunc(r.ready, func(x ready) bool { return x.ref == ref && !x.placed })
-	if i < 0 || old.log.ext != "open" {
+	if i < 0 || old.log.Sealed {
 		return nil
 	}
-	a, err := r.fsys.Open(old.log.name)
+	a, err := r.fsys.Open(old.log.Name)
 	if err != nil {
 		return err
 	}
@@ -247,7 +247,7 @@ func (r *restorer) placesAny() bool {
 // open, and needs no bridge.
 func (r *restorer) complete(old *copyState) bool {
 	for ref := range old.live.All() {
-		if r.dir.sealed(r.plan.Store, ref) == nil {
+		if r.dir.sealed(ref) == nil {
 			return false
 		}
 	}
@@ -256,8 +256,8 @@ func (r *restorer) complete(old *copyState) bool {
 
 // bridge puts a log in place that holds what the copy's newest log holds, and knows
 // of the segments to come.
-func (r *restorer) bridge(old *copyState) (*localSeg, error) {
-	was := old.log.hdr
+func (r *restorer) bridge(old *copyState) (*integrity.Entry, error) {
+	was := old.hdr
 	h := &segment.Header{
 		Head: segment.Head{Kind: segment.Log, UUID: was.UUID, FirstSeq: was.FirstSeq, Time: segment.NextTime(max(was.Time, old.v.LastTime), time.Now()),
 			Parent: was.Ref, ParentSeq: old.seq, Replaced: was.Ref}, Live: old.live,
@@ -269,14 +269,14 @@ func (r *restorer) bridge(old *copyState) (*localSeg, error) {
 	if old.ended() {
 		h.FirstSeq, h.Replaced = old.seq+1, old.v.Successor
 	} else {
-		f, err := r.fsys.Open(old.log.name)
+		f, err := r.fsys.Open(old.log.Name)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
 		recs = records(f, old.v.End)
 	}
-	known := refsOf(r.dir.segs).Union(was.Retired)
+	known := refsOf(r.dir.Own).Union(was.Retired)
 	var coming []segment.Ref
 	for _, x := range r.ready {
 		coming = append(coming, x.ref)
@@ -288,15 +288,15 @@ func (r *restorer) bridge(old *copyState) (*localSeg, error) {
 	if err := putLog(r.fsys, h, recs); err != nil {
 		return nil, noRoom(err)
 	}
-	return &localSeg{name: logName(id), id: id, ext: "open", hdr: h}, nil
+	return &integrity.Entry{Name: logName(id), ID: id, Header: &h.Head}, nil
 }
 
 // leaving returns the segments of the copy that the plan does not need: those of its
 // set, those that left it before, and its newest log.
-func (r *restorer) leaving(old *copyState) (gone []*localSeg) {
-	ours := old.live.Union(old.log.hdr.Retired).With(old.log.hdr.Ref, old.log.hdr.Replaced)
-	for _, x := range r.dir.segs {
-		if ours.Has(x.hdr.Ref) && x.hdr.UUID == r.plan.Store && (!r.set.Has(x.hdr.Ref) || x.ext == "open") {
+func (r *restorer) leaving(old *copyState) (gone []*integrity.Entry) {
+	ours := old.live.Union(old.hdr.Retired).With(old.hdr.Ref, old.hdr.Replaced)
+	for _, x := range r.dir.Own {
+		if ours.Has(x.Header.Ref) && (!r.set.Has(x.Header.Ref) || !x.Sealed) {
 			gone = append(gone, x)
 		}
 	}
@@ -305,7 +305,7 @@ func (r *restorer) leaving(old *copyState) (gone []*localSeg) {
 
 // retired returns the files of segments that had left the set of a copy which is
 // at the point: what a restore that was ended had still to remove.
-func (r *restorer) retired(old *copyState) (gone []*localSeg) {
+func (r *restorer) retired(old *copyState) (gone []*integrity.Entry) {
 	for _, x := range r.leaving(old) {
 		if x != old.log {
 			gone = append(gone, x)
@@ -316,19 +316,24 @@ func (r *restorer) retired(old *copyState) (gone []*localSeg) {
 
 // torn returns logs without a header: the next log, reserved by the writer whose
 // store was copied, or begun with a torn write.
-func (r *restorer) torn(old *copyState) (gone []*localSeg) {
-	for _, x := range r.dir.bare {
-		if x.ext == "open" && (x.size == 0 || x.id == old.v.Successor.ID) {
+func (r *restorer) torn(old *copyState) (gone []*integrity.Entry) {
+	for _, x := range r.dir.headless() {
+		if !x.Sealed && (x.Size == 0 || x.ID == old.v.Successor.ID) {
+			gone = append(gone, x)
+		}
+	}
+	for _, x := range r.dir.Alien { // what a torn write uncovered
+		if !x.Sealed && x.ID == old.v.Successor.ID {
 			gone = append(gone, x)
 		}
 	}
 	return gone
 }
 
-func refsOf(segs []*localSeg) segment.Set {
+func refsOf(segs []*integrity.Entry) segment.Set {
 	var refs []segment.Ref
 	for _, x := range segs {
-		refs = append(refs, x.hdr.Ref)
+		refs = append(refs, x.Header.Ref)
 	}
 	return segment.SetOf(refs...)
 }

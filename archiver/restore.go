@@ -237,11 +237,11 @@ func (r *restorer) build(ctx context.Context) (_ *RestoreReport, err error) {
 			err = errors.Join(err, r.withdraw(newLock))
 		}
 	}()
-	if r.dir, err = lookAt(r.fsys); err != nil {
+	if r.dir, err = lookAt(r.fsys, r.plan.Store); err != nil {
 		return nil, err
 	}
-	if len(r.dir.others) > 0 {
-		return nil, fmt.Errorf("%s: holds %s, which no restore wrote; move it away", r.fsys.Path("."), r.dir.others[0])
+	if len(r.dir.Others) > 0 {
+		return nil, fmt.Errorf("%s: holds %s, which no restore wrote; move it away", r.fsys.Path("."), r.dir.Others[0])
 	}
 	if err := r.enoughRoom(false); err != nil {
 		return nil, err
@@ -266,27 +266,30 @@ func (r *restorer) build(ctx context.Context) (_ *RestoreReport, err error) {
 }
 
 // stale returns what a restore that was ended before left of no use.
-func (r *restorer) stale() (old []*localSeg) {
-	for _, x := range r.dir.segs {
-		i, ours := find(r.plan.Segments, x.hdr.Ref.ID)
-		if !ours || r.plan.Segments[i].Ref != x.hdr.Ref || x.hdr.UUID != r.plan.Store || x.name != sealName(x.id) {
+func (r *restorer) stale() (old []*integrity.Entry) {
+	for _, x := range r.dir.Own {
+		i, ours := find(r.plan.Segments, x.Header.Ref.ID)
+		if !ours || r.plan.Segments[i].Ref != x.Header.Ref || !x.Sealed {
 			old = append(old, x)
 		}
 	}
-	return slices.Concat(old, r.dir.bare, r.temporaries(false))
+	return slices.Concat(old, r.dir.Alien, r.dir.headless(), r.temporaries(false))
 }
 
 // temporaries returns the temporary files that are of no use any more; last says
 // that the last log is there.
-func (r *restorer) temporaries(last bool) (old []*localSeg) {
-	wanted := map[segment.ID]bool{}
+func (r *restorer) temporaries(last bool) (old []*integrity.Entry) {
+	wanted := map[string]bool{}
 	for _, s := range r.ready {
 		if !s.placed {
-			wanted[s.ref.ID] = true
+			wanted[tmpName(s.ref.ID)] = true
 		}
 	}
-	for _, x := range r.dir.tmps {
-		if !wanted[x.id] && (last || r.plan.Cut == nil || x.id != r.plan.Cut.Ref.ID) {
+	if c := r.plan.Cut; c != nil && !last {
+		wanted[tmpName(c.Ref.ID)] = true
+	}
+	for name, x := range r.dir.tmps {
+		if !wanted[name] {
 			old = append(old, x)
 		}
 	}
@@ -294,14 +297,14 @@ func (r *restorer) temporaries(last bool) (old []*localSeg) {
 }
 
 // clean removes files, once each, and says so in the report.
-func (r *restorer) clean(files ...*localSeg) error {
+func (r *restorer) clean(files ...*integrity.Entry) error {
 	done := map[string]bool{}
 	for _, name := range r.rep.Removed {
 		done[name] = true
 	}
-	files = slices.DeleteFunc(files, func(x *localSeg) bool { return done[x.name] })
+	files = slices.DeleteFunc(files, func(x *integrity.Entry) bool { return done[x.Name] })
 	for _, x := range files {
-		r.rep.Removed = append(r.rep.Removed, x.name)
+		r.rep.Removed = append(r.rep.Removed, x.Name)
 	}
 	return r.dir.remove(files...)
 }

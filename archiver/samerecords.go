@@ -19,7 +19,7 @@ import (
 // unknownLine reports on what known stretch of history the segments of a copy end whose
 // own log names a timeline that the plan does not know; nil if on none.
 func (p *Plan) unknownLine(old *copyState) *Stretch {
-	if old.seq != old.log.hdr.ParentSeq {
+	if old.seq != old.hdr.ParentSeq {
 		return nil // it was written to
 	}
 	newest := segment.Ref{}
@@ -32,7 +32,7 @@ func (p *Plan) unknownLine(old *copyState) *Stretch {
 		}
 	}
 	own := p.to(newest.Timeline)
-	if own == nil || old.log.hdr.FirstSeq > own.To+1 {
+	if own == nil || old.hdr.FirstSeq > own.To+1 {
 		return nil // what they hold beyond the stretch is of a history of their own
 	}
 	return own
@@ -41,8 +41,8 @@ func (p *Plan) unknownLine(old *copyState) *Stretch {
 // sameRecords makes sure that the records in the copy's log are those that the fetched
 // logs have under the same sequence numbers.
 func (r *restorer) sameRecords(old *copyState) error {
-	next := old.log.hdr.FirstSeq
-	f, err := r.fsys.Open(old.log.name)
+	next := old.hdr.FirstSeq
+	f, err := r.fsys.Open(old.log.Name)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (r *restorer) sameRecords(old *copyState) error {
 	defer stop()
 	for rec, err := range records(f, old.v.End) {
 		if err != nil {
-			return inFile(r.fsys.Path(old.log.name), err)
+			return inFile(r.fsys.Path(old.log.Name), err)
 		}
 		their, err, ok := theirs()
 		if err != nil {
@@ -59,7 +59,7 @@ func (r *restorer) sameRecords(old *copyState) error {
 		}
 		if !ok || !sameRecord(rec, their) {
 			return &DivergedError{Dest: r.fsys.Path("."), Reason: fmt.Sprintf("its record number %d is not that of the archive", rec.Seq),
-				Timeline: old.log.hdr.Ref.Timeline, Seq: old.seq, Plan: r.plan.Timeline, PlanSeq: r.plan.Seq}
+				Timeline: old.hdr.Ref.Timeline, Seq: old.seq, Plan: r.plan.Timeline, PlanSeq: r.plan.Seq}
 		}
 	}
 	return nil
@@ -81,7 +81,7 @@ func (r *restorer) logged(from uint64) iter.Seq2[*segment.Record, error] {
 			}
 			name := tmpName(x.ref.ID)
 			if x.placed {
-				name = r.dir.sealed(r.plan.Store, x.ref).name
+				name = r.dir.sealed(x.ref).Name
 			}
 			if !r.loggedIn(name, -1, from, yield) {
 				return

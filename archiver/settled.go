@@ -79,13 +79,13 @@ type logFile struct {
 // does not, or is not, or if there is another unsealed log with anything in it.
 func (s *Source) emptyLog() (l emptyLog, ok bool, err error) {
 	s.mu.Lock()
-	names, err := s.logs()
+	logs, err := s.logs()
 	s.mu.Unlock()
 	if err != nil {
 		return l, false, err
 	}
-	for _, name := range names {
-		empty, begun, err := s.readEmpty(name)
+	for _, f := range logs {
+		empty, begun, err := s.readEmpty(f.name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return l, false, nil // sealed meanwhile: the next look tells

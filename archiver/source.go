@@ -1,18 +1,18 @@
 package archiver
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -55,14 +55,6 @@ func (s *Sealed) same(size int64, modified time.Time) bool {
 	return s.Size == size && s.Modified.Equal(modified)
 }
 
-// named is 1 for a file that has its segment's name, which goes before others.
-func (s *Sealed) named() int {
-	if s.Name == s.Ref.ID.String()+".seg" {
-		return 1
-	}
-	return 0
-}
-
 // Listing is what Segments found.
 type Listing struct {
 	Store    segment.UUID // zero: there is no segment
@@ -74,51 +66,46 @@ type Listing struct {
 }
 
 // Segments lists the sealed segments. A file is opened once, and again when it has
-// changed. The store is the one that most headers name. The error is that of
-// listing the folder.
+// changed. Which store it is, and which file stands for a segment, integrity.TakeStock
+// decides, as for the store itself. The error is that of listing the folder, or wraps
+// integrity.ErrNotStore where two stores have as many files.
 func (s *Source) Segments() (*Listing, error) {
-	entries, err := fs.ReadDir(s.fsys, ".")
-	if err != nil {
-		return nil, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := map[string]Sealed{}
 	state := fnv.New64a()
-	for _, d := range entries {
-		sealed := isSegmentName(d, ".seg")
-		if !sealed && !isSegmentName(d, ".open") {
-			continue
-		}
+	survey, err := integrity.TakeStock(vfs.FromFS(s.fsys), integrity.StockOptions{Header: func(e *integrity.Entry, d fs.DirEntry) {
 		info, err := d.Info()
 		if err != nil {
-			continue // removed meanwhile
+			e.Err = err // removed meanwhile
+			return
 		}
 		fmt.Fprintln(state, d.Name(), info.Size())
-		if !sealed {
-			continue
+		if e.Size = info.Size(); !e.Sealed {
+			if e.Size > 0 {
+				e.Header, e.Err = s.header(e.Name)
+			}
+			return
 		}
-		old, ok := s.known[d.Name()]
-		if !ok || !old.isSame(info) || old.Err != nil {
+		g, ok := s.known[e.Name]
+		if !ok || !g.isSame(info) || g.Err != nil {
 			s.peeks++
-			old = s.peek(d.Name(), info)
+			g = s.peek(e.Name, info)
 		}
-		if !errors.Is(old.Err, fs.ErrNotExist) {
-			found[d.Name()] = old
+		if e.Err = g.Err; errors.Is(e.Err, fs.ErrNotExist) {
+			return
 		}
+		if found[e.Name] = g; e.Err == nil {
+			e.Header = &segment.Head{UUID: g.Store, Ref: g.Ref, Kind: g.Kind, FirstSeq: g.FirstSeq}
+		}
+	}})
+	if err != nil {
+		return nil, err
 	}
 	s.known = found
-	l := list(found)
+	l := listing(survey, found)
 	l.state = state.Sum64()
 	return l, nil
-}
-
-// isSegmentName reports whether d is a file named as a segment is: 20 digits and
-// the extension.
-func isSegmentName(d fs.DirEntry, ext string) bool {
-	base, ok := strings.CutSuffix(d.Name(), ext)
-	_, err := strconv.ParseUint(base, 10, 64)
-	return ok && len(base) == 20 && err == nil && d.Type().IsRegular()
 }
 
 func (s *Source) peek(name string, info fs.FileInfo) Sealed {
@@ -163,54 +150,36 @@ func wholeHeader(f fs.File) (*segment.Head, error) {
 	return &r.Header.Head, nil
 }
 
-// list sorts the files by what they are.
-func list(found map[string]Sealed) *Listing {
-	l := &Listing{Store: owner(found)}
-	for name, g := range found {
-		switch {
-		case g.Err != nil:
+// listing is what a survey found, of sealed files.
+func listing(s *integrity.Survey, found map[string]Sealed) *Listing {
+	l := &Listing{Store: s.UUID}
+	for _, e := range s.Alien {
+		if e.Sealed {
+			l.Ignored = append(l.Ignored, e.Name)
+		}
+	}
+	for _, e := range slices.Concat(s.Bare, s.Newer, s.Unread) {
+		if g, ok := found[e.Name]; ok {
 			l.Damaged = append(l.Damaged, g)
-		case g.Store != l.Store:
-			l.Ignored = append(l.Ignored, name)
-		default:
-			l.Segments = append(l.Segments, g)
+		}
+	}
+	sealed := slices.DeleteFunc(slices.Clone(s.Own), func(e *integrity.Entry) bool { return !e.Sealed })
+	for group := range integrity.Groups(sealed) {
+		if err := integrity.Twice(group); err != nil { // the store does not open: neither is shipped
+			for i, e := range group {
+				l.Damaged = append(l.Damaged, Sealed{Name: e.Name, Size: e.Size, Modified: found[e.Name].Modified,
+					Err: &segment.CorruptError{File: e.Name, Segment: err.Segment, Reason: "the same segment is in " + group[(i+1)%len(group)].Name, Next: err.Next}})
+			}
+			continue
+		}
+		l.Segments = append(l.Segments, found[group[0].Name])
+		for _, e := range group[1:] {
+			l.Ignored = append(l.Ignored, e.Name)
 		}
 	}
 	slices.SortFunc(l.Damaged, func(a, b Sealed) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(l.Segments, func(a, b Sealed) int {
-		if c := a.Ref.Compare(b.Ref); c != 0 {
-			return c
-		}
-		if a.named() != b.named() {
-			return cmp.Compare(b.named(), a.named())
-		}
-		return cmp.Compare(a.Name, b.Name)
-	})
-	l.Segments = slices.CompactFunc(l.Segments, func(later, kept Sealed) bool {
-		if later.Ref == kept.Ref {
-			l.Ignored = append(l.Ignored, later.Name)
-		}
-		return later.Ref == kept.Ref
-	})
 	slices.Sort(l.Ignored)
 	return l
-}
-
-// owner is the store that most files name; of several, the least, so that the
-// answer does not change from one listing to the next.
-func owner(found map[string]Sealed) (best segment.UUID) {
-	count := map[segment.UUID]int{}
-	for _, g := range found {
-		if g.Err == nil {
-			count[g.Store]++
-		}
-	}
-	for u, n := range count {
-		if most := count[best]; n > most || n == most && u.String() < best.String() {
-			best = u
-		}
-	}
-	return best
 }
 
 // inFile gives an error about a file's bytes the file's name.

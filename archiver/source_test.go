@@ -60,8 +60,12 @@ func TestSourceListsSealedSegmentsByTheirHeaders(t *testing.T) {
 		t.Errorf("damaged %+v", l.Damaged)
 	}
 	must(t, os.Remove(s.path(2)))
+	if l, err = src.Segments(); err != nil || len(l.Segments) != 2 || len(l.Damaged) != 4 || len(l.Ignored) != 1 {
+		t.Errorf("of two files with wrong names none stands for the segment: %+v, %v", l, err)
+	}
+	must(t, os.Remove(filepath.Join(s.dir, "00000000000000000007.seg")))
 	if l, err = src.Segments(); err != nil || len(l.Segments) != 3 || l.Segments[1].Name != "00000000000000000000.seg" {
-		t.Errorf("after a file was removed: %+v, %v", l, err)
+		t.Errorf("one file stands for its segment, whatever its name: %+v, %v", l, err)
 	}
 }
 

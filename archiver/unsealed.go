@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -56,25 +57,25 @@ func (s *Source) Unsealed() (log segment.Ref, age time.Duration, ok bool, err er
 func (s *Source) unsealed(newest bool) (*unsealed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names, err := s.logs()
+	logs, err := s.logs()
 	if err != nil {
 		return nil, err
 	}
 	for name := range s.running {
-		if !slices.Contains(names, name) {
+		if !slices.ContainsFunc(logs, func(l unsealedName) bool { return l.name == name }) {
 			delete(s.running, name)
 		}
 	}
 	if !newest {
-		slices.Reverse(names)
+		slices.Reverse(logs)
 	}
-	for _, name := range names {
-		l, err := s.look(name)
+	for _, f := range logs {
+		l, err := s.look(f.name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // sealed meanwhile
 		}
 		if err != nil {
-			return nil, inFile(name, err)
+			return nil, inFile(f.name, err)
 		}
 		if l != nil && l.first != 0 {
 			found := *l
@@ -84,20 +85,26 @@ func (s *Source) unsealed(newest bool) (*unsealed, error) {
 	return nil, nil
 }
 
-// logs returns the names of the unsealed logs, the newest first.
-func (s *Source) logs() ([]string, error) {
+// unsealedName is a log that is not sealed, by its name.
+type unsealedName struct {
+	name string
+	id   segment.ID
+}
+
+// logs returns the unsealed logs, the newest first.
+func (s *Source) logs() ([]unsealedName, error) {
 	entries, err := fs.ReadDir(s.fsys, ".")
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var logs []unsealedName
 	for _, d := range entries {
-		if isSegmentName(d, ".open") {
-			names = append(names, d.Name())
+		if id, sealed, ok := integrity.SegmentName(d); ok && !sealed {
+			logs = append(logs, unsealedName{d.Name(), id})
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })
-	return names, nil
+	slices.SortFunc(logs, func(a, b unsealedName) int { return cmp.Compare(b.id, a.id) })
+	return logs, nil
 }
 
 // look reads on in a log until its first object. What does not check ends the

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/varve-db/varve/integrity"
 )
 
 // ErrNotEmpty is wrapped by a *NotEmptyError.
@@ -114,7 +116,7 @@ func StoreAround(path string) (string, error) {
 			return "", err
 		}
 		for _, e := range list {
-			if isSegmentName(e, ".seg") || isSegmentName(e, ".open") {
+			if _, _, ok := integrity.SegmentName(e); ok {
 				return dir, nil
 			}
 		}

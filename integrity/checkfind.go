@@ -24,7 +24,7 @@ func (c *check) problems() {
 		}
 	}
 	c.missing(st.Missing)
-	unjudged := slices.ContainsFunc(c.s.Unjudged, func(e *Entry) bool { return e.ID == st.V.Successor.ID })
+	unjudged := slices.ContainsFunc(c.s.unjudged(), func(e *Entry) bool { return e.ID == st.V.Successor.ID })
 	if st.Lost && !unjudged {
 		f := Finding{Kind: LostLog, Segment: st.V.Successor, File: c.fs.Path(st.V.Successor.ID.String() + ".open"),
 			Reason:   fmt.Sprintf("the log that %s names as the next is not there", c.fs.Path(st.Newest.Name)),

@@ -3,7 +3,6 @@ package integrity
 import (
 	"errors"
 	"reflect"
-	"slices"
 	"sort"
 
 	"github.com/varve-db/varve/segment"
@@ -25,6 +24,18 @@ func filesByID(lists ...[]*Entry) byID {
 		}
 	}
 	return m
+}
+
+// lists is the lists of a Survey by the numbers in the files' names; bare is what Survey.bare
+// returns.
+type lists struct{ bare, alien, empty, newer byID }
+
+// byID returns the lists that TakeStock made.
+func (s *Survey) byID() *lists {
+	if s.ids == nil {
+		s.ids = &lists{filesByID(s.bare()), filesByID(s.Alien), filesByID(s.Empty), filesByID(s.Newer)}
+	}
+	return s.ids
 }
 
 // searchRef returns the first place in a list of n, in order of Ref.Compare, whose ref is not
@@ -70,7 +81,7 @@ type unclear struct {
 }
 
 func (s *Survey) unclear() *unclear {
-	all := slices.Concat(s.Bare, s.Unjudged)
+	all := byName(s.Bare, s.unjudged())
 	u := &unclear{filesByID(all), make(map[error]*Entry, len(all))}
 	for _, e := range all {
 		if key := errorKey(e.Err); key != nil {

@@ -71,7 +71,7 @@ func TestCheckOfManyUnreadableFiles(t *testing.T) {
 				continue
 			}
 			e := &Entry{Name: ref.ID.String() + ".seg", ID: ref.ID, Sealed: true, Err: &asked{&asks}}
-			c.s.Unjudged = append(c.s.Unjudged, e)
+			c.s.Unread = append(c.s.Unread, e)
 			c.s.Problems = append(c.s.Problems, InFile(e.Name, e.Err))
 		}
 		c.setLive(segment.SetOf(live...))
@@ -100,7 +100,7 @@ func TestErrorsAreFoundByWhatTheyAre(t *testing.T) {
 	bad := &segment.CorruptError{Reason: "x"}
 	plain := errors.New("y")
 	a, b, none := &Entry{ID: 1, Err: bad}, &Entry{ID: 2, Err: plain}, &Entry{ID: 3}
-	u := (&Survey{Bare: []*Entry{a, none}, Unjudged: []*Entry{b}}).unclear()
+	u := (&Survey{Bare: []*Entry{a, none}, Unread: []*Entry{b}}).unclear()
 	for err, want := range map[error]*Entry{bad: a, plain: b, fmt.Errorf("f: %w", bad): a, fmt.Errorf("f: %w", plain): b,
 		&segment.CorruptError{Reason: "x"}: nil, errors.New("y"): nil} {
 		if got := u.about(err); got != want {

@@ -36,10 +36,7 @@ type Part struct {
 
 // gather opens the segments that the newest log says the store is made of.
 func (st *Standing) gather() error {
-	st.Live = st.R.Header.Live
-	for _, e := range st.V.Edits {
-		st.Live = e.Apply(st.Live)
-	}
+	st.Live = st.edited()
 	complete := st.V.Successor != (segment.Ref{})
 	if complete {
 		st.Live = st.Live.With(st.Newest.Header.Ref)

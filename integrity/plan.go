@@ -192,91 +192,32 @@ func (p *planner) run() error {
 }
 
 // look takes stock of the folder as it will be.
-func (p *planner) look() (*stock, error) {
-	s, found, err := list(p.view)
+func (p *planner) look() (*Survey, error) {
+	s, err := list(p.view)
 	if err != nil {
 		return nil, err
 	}
-	if err := readHeaders(p.view, found); err != nil {
+	if err := readHeaders(p.view, s.found); err != nil {
 		return nil, err
 	}
-	for _, e := range found {
+	for _, e := range s.found {
 		if p.unsealed(e) {
 			e.Sealed = false
 		}
 	}
-	k := &stock{Survey: s, found: found}
 	if p.plan.UUID == (segment.UUID{}) {
-		if p.plan.UUID, err = s.owner(found); err != nil {
+		if p.plan.UUID, err = s.owner(); err != nil {
 			return nil, err
 		}
 	}
-	k.sort(p.plan.UUID)
-	return k, nil
-}
-
-// stock is what a folder holds, by what repair can do with it.
-type stock struct {
-	*Survey
-	found  []*Entry
-	ours   []*Entry // with a sound header of this store, in order of Ref.Compare
-	bare   []*Entry // without a sound header, or that cannot be read; not empty
-	empty  []*Entry // logs not begun
-	alien  []*Entry // of another store
-	frozen []*Entry // of a newer version
-
-	files map[segment.Ref][]*Entry // ours
-
-	// All others, by the number in their names.
-	bareByID, emptyByID, alienByID, frozenByID byID
-}
-
-func (s *stock) sort(uuid segment.UUID) {
-	*s = stock{Survey: s.Survey, found: s.found, files: map[segment.Ref][]*Entry{}}
-	for _, e := range s.found {
-		switch {
-		case errors.Is(e.Err, segment.ErrVersion):
-			s.frozen = append(s.frozen, e)
-		case e.Header == nil && e.Size == 0 && !e.Sealed && e.Err == nil:
-			s.empty = append(s.empty, e)
-		case e.Header == nil:
-			if e.Err == nil {
-				e.Err = &segment.CorruptError{Reason: "a sealed segment without a byte"}
-			}
-			s.bare = append(s.bare, e)
-		case e.Header.UUID != uuid:
-			s.alien = append(s.alien, e)
-		default:
-			s.ours = append(s.ours, e)
-			s.files[e.Header.Ref] = append(s.files[e.Header.Ref], e)
-			s.MaxID = max(s.MaxID, e.Header.Ref.ID)
-		}
-	}
-	slices.SortStableFunc(s.ours, func(a, b *Entry) int { return a.Header.Ref.Compare(b.Header.Ref) })
-	s.bareByID, s.emptyByID, s.alienByID, s.frozenByID = filesByID(s.bare), filesByID(s.empty), filesByID(s.alien), filesByID(s.frozen)
-}
-
-// of returns the file of a segment, nil if there is none.
-func (s *stock) of(ref segment.Ref) *Entry {
-	if list := s.files[ref]; len(list) > 0 {
-		return list[0]
-	}
-	return nil
-}
-
-// newest returns the log with the greatest id that has a sound header.
-func (s *stock) newest() *Entry {
-	for _, e := range slices.Backward(s.ours) {
-		if e.Header.Kind == segment.Log {
-			return e
-		}
-	}
-	return nil
+	s.UUID = p.plan.UUID
+	s.sort()
+	return s, nil
 }
 
 // askDonor finds out what the other copy has. Where no header of the store is
 // sound, its UUID is that of the copy, if that is of one store.
-func (p *planner) askDonor(s *stock) error {
+func (p *planner) askDonor(s *Survey) error {
 	if p.from == nil {
 		return nil
 	}
@@ -286,8 +227,8 @@ func (p *planner) askDonor(s *stock) error {
 		return err
 	}
 	if p.plan.UUID == (segment.UUID{}) && len(stores) == 1 {
-		p.plan.UUID = stores[0]
-		s.sort(stores[0])
+		p.plan.UUID, s.UUID = stores[0], stores[0]
+		s.sort()
 	}
 	if !slices.Contains(stores, p.plan.UUID) {
 		return fmt.Errorf("%s: no segment of the store %v: %w", p.from, p.plan.UUID, ErrNotStore)
@@ -346,7 +287,7 @@ func (p *planner) modes() {
 	if err != nil {
 		return // verdict says so
 	}
-	for _, e := range s.ours {
+	for _, e := range s.Own {
 		want := fs.FileMode(0o600)
 		if e.Sealed {
 			want = 0o400

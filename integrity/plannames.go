@@ -18,17 +18,12 @@ func (p *planner) names() error {
 	if err := p.strays(s); err != nil {
 		return err
 	}
-	for i := 0; i < len(s.ours); {
-		n := i + 1
-		for n < len(s.ours) && s.ours[n].Header.Ref == s.ours[i].Header.Ref {
-			n++
-		}
-		if n > i+1 {
-			if err := p.twins(s.ours[i:n]); err != nil {
+	for group := range Groups(s.Own) {
+		if len(group) > 1 {
+			if err := p.twins(group); err != nil {
 				return err
 			}
 		}
-		i = n
 	}
 	if s, err = p.look(); err != nil {
 		return err
@@ -40,11 +35,11 @@ func (p *planner) names() error {
 	return nil
 }
 
-// strays takes from s.ours what only looks like a log under a wrong name: the first write
+// strays takes from s.Own what only looks like a log under a wrong name: the first write
 // to the log that the newest one names was torn, perhaps, and uncovered the
 // header of a freed file.
-func (p *planner) strays(s *stock) error {
-	l := (&stock{ours: slices.DeleteFunc(slices.Clone(s.ours), func(e *Entry) bool { return !e.Sealed && !e.fits() })}).newest()
+func (p *planner) strays(s *Survey) error {
+	l := newestOf(slices.DeleteFunc(slices.Clone(s.Own), (*Entry).misnamed))
 	if l == nil {
 		return nil
 	}
@@ -52,7 +47,7 @@ func (p *planner) strays(s *stock) error {
 	if err != nil || j.v == nil || j.v.Successor == (segment.Ref{}) {
 		return err
 	}
-	s.ours = slices.DeleteFunc(s.ours, func(e *Entry) bool { return !e.Sealed && !e.fits() && e.ID == j.v.Successor.ID })
+	s.Own = slices.DeleteFunc(s.Own, func(e *Entry) bool { return e.misnamed() && e.ID == j.v.Successor.ID })
 	return nil
 }
 
@@ -129,9 +124,9 @@ func fileName(id segment.ID, sealed bool) string {
 }
 
 // rename gives files of sound headers the names of their segments.
-func (p *planner) rename(s *stock) {
+func (p *planner) rename(s *Survey) {
 	var todo []*Entry
-	for _, e := range s.ours {
+	for _, e := range s.Own {
 		if !e.fits() || e.Sealed != strings.HasSuffix(e.Name, ".seg") {
 			todo = append(todo, e)
 		}
@@ -161,8 +156,8 @@ func (p *planner) rename(s *stock) {
 
 // makeWay sets aside what is under the name of a sound segment, if that is a file of
 // another store or a log not begun.
-func (p *planner) makeWay(s *stock, name string) bool {
-	for _, e := range slices.Concat(s.alien, s.empty) {
+func (p *planner) makeWay(s *Survey, name string) bool {
+	for _, e := range slices.Concat(s.Alien, s.Empty) {
 		if e.Name == name {
 			p.step(Step{Action: SetAside, File: name, Reason: "it has the name of a segment that is in another file"})
 			return true

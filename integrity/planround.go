@@ -81,10 +81,10 @@ func (p *planner) round() (bool, error) {
 		return false, err
 	}
 	p.blind = false
-	for _, e := range s.frozen {
+	for _, e := range s.Newer {
 		p.leave(e.Name, Finding{Kind: NewerVersion, File: e.Name, Reason: e.Err.Error(), Next: "use a newer varve; nothing touches the file"})
 	}
-	l := s.newest()
+	l := s.NewestLog()
 	if l == nil {
 		return p.noLog(s)
 	}
@@ -113,14 +113,14 @@ func (p *planner) ended(ref segment.Ref) bool {
 }
 
 // noLog is for a folder in which no log has a sound header.
-func (p *planner) noLog(s *stock) (bool, error) {
+func (p *planner) noLog(s *Survey) (bool, error) {
 	p.blind = true
-	for _, e := range slices.Backward(s.bare) {
+	for _, e := range slices.Backward(s.bare()) {
 		if p.healBare(e) {
 			return true, nil
 		}
 	}
-	if len(s.bare)+len(s.frozen) == 0 {
+	if len(s.bare())+len(s.Newer) == 0 {
 		p.leave("", Finding{Kind: Missing, Reason: "no log among the segments"})
 	}
 	return false, p.ctx.Err()
@@ -173,13 +173,13 @@ func (p *planner) healBare(e *Entry) bool {
 
 // after looks for logs after l, the newest one with a sound header, of which v is the
 // verdict, or nil.
-func (p *planner) after(s *stock, l *Entry, v *Verdict) (bool, error) {
+func (p *planner) after(s *Survey, l *Entry, v *Verdict) (bool, error) {
 	var next segment.Ref
 	if v != nil {
 		next = v.Successor
 	}
 	known := false
-	for _, e := range slices.Backward(s.bare) {
+	for _, e := range slices.Backward(s.bare()) {
 		if e.ID > l.Header.Ref.ID && e.ID != next.ID {
 			if p.healBare(e) {
 				return true, nil
@@ -187,7 +187,7 @@ func (p *planner) after(s *stock, l *Entry, v *Verdict) (bool, error) {
 			known, p.blind = true, true
 		}
 	}
-	for _, e := range s.frozen {
+	for _, e := range s.Newer {
 		if e.ID > l.Header.Ref.ID {
 			known, p.blind = true, true
 		}
@@ -199,9 +199,9 @@ func (p *planner) after(s *stock, l *Entry, v *Verdict) (bool, error) {
 }
 
 // successor looks for the log that the newest one names.
-func (p *planner) successor(s *stock, ref segment.Ref, v *Verdict) (bool, error) {
+func (p *planner) successor(s *Survey, ref segment.Ref, v *Verdict) (bool, error) {
 	var e *Entry
-	for _, list := range [][]*Entry{s.empty, s.bare, s.alien} {
+	for _, list := range [][]*Entry{s.Empty, s.bare(), s.Alien} {
 		if i := slices.IndexFunc(list, func(e *Entry) bool { return e.ID == ref.ID }); i >= 0 && e == nil {
 			e = list[i]
 		}
@@ -270,7 +270,7 @@ func (p *planner) replacing(ref segment.Ref) (segment.Ref, bool) {
 
 // set looks at the segments of which the newest log l says that they make up the
 // store; v is nil if not all of l could be read.
-func (p *planner) set(s *stock, l *Entry, v *Verdict) (bool, error) {
+func (p *planner) set(s *Survey, l *Entry, v *Verdict) (bool, error) {
 	live, err := p.liveOf(l)
 	if err != nil {
 		return false, err
@@ -309,7 +309,7 @@ func (p *planner) liveOf(l *Entry) (segment.Set, error) {
 }
 
 // member looks at one segment of the set.
-func (p *planner) member(s *stock, l *Entry, ref segment.Ref) (bool, error) {
+func (p *planner) member(s *Survey, l *Entry, ref segment.Ref) (bool, error) {
 	e := s.of(ref)
 	if e == nil {
 		return p.missing(s, l, ref), nil
@@ -326,12 +326,13 @@ func (p *planner) member(s *stock, l *Entry, ref segment.Ref) (bool, error) {
 }
 
 // missing heals a segment that has no file with a sound header.
-func (p *planner) missing(s *stock, l *Entry, ref segment.Ref) bool {
+func (p *planner) missing(s *Survey, l *Entry, ref segment.Ref) bool {
 	f := Finding{Kind: Missing, Segment: ref, Reason: "no file of this segment is there"}
-	if len(s.frozenByID[ref.ID]) > 0 {
+	ids := s.byID()
+	if len(ids.newer[ref.ID]) > 0 {
 		return false // and said so
 	}
-	named := slices.Concat(s.bareByID[ref.ID], s.alienByID[ref.ID], s.emptyByID[ref.ID])
+	named := slices.Concat(ids.bare[ref.ID], ids.alien[ref.ID], ids.empty[ref.ID])
 	if len(named) == 0 {
 		return p.heal(ref, nil, f, true)
 	}
@@ -349,8 +350,8 @@ func (p *planner) missing(s *stock, l *Entry, ref segment.Ref) bool {
 
 // useless sets aside files without a header that are of no segment of the store:
 // it does not open as long as they are there.
-func (p *planner) useless(s *stock, l *Entry, live segment.Set) (again bool) {
-	if p.blind || len(p.plan.Left) > 0 || len(s.bare) == 0 {
+func (p *planner) useless(s *Survey, l *Entry, live segment.Set) (again bool) {
+	if p.blind || len(p.plan.Left) > 0 || len(s.bare()) == 0 {
 		return false // one of them may be what is looked for
 	}
 	lacking := map[segment.ID]bool{}
@@ -359,7 +360,7 @@ func (p *planner) useless(s *stock, l *Entry, live segment.Set) (again bool) {
 			lacking[r.ID] = true
 		}
 	}
-	for _, e := range s.bare {
+	for _, e := range s.bare() {
 		if e.ID >= l.Header.Ref.ID || lacking[e.ID] || e.ID == l.Header.Replaced.ID && !e.Sealed {
 			continue
 		}

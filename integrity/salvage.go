@@ -115,11 +115,11 @@ func Salvage(ctx context.Context, fsys fs.FS, o SalvageOptions) (*Salvaged, erro
 // salvage is one run. First it takes note of all versions of all keys, and of what is
 // lost; then it reads the newest version of each.
 type salvage struct {
-	ctx context.Context
-	fs  vfs.FS
-	o   *SalvageOptions
-	out *Salvaged
-	*stock
+	ctx     context.Context
+	fs      vfs.FS
+	o       *SalvageOptions
+	out     *Salvaged
+	s       *Survey
 	witness *segment.Witness     // of the last close, or nil
 	walked  []*Entry             // by version.file
 	begun   map[segment.Ref]bool // those of walked
@@ -136,25 +136,18 @@ type salvage struct {
 }
 
 func (w *salvage) run() error {
-	s, found, err := list(w.fs)
+	s, err := TakeStock(w.fs, StockOptions{})
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
+	if len(s.found) == 0 {
 		return fmt.Errorf("%s: holds no segment: %w", w.fs.Path("."), ErrNotStore)
 	}
-	if err := readHeaders(w.fs, found); err != nil {
-		return err
-	}
-	if w.out.UUID, err = s.owner(found); err != nil {
-		return err
-	}
-	w.stock = &stock{Survey: s, found: found}
+	w.s, w.out.UUID = s, s.UUID
 	var bad, unread error
 	if w.witness, bad, unread = readWitness(w.fs); bad != nil || unread != nil {
 		w.note(LockName, "nothing proves how far the log reached that was closed last: %v", cmp.Or(bad, unread))
 	}
-	w.sort(w.out.UUID)
 	if err := w.all(); err != nil {
 		return err
 	}
@@ -165,7 +158,7 @@ func (w *salvage) run() error {
 
 // all looks through all files of the store.
 func (w *salvage) all() error {
-	l := w.newest()
+	l := w.s.NewestLog()
 	if l == nil {
 		return w.everything("no log has a sound header")
 	}
@@ -176,7 +169,7 @@ func (w *salvage) all() error {
 	if h == nil {
 		return w.everything(fmt.Sprintf("the set of segments in %s cannot be read any more", l.Name))
 	}
-	if o := w.stranger(h, live); o != nil {
+	if o := unaccounted(w.s.Own, h, live); o != nil {
 		return w.everything(fmt.Sprintf("%s does not know of %s, one of them does not belong here", l.Name, o.Name))
 	}
 	for ref := range live.All() {
@@ -187,7 +180,7 @@ func (w *salvage) all() error {
 			return err
 		}
 	}
-	for _, e := range w.stock.files[l.Header.Ref] {
+	for _, e := range w.s.own(l.Header.Ref) {
 		if err := w.file(e, e.Header, next == (segment.Ref{})); err != nil {
 			return err
 		}
@@ -217,29 +210,15 @@ func (w *salvage) closed(l *Entry, next segment.Ref) {
 // are.
 func (w *salvage) everything(why string) error {
 	w.note("", "%s: all files of the store are taken for its segments", why)
-	for _, e := range w.ours {
+	for _, e := range w.s.Own {
 		if err := w.file(e, e.Header, false); err != nil {
 			return err
 		}
 	}
-	for _, e := range slices.Concat(w.bare, w.frozen) {
+	for _, e := range slices.Concat(w.s.bare(), w.s.Newer) {
 		w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
 	}
 	return w.ctx.Err()
-}
-
-// stranger returns a log that whoever began the newest log did not know of, as
-// Standing.unaccounted does; nil is as it should be.
-func (w *salvage) stranger(h *segment.Header, live segment.Set) *Entry {
-	known := h.Live.Union(h.Retired)
-	last := known.MaxID()
-	known = known.Union(live).With(h.Ref, h.Replaced)
-	for _, e := range w.ours {
-		if e.Header.Kind == segment.Log && e.Header.Ref.ID > last && !known.Has(e.Header.Ref) {
-			return e
-		}
-	}
-	return nil
 }
 
 // setOf returns the header of the newest log, the segments that the log says the store
@@ -273,7 +252,7 @@ func (w *salvage) setOf(l *Entry) (hdr *segment.Header, live segment.Set, next s
 
 // member looks through a segment of the set.
 func (w *salvage) member(ref segment.Ref) error {
-	list := w.stock.files[ref]
+	list := w.s.own(ref)
 	for _, e := range list {
 		if err := w.file(e, e.Header, false); err != nil {
 			return err
@@ -282,7 +261,8 @@ func (w *salvage) member(ref segment.Ref) error {
 	if len(list) > 0 {
 		return nil
 	}
-	if own := slices.Concat(w.bareByID[ref.ID], w.frozenByID[ref.ID]); len(own) > 0 {
+	ids := w.s.byID()
+	if own := slices.Concat(ids.bare[ref.ID], ids.newer[ref.ID]); len(own) > 0 {
 		return w.headerless(own[0], ref, false)
 	}
 	w.missing(Loss{Kind: LostSegment, Segment: ref, Reason: "the file is missing"})
@@ -292,8 +272,8 @@ func (w *salvage) member(ref segment.Ref) error {
 // beyond looks for what is newer than the newest log with a sound header.
 func (w *salvage) beyond(l *Entry, next segment.Ref) error {
 	found := false
-	uncovered := slices.DeleteFunc(slices.Clone(w.ours), func(e *Entry) bool { return e.Sealed || e.fits() }) // by a torn first write
-	for _, e := range slices.Concat(w.bare, w.frozen, uncovered) {
+	uncovered := slices.DeleteFunc(slices.Clone(w.s.Own), func(e *Entry) bool { return !e.misnamed() }) // by a torn first write
+	for _, e := range slices.Concat(w.s.bare(), w.s.Newer, uncovered) {
 		switch {
 		case e.ID == next.ID:
 			found = true
@@ -305,7 +285,7 @@ func (w *salvage) beyond(l *Entry, next segment.Ref) error {
 			w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
 		}
 	}
-	empty := !begun(w.witness, w.out.UUID, next) && slices.ContainsFunc(w.empty, func(e *Entry) bool { return e.ID == next.ID })
+	empty := !begun(w.witness, w.out.UUID, next) && slices.ContainsFunc(w.s.Empty, func(e *Entry) bool { return e.ID == next.ID })
 	if next != (segment.Ref{}) && !found && !empty {
 		w.missing(Loss{Kind: LostSegment, Segment: next, Reason: "the newest log, which the one before it names, is missing"})
 	}

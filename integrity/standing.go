@@ -80,7 +80,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 	if err := st.judge(&o); err != nil {
 		return st, err
 	}
-	if e := st.unaccounted(); e != nil && !o.Live {
+	if e := unaccounted(st.Files, st.R.Header, st.edited()); e != nil && !o.Live {
 		// Either a torn first write uncovered the header of a freed file, which
 		// the end record of the log before it proves, or e does not belong here.
 		old := st.Newest
@@ -203,25 +203,32 @@ func (st *Standing) twoTips(old, e *Entry) {
 	}
 }
 
-// unaccounted returns a log that was begun after those of the newest log's set
-// and is not the one that it replaced: whoever began the newest log did
-// not know of it.
-func (st *Standing) unaccounted() *Entry {
-	h := st.R.Header
-	known := h.Live.Union(st.Retired())
-	for _, e := range st.V.Edits {
-		known = known.With(e.Adopt...)
-	}
+// unaccounted returns a log among files, which are in order of Ref.Compare, that was begun
+// after those of the set in h, the header of the newest log, and is not the one that this
+// replaced: whoever began the newest log did not know of it. Live is the set in the
+// end, by the edits in the newest log.
+func unaccounted(files []*Entry, h *segment.Header, live segment.Set) *Entry {
+	known := h.Live.Union(h.Retired)
 	last := known.MaxID()
-	for _, e := range slices.Backward(st.Files) {
+	known = known.Union(live).With(h.Ref, h.Replaced)
+	for _, e := range slices.Backward(files) {
 		if e.Header.Ref.ID <= last {
 			return nil // so is all before it
 		}
-		if e.Header.Kind == segment.Log && e.Header.Ref != h.Ref && e.Header.Ref != h.Replaced {
+		if e.Header.Kind == segment.Log && !known.Has(e.Header.Ref) {
 			return e
 		}
 	}
 	return nil
+}
+
+// edited is the set in the header of the newest log, by the edits in it.
+func (st *Standing) edited() segment.Set {
+	live := st.R.Header.Live
+	for _, e := range st.V.Edits {
+		live = e.Apply(live)
+	}
+	return live
 }
 
 // Retired returns what the newest log says has left the set, and may be on the
@@ -274,8 +281,8 @@ func (st *Standing) judgeBare(live bool) error {
 			st.Next = e
 		}
 	}
-	for _, e := range st.alien { // uncovered by a torn first write, perhaps
-		if e.ID == next.ID && st.Next == nil {
+	for _, e := range st.Alien { // uncovered by a torn first write, perhaps
+		if e.ID == next.ID && !e.Sealed && st.Next == nil {
 			e.Header = nil
 			st.Bare = append(st.Bare, e)
 			st.Others = slices.DeleteFunc(st.Others, func(name string) bool { return name == e.Name })

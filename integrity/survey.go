@@ -3,65 +3,34 @@ package integrity
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
-// Entry is one segment file as it was found. Files go by their headers, not by
-// their names; a name matters only where there is no header.
-type Entry struct {
-	Name   string
-	ID     segment.ID // by the name
-	Sealed bool       // by the name
-	Size   int64
-	Mode   fs.FileMode
-	Err    error // why there is no header that is sound
-
-	// Header is nil where none is sound. The sets of a log's header are not kept: those
-	// of all logs of a store would take more than all else. Who needs one reads it again.
-	Header     *segment.Head
-	HeaderSize int64
-
-	bare *segment.Header // of which Header is a part, without sets; nil: Header stands by itself
-}
-
-// reader returns a Reader of the entry's file, which has all of the header but its sets.
-func (e *Entry) reader(src io.ReaderAt) *segment.Reader {
-	h := e.bare
-	if h == nil || &h.Head != e.Header {
-		h = &segment.Header{Head: *e.Header}
-	}
-	return segment.ReaderOf(h, e.HeaderSize, src, e.Size)
-}
-
-// whole reads the header of an entry again, with its sets, from the entry's file.
-func (e *Entry) whole(src io.ReaderAt) (*segment.Header, error) {
-	r, err := segment.NewReader(src, e.Size)
-	if err != nil {
-		return nil, err
-	}
-	if r.Header.Head != *e.Header {
-		return nil, fmt.Errorf("the header is that of %v; it was that of %v a moment ago", r.Header.Ref, e.Header.Ref)
-	}
-	return r.Header, nil
-}
-
-// Survey is what a store's folder holds.
+// Survey is what a store's folder holds. All who ask that, ask here: the store, its check,
+// repair and salvage, and the archiver as it ships and restores.
 type Survey struct {
-	FS     vfs.FS
-	UUID   segment.UUID
-	Files  []*Entry               // with a sound header of this store, in order of Ref.Compare
+	FS   vfs.FS
+	UUID segment.UUID // whose folder it is: see owner
+
+	// Own is the files with a sound header of this store, in order of Ref.Compare; of
+	// several files of one segment the first is the one that stands for it, if any does: see
+	// better. It is set by TakeStock alone. Look and LookOn decide between the files, into Files,
+	// Dups and Bare.
+	Own []*Entry
+
+	Files  []*Entry               // one for each segment with a sound header of this store, in order of Ref.Compare
 	ByRef  map[segment.Ref]*Entry // the same
-	Bare   []*Entry               // without a sound header, but not empty
-	Empty  []*Entry               // logs not begun
 	Dups   [][2]*Entry            // a sealed segment and the log it was made from
+	Bare   []*Entry               // not empty, and without a header that tells what they are
+	Empty  []*Entry               // logs not begun
+	Alien  []*Entry               // of another store, by their headers; after Look in Others, too
+	Newer  []*Entry               // of a newer version
+	Unread []*Entry               // that could not be read
 	Tmps   []string               // unfinished files
 	Torn   []string               // what recovery cut off and kept
 	Others []string               // what is not ours
@@ -76,24 +45,13 @@ type Survey struct {
 	Witness    *segment.Witness
 	BadWitness error
 
-	// Problems is what LookOn went on past. Entries that have an Err and are in no
-	// list above are files that could not be read, or not judged.
+	// Problems is what LookOn went on past.
 	Problems []error
-	Unjudged []*Entry
 
-	alien    []*Entry // logs of another store, by their headers; in Others, too
+	found    []*Entry // all with the name of a segment file, by name
+	ids      *lists   // see byID; nil until something is looked for
 	tolerate bool
 }
-
-// LockName is the name of the file whose lock the writer holds.
-const LockName = "LOCK"
-
-// Names in a store's folder that are not segments.
-const (
-	QuarantineName = "quarantine" // what repair replaced
-	ReceiptsName   = "receipts"   // the archiver's
-	MemoryName     = "scrub.json" // when which segment was verified
-)
 
 var (
 	// ErrNotStore is wrapped by the error for a folder that holds something
@@ -115,7 +73,7 @@ func LookOn(fsys vfs.FS) (*Survey, error) { return look(fsys, true) }
 
 func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
 	w, bad, unread := readWitness(fsys) // first, so that what is listed is no older
-	s, found, err := list(fsys)
+	s, err := list(fsys)
 	if err != nil {
 		return nil, err
 	}
@@ -124,31 +82,57 @@ func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
 	if err := s.problem(unread); err != nil {
 		return nil, err
 	}
-	if err := readHeaders(fsys, found); err != nil {
+	if err := readHeaders(fsys, s.found); err != nil {
 		return nil, err
 	}
-	judged := found[:0:0]
-	for _, e := range found {
-		if e.Err == nil || isCorrupt(e.Err) {
-			judged = append(judged, e)
-			continue
+	for _, e := range s.found {
+		if e.Err != nil && !isCorrupt(e.Err) {
+			if err := s.problem(InFile(fsys.Path(e.Name), e.Err)); err != nil {
+				return nil, err
+			}
 		}
-		if err := s.problem(InFile(fsys.Path(e.Name), e.Err)); err != nil {
-			return nil, err
-		}
-		s.Unjudged = append(s.Unjudged, e)
 	}
-	found = judged
-	s.UUID, err = s.owner(found)
+	s.UUID, err = s.owner()
 	if err := s.problem(err); err != nil {
 		return nil, err
 	}
-	for _, e := range found {
-		if err := s.place(e); err != nil {
-			return nil, err
+	s.sort()
+	return s, s.resolve()
+}
+
+// StockOptions of TakeStock. The zero value reads every header, and finds out whose
+// folder it is.
+type StockOptions struct {
+	// Owner is the store whose folder it is taken for.
+	Owner segment.UUID
+
+	// Header fills in Size, Header and Err of a file with the name of a segment, which is
+	// given as it was listed. Nil: they are read from the file.
+	Header func(*Entry, fs.DirEntry)
+}
+
+// TakeStock lists the folder, reads every header, and sorts the files. It decides nothing
+// between files that contradict each other: see Survey.Own. The error is that of listing
+// the folder, or wraps ErrNotStore where two stores have as many files: see owner.
+func TakeStock(fsys vfs.FS, o StockOptions) (*Survey, error) {
+	s, err := list(fsys)
+	if err != nil {
+		return nil, err
+	}
+	if o.Header == nil {
+		err = readHeaders(fsys, s.found)
+	} else {
+		for _, e := range s.found {
+			o.Header(e, e.d)
 		}
 	}
-	slices.SortFunc(s.Files, func(a, b *Entry) int { return a.Header.Ref.Compare(b.Header.Ref) })
+	if s.UUID = o.Owner; err == nil && s.UUID == (segment.UUID{}) {
+		s.UUID, err = s.owner()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.sort()
 	return s, nil
 }
 
@@ -161,29 +145,6 @@ func (s *Survey) problem(err error) error {
 	return nil
 }
 
-// List sorts the names in the folder. It reads no file: of the Survey, only what
-// names tell is there, and none reports whether there is any segment file.
-func List(fsys vfs.FS) (s *Survey, none bool, err error) {
-	s, found, err := list(fsys)
-	return s, len(found) == 0, err
-}
-
-// list sorts the names in the folder, and returns those of segments.
-func list(fsys vfs.FS) (s *Survey, found []*Entry, err error) {
-	s = &Survey{FS: fsys, ByRef: map[segment.Ref]*Entry{}}
-	names, err := fsys.ReadDir(".")
-	if err != nil {
-		return nil, nil, vfs.TooManyFiles(err)
-	}
-	for _, d := range names {
-		if e := s.sort(d); e != nil {
-			found = append(found, e)
-			s.MaxID = max(s.MaxID, e.ID)
-		}
-	}
-	return s, found, nil
-}
-
 func isCorrupt(err error) bool {
 	_, ok := asCorrupt(err)
 	return ok
@@ -193,112 +154,123 @@ func asCorrupt(err error) (*segment.CorruptError, bool) {
 	return errors.AsType[*segment.CorruptError](err)
 }
 
-// sort notes what a name says, and returns an entry for a segment file.
-func (s *Survey) sort(d fs.DirEntry) *Entry {
-	name := d.Name()
-	base, ext, _ := strings.Cut(name, ".")
-	id, err := strconv.ParseUint(base, 10, 64)
-	numbered := err == nil && len(base) == 20 && d.Type().IsRegular()
-	switch {
-	case numbered && (ext == "seg" || ext == "open"):
-		return &Entry{Name: name, ID: segment.ID(id), Sealed: ext == "seg"}
-	case numbered && ext == "tmp":
-		s.Tmps = append(s.Tmps, name)
-		s.MaxID = max(s.MaxID, segment.ID(id)) // its header may come up again in a freed block
-	case numbered && strings.HasSuffix(name, ".torn"):
-		s.Spoor = true
-		s.Torn = append(s.Torn, name)
-	case name == QuarantineName, name == ReceiptsName, name == MemoryName:
-		s.Spoor = true
-	case name == RestoringName:
-		s.Restoring = true
-	case name == MemoryName+".tmp":
-	case name == LockName, vfs.OfVolume(d):
-	default:
-		s.Others = append(s.Others, name)
+// owner decides whose folder this is: the store that most headers name. Of two that have
+// one file each it is that of the first by name, since a torn first write to the second may
+// have uncovered a header of some other store. Of two that have more, and as many, it is
+// nobody's: whoever wants a store there is refused with ErrNotStore, and LookOn notes that and
+// takes the first.
+func (s *Survey) owner() (segment.UUID, error) {
+	count := map[segment.UUID]int{}
+	var best, second segment.UUID
+	for _, e := range s.found {
+		if e.Header != nil {
+			count[e.Header.UUID]++
+		}
 	}
-	return nil
+	for _, e := range s.found { // by name
+		if e.Header == nil || e.Header.UUID == best {
+			continue
+		}
+		if u := e.Header.UUID; count[u] > count[best] {
+			best, second = u, best
+		} else if count[u] > count[second] {
+			second = u
+		}
+	}
+	if n := count[second]; n > 1 && n == count[best] {
+		return best, fmt.Errorf("%s: segments of two stores, %s and %s: %w", s.FS.Path("."), best, second, ErrNotStore)
+	}
+	return best, nil
 }
 
-// readHeaders fills in the entries, a few at a time: opening thousands of files
-// is mostly waiting. The error is that the process may open no more files, which is nothing
-// of the store.
-func readHeaders(fsys vfs.FS, found []*Entry) error {
-	const workers = 8
-	var wg sync.WaitGroup
-	for w := range min(workers, len(found)) {
-		wg.Go(func() {
-			for i := w; i < len(found); i += workers {
-				found[i].read(fsys)
+// sort puts each file that was found where its header says.
+func (s *Survey) sort() {
+	s.Own, s.Bare, s.Empty, s.Alien, s.Newer, s.Unread, s.ids = nil, nil, nil, nil, nil, nil, nil
+	names := map[string]bool{}
+	for _, e := range s.found {
+		if names[e.Name] {
+			continue // listed as a log, and again when it had been sealed
+		}
+		names[e.Name], e.d = true, nil
+		switch {
+		case errors.Is(e.Err, segment.ErrVersion):
+			s.Newer = append(s.Newer, e)
+		case e.Err != nil && !isCorrupt(e.Err):
+			s.Unread = append(s.Unread, e)
+		case e.Header == nil && e.Size == 0 && !e.Sealed && e.Err == nil:
+			s.Empty = append(s.Empty, e)
+		case e.Header == nil:
+			if e.Err == nil {
+				e.Err = &segment.CorruptError{Reason: "a sealed segment without a byte"}
 			}
-		})
-	}
-	wg.Wait()
-	for _, e := range found {
-		if vfs.IsTooManyFiles(e.Err) { // the workers had them, perhaps
-			e.Err = nil
-			e.read(fsys)
-		}
-		if vfs.IsTooManyFiles(e.Err) {
-			return e.Err
+			s.Bare = append(s.Bare, e)
+		case e.Header.UUID != s.UUID:
+			s.Alien = append(s.Alien, e)
+		default:
+			if s.Own = append(s.Own, e); !e.misnamed() {
+				s.MaxID = max(s.MaxID, e.Header.Ref.ID)
+			}
 		}
 	}
-	return nil
+	slices.SortFunc(s.Own, better)
 }
 
-func (e *Entry) read(fsys vfs.FS) {
-	f, err := fsys.Open(e.Name)
-	if errors.Is(err, fs.ErrNotExist) && e.renamed(fsys) {
-		f, err = fsys.Open(e.Name)
-	}
-	if err != nil {
-		e.Err = vfs.TooManyFiles(err)
-		return
-	}
-	defer f.Close()
-	if e.Size, e.Err = f.Size(); e.Err != nil || e.Size == 0 {
-		return
-	}
-	r, err := segment.NewReader(f, e.Size)
-	if err != nil {
-		e.Err = err
-		return
-	}
-	e.bare = &segment.Header{Head: r.Header.Head} // and not its sets
-	e.Header, e.HeaderSize = &e.bare.Head, r.HeaderSize
-	if info, err := fsys.Stat(e.Name); err == nil {
-		e.Mode = info.Mode()
-	}
-}
-
-// renamed reports whether a log that is gone was sealed since the folder was listed,
-// and gives the entry the name and size that the file has now.
-func (e *Entry) renamed(fsys vfs.FS) bool {
-	if e.Sealed {
-		return false
-	}
-	name := e.ID.String() + ".seg"
-	info, err := fsys.Stat(name)
-	if err != nil {
-		return false
-	}
-	e.Name, e.Sealed, e.Size = name, true, info.Size()
-	return true
-}
-
-// NewestLog returns the log with the greatest id, or nil if there is none.
+// NewestLog returns the log with the greatest id, or nil if there is none: of Own after
+// TakeStock, else of Files.
 func (s *Survey) NewestLog() *Entry {
-	for _, e := range slices.Backward(s.Files) {
+	if len(s.Own) > 0 {
+		return newestOf(s.Own)
+	}
+	return newestOf(s.Files)
+}
+
+// newestOf returns the newest log of files that are in order; of several files of it, the
+// first.
+func newestOf(files []*Entry) (newest *Entry) {
+	for _, e := range slices.Backward(files) {
+		if newest != nil && newest.Header.Ref != e.Header.Ref {
+			break
+		}
 		if e.Header.Kind == segment.Log {
-			return e
+			newest = e
 		}
 	}
+	return newest
+}
+
+// own returns the files in Own of a segment.
+func (s *Survey) own(ref segment.Ref) []*Entry {
+	i, _ := searchRef(len(s.Own), ref, func(i int) segment.Ref { return s.Own[i].Header.Ref })
+	n := i
+	for n < len(s.Own) && s.Own[n].Header.Ref == ref {
+		n++
+	}
+	return s.Own[i:n:n]
+}
+
+// of returns the first file in Own of a segment, nil if there is none.
+func (s *Survey) of(ref segment.Ref) *Entry {
+	if group := s.own(ref); len(group) > 0 {
+		return group[0]
+	}
 	return nil
+}
+
+// bare returns the files without a header that tells what they are, read or not.
+func (s *Survey) bare() []*Entry { return byName(s.Bare, s.Unread) }
+
+// unjudged returns the files that LookOn could not judge.
+func (s *Survey) unjudged() []*Entry { return byName(s.Newer, s.Unread) }
+
+func byName(lists ...[]*Entry) []*Entry {
+	all := slices.Concat(lists...)
+	slices.SortFunc(all, func(a, b *Entry) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // None reports whether the folder holds no segment file at all.
 func (s *Survey) None() bool {
-	return len(s.Files)+len(s.Bare)+len(s.Empty)+len(s.Unjudged) == 0
+	return len(s.Files)+len(s.Bare)+len(s.Empty)+len(s.Newer)+len(s.Unread) == 0
 }
 
 // InFile puts the file's name into the errors that a segment's reader makes.

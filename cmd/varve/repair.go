@@ -163,7 +163,7 @@ func sizeOf(dir string) (n int64) {
 		return -1
 	}
 	for _, e := range list {
-		if ext := filepath.Ext(e.Name()); ext != ".seg" && ext != ".open" {
+		if _, _, ok := integrity.SegmentName(e); !ok {
 			continue
 		}
 		if info, err := e.Info(); err == nil {

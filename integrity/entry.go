@@ -1,0 +1,132 @@
+package integrity
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Entry is one segment file as it was found. Files go by their headers, not by
+// their names; a name matters only where there is no header.
+type Entry struct {
+	Name   string
+	ID     segment.ID // by the name
+	Sealed bool       // by the name
+	Size   int64
+	Mode   fs.FileMode
+	Err    error // why there is no header that is sound
+
+	// Header is nil where none is sound. The sets of a log's header are not kept: those
+	// of all logs of a store would take more than all else. Who needs one reads it again.
+	Header     *segment.Head
+	HeaderSize int64
+
+	bare *segment.Header // of which Header is a part, without sets; nil: Header stands by itself
+	d    fs.DirEntry     // as it was listed
+}
+
+// reader returns a Reader of the entry's file, which has all of the header but its sets.
+func (e *Entry) reader(src io.ReaderAt) *segment.Reader {
+	h := e.bare
+	if h == nil || &h.Head != e.Header {
+		h = &segment.Header{Head: *e.Header}
+	}
+	return segment.ReaderOf(h, e.HeaderSize, src, e.Size)
+}
+
+// whole reads the header of an entry again, with its sets, from the entry's file.
+func (e *Entry) whole(src io.ReaderAt) (*segment.Header, error) {
+	r, err := segment.NewReader(src, e.Size)
+	if err != nil {
+		return nil, err
+	}
+	if r.Header.Head != *e.Header {
+		return nil, fmt.Errorf("the header is that of %v; it was that of %v a moment ago", r.Header.Ref, e.Header.Ref)
+	}
+	return r.Header, nil
+}
+
+// readHeaders fills in the entries, a few at a time: opening thousands of files
+// is mostly waiting. The error is that the process may open no more files, which is nothing
+// of the store.
+func readHeaders(fsys vfs.FS, found []*Entry) error {
+	const workers = 8
+	var wg sync.WaitGroup
+	for w := range min(workers, len(found)) {
+		wg.Go(func() {
+			for i := w; i < len(found); i += workers {
+				found[i].read(fsys)
+			}
+		})
+	}
+	wg.Wait()
+	for _, e := range found {
+		if vfs.IsTooManyFiles(e.Err) { // the workers had them, perhaps
+			e.Err = nil
+			e.read(fsys)
+		}
+		if vfs.IsTooManyFiles(e.Err) {
+			return e.Err
+		}
+	}
+	return nil
+}
+
+// ReadEntry reads the header of one file, whatever its name is.
+func ReadEntry(fsys vfs.FS, name string) *Entry {
+	e := &Entry{Name: name}
+	e.read(fsys)
+	return e
+}
+
+func (e *Entry) read(fsys vfs.FS) {
+	f, err := fsys.Open(e.Name)
+	if errors.Is(err, fs.ErrNotExist) && e.renamed(fsys) {
+		f, err = fsys.Open(e.Name)
+	}
+	if err != nil {
+		e.Err = vfs.TooManyFiles(err)
+		return
+	}
+	defer f.Close()
+	if e.Size, e.Err = f.Size(); e.Err != nil || e.Size == 0 {
+		return
+	}
+	r, err := segment.NewReader(f, e.Size)
+	if err != nil {
+		e.Err = err
+		return
+	}
+	e.bare = &segment.Header{Head: r.Header.Head} // and not its sets
+	e.Header, e.HeaderSize = &e.bare.Head, r.HeaderSize
+	if info, err := fsys.Stat(e.Name); err == nil {
+		e.Mode = info.Mode()
+	}
+}
+
+// renamed reports whether a log that is gone was sealed since the folder was listed,
+// and gives the entry the name and size that the file has now.
+func (e *Entry) renamed(fsys vfs.FS) bool {
+	if e.Sealed {
+		return false
+	}
+	name := e.ID.String() + ".seg"
+	info, err := fsys.Stat(name)
+	if err != nil {
+		return false
+	}
+	e.Name, e.Sealed, e.Size = name, true, info.Size()
+	return true
+}
+
+// fits reports whether the name is that of the segment.
+func (e *Entry) fits() bool { return e.ID == e.Header.Ref.ID }
+
+// misnamed reports whether a log has the name of another. What a torn first write
+// uncovers may be the header of a freed file, so its header alone does not tell what it is.
+func (e *Entry) misnamed() bool { return !e.Sealed && !e.fits() }
