@@ -2,6 +2,7 @@ package archiver_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -316,8 +317,8 @@ func (h *holed) reads(what string, a *archiver.Archive, plan *archiver.Plan, nam
 	}
 }
 
-// TestARestoreAndAFolderNameTheHole restores injured archives, and opens their folders.
-func TestARestoreAndAFolderNameTheHole(t *testing.T) {
+// TestARestoreAndAStoreNameTheHole restores injured archives, and opens points of them as stores.
+func TestARestoreAndAStoreNameTheHole(t *testing.T) {
 	h := newHoled(t, false)
 	names := h.v.names()
 	for i, name := range names {
@@ -326,7 +327,7 @@ func TestARestoreAndAFolderNameTheHole(t *testing.T) {
 		}
 		for _, in := range injuries {
 			h.restores(name, in)
-			h.folder(name, in)
+			h.asStore(name, in)
 		}
 	}
 }
@@ -350,35 +351,43 @@ func (h *holed) restores(name string, in injury) {
 	}
 }
 
-// folder opens the archive's folder as a store. There a newest log that is gone cannot be known: no manifest
-// is read.
-func (h *holed) folder(name string, in injury) {
+// asStore opens points of an injured archive as stores.
+func (h *holed) asStore(name string, in injury) {
 	h.t.Helper()
-	what := in.what + ": the folder: " + name
-	dir := h.t.TempDir()
-	for name, b := range h.injure([]string{name}, []injury{in}).objects {
-		must(h.t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
-		must(h.t, os.WriteFile(filepath.Join(dir, name), b, 0o400))
-	}
-	r, err := store.OpenReadOnly(dir, nil)
-	if err != nil {
-		if !errors.Is(err, store.ErrMissing) && !errors.As(err, new(*store.CorruptError)) || !strings.Contains(err.Error(), filepath.Base(strings.TrimSuffix(name, ".seg"))) {
-			h.t.Errorf("%s: %v", what, err)
+	what := in.what + ": as a store: " + name
+	a := h.injure([]string{name}, []injury{in}).open(h.t)
+	for _, p := range []archiver.Point{{Timeline: lineB}, {Timeline: lineB, AcceptOlder: true}, {Backup: 1}} {
+		plan, err := a.Plan(h.t.Context(), h.uuid, p)
+		if err != nil {
+			h.named(what, err, []string{name})
+			continue
 		}
-		return
+		got, err := opened(h.t.Context(), plan)
+		if err != nil {
+			h.named(what, err, []string{name})
+			continue
+		}
+		same(h.t, what, got, h.states[plan.Timeline][plan.Seq])
+	}
+}
+
+// opened returns the objects of a plan, opened as a store.
+func opened(ctx context.Context, plan *archiver.Plan) (map[string]string, error) {
+	fsys, err := plan.FS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := store.OpenReadOnlyFS(fsys, nil)
+	if err != nil {
+		return nil, err
 	}
 	defer r.Close()
-	seq := r.OpenReport().LastSeq
-	if newest := strings.HasSuffix(name, "08.seg"); seq != 12 && !(newest && in.do == nil) {
-		h.t.Errorf("%s: opens at number %d", what, seq)
-	}
 	got := map[string]string{}
 	for o, err := range r.Scan(store.Range{}) {
 		if err != nil {
-			h.named(what, err, []string{name})
-			return
+			return nil, err
 		}
 		got[string(o.Key)] = string(o.Value)
 	}
-	same(h.t, what, got, h.states[lineB][seq])
+	return got, nil
 }

@@ -3,6 +3,7 @@ package archiver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,11 +14,18 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// FS returns a plan as the folder of a store, which can be opened for reading
-// (store.OpenReadOnlyFS): the segments, read by range as long as ctx is good, and a
-// last log like that of a restore. It reads of the archive the log that is cut, up to
-// the point, which it keeps in memory.
-func (a *Archive) FS(ctx context.Context, p *Plan) (fs.FS, error) {
+// FS returns the plan as the folder of a store, which store.OpenReadOnlyFS opens: the one way to
+// read an archive as a store. It holds the segments, read by range as long as ctx is good,
+// and a last log like that of a restore. It reads of the archive the log that is cut, up to
+// the point, which it keeps in memory. To look up single keys, Archive.Reader costs less.
+//
+// The plan must be one that Archive.Plan made: one that was read from JSON has no archive. The
+// error is one of reading, or a *segment.CorruptError for damage in the log that is cut.
+func (p *Plan) FS(ctx context.Context) (fs.FS, error) {
+	a := p.archive
+	if a == nil {
+		return nil, errors.New("this plan was not made by an archive; make it anew")
+	}
 	d := &planFS{}
 	cache := newPageCache(64 << 20)
 	for i, x := range p.Segments {

@@ -25,7 +25,7 @@ import (
 // Ids of segments have 20 decimal digits, as in the store's folder, timelines
 // 16 hexadecimal ones. No hash is in a name, so that different content under
 // one id collides and is found.
-const identityName = "varve-archive.json"
+const identityName = segment.ArchiveName
 
 // segmentName returns the name of a segment's object.
 func segmentName(store segment.UUID, ref segment.Ref) string {

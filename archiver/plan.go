@@ -37,6 +37,8 @@ type Plan struct {
 	Last    segment.Ref `json:"last"`    // the last log: the one that is cut, or one of Segments
 	NextID  segment.ID  `json:"next_id"` // no segment in the archive has this id or a greater one
 	History []Stretch   `json:"history"` // what led to the point, the oldest timeline first
+
+	archive *Archive // that it is of
 }
 
 // CutLog is the beginning of a log.
@@ -194,7 +196,8 @@ func (l *lineage) end(ctx context.Context, i int) (*place, error) {
 // plan makes the plan of a place and the set that it was based on.
 func (l *lineage) plan(at *place, set []segment.Ref) (*Plan, error) {
 	p := &Plan{
-		Store: l.store, Timeline: at.log.Ref.Timeline, Seq: at.seq, Time: at.time, Last: at.log.Ref,
+		archive: l.a,
+		Store:   l.store, Timeline: at.log.Ref.Timeline, Seq: at.seq, Time: at.time, Last: at.log.Ref,
 		NextID: max(l.maxID(), at.hdr.NextID) + 1, History: l.historyOf(at),
 	}
 	if at.whole() {

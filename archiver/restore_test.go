@@ -84,7 +84,7 @@ func checkPoint(t *testing.T, what string, a *archiver.Archive, u segment.UUID, 
 	opensTo(t, what+", restored", dest, m.want)
 	must(t, os.RemoveAll(dest))
 
-	fsys, err := a.FS(t.Context(), plan)
+	fsys, err := plan.FS(t.Context())
 	must(t, err)
 	r, err := store.OpenReadOnlyFS(fsys, nil)
 	if err != nil {

@@ -219,3 +219,10 @@ func TestALogThatIsSealedWhileItIsListedIsOneFile(t *testing.T) {
 		}
 	}
 }
+
+// TestAPlanFromJSONHasNoArchive to be read in.
+func TestAPlanFromJSONHasNoArchive(t *testing.T) {
+	if _, err := new(Plan).FS(t.Context()); err == nil {
+		t.Error("a plan without an archive is read")
+	}
+}

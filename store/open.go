@@ -56,7 +56,7 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 		return nil, err
 	}
 	if err := mayCreate(s, none, opt.MustExist); err != nil {
-		return nil, err
+		return nil, orArchive(fsys, err)
 	}
 	if err := db.takeLock(); err != nil {
 		return nil, vfs.TooManyFiles(err)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"io/fs"
 	"sync"
 	"time"
@@ -39,12 +38,10 @@ type tip struct {
 	size  int64       // of the file, when it was judged without a writer; else -1
 }
 
-// OpenReadOnly opens the store in the folder dir for reading. The folder may also be that
-// of an archive which holds one store, or of one store in an archive: then it shows the newest
-// state that the archive has, without restoring it. Of the options
+// OpenReadOnly opens the store in the folder dir for reading. Of the options
 // it heeds Integrity, MaxIndexBytes, AllowDamaged and Logger; options may be nil. The error
-// wraps fs.ErrNotExist or ErrNotStore where there is no store, and is otherwise
-// one of Open's.
+// wraps fs.ErrNotExist or ErrNotStore where there is no store, is an *ArchiveError where the
+// folder is that of an archive, and is otherwise one of Open's.
 func OpenReadOnly(dir string, o *Options) (*Reader, error) {
 	opt, err := o.resolved()
 	if err != nil {
@@ -53,11 +50,9 @@ func OpenReadOnly(dir string, o *Options) (*Reader, error) {
 	if dir, err = storeFolder(dir); err != nil {
 		return nil, err
 	}
-	fsys, err := unarchive(vfs.Dir(dir))
-	if err != nil {
-		return nil, vfs.TooManyFiles(err)
-	}
-	return openReader(fsys, opt)
+	fsys := vfs.Dir(dir)
+	r, err := openReader(fsys, opt)
+	return r, orArchive(fsys, err)
 }
 
 // OpenReadOnlyFS opens a store that lies in the root of any file system, as
@@ -184,10 +179,7 @@ func (st standing) tell(rep *OpenReport, live bool) {
 		return
 	}
 	rep.Level = st.taken(rep.Asked)
-	_, inArchive := st.FS.(*archived)
 	switch {
-	case st.Lost && inArchive: // which never has the newest log
-		rep.Notes = append(rep.Notes, fmt.Sprintf("an archive: shown is what it has, which is what came before the log %v", st.V.Successor))
 	case st.Lost:
 		rep.Lost = &st.V.Successor
 		rep.Notes = append(rep.Notes, st.Why+": shown is what came before it; an open for writing refuses that, unless the loss is accepted")

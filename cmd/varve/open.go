@@ -143,6 +143,9 @@ func (w *writeFlags) options() *store.Options {
 // openError adds the next step to an error of opening. That there is no store is
 // the fault of the input.
 func openError(err error) error {
+	if e, ok := errors.AsType[*store.ArchiveError](err); ok {
+		return usagef("%s: an archive, and no store; read it with --archive %s, or restore it", e.Dir, e.Archive)
+	}
 	if errors.Is(err, vfs.ErrDangling) {
 		return usagef("%w", err)
 	}

@@ -23,7 +23,7 @@ type archivedPoint struct {
 
 // statArchive prints what a point of an archive holds.
 func (a *app) statArchive(ctx context.Context, arc *archiver.Archive, plan *archiver.Plan) error {
-	fsys, err := arc.FS(ctx, plan)
+	fsys, err := plan.FS(ctx)
 	if err != nil {
 		return err
 	}
