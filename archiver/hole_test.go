@@ -294,7 +294,7 @@ func (h *holed) reads(what string, a *archiver.Archive, plan *archiver.Plan, nam
 	}
 	r := a.Reader(h.t.Context(), plan, nil)
 	got := map[string]string{}
-	for rec, err := range r.Scan(archiver.ReadRange{}) {
+	for rec, err := range r.Scan(segment.Range{}) {
 		if err != nil {
 			h.named(what+": scan", err, names)
 			got = nil
@@ -308,8 +308,8 @@ func (h *holed) reads(what string, a *archiver.Archive, plan *archiver.Plan, nam
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
 		rec, err := r.Get([]byte(key))
 		switch value, there := want[key]; {
-		case errors.Is(err, archiver.ErrNotFound) && !there, err == nil && there && string(rec.Value) == value:
-		case err == nil || errors.Is(err, archiver.ErrNotFound):
+		case errors.Is(err, segment.ErrNotFound) && !there, err == nil && there && string(rec.Value) == value:
+		case err == nil || errors.Is(err, segment.ErrNotFound):
 			h.t.Errorf("%s: get %q: %v, want %q", what, key, err, value)
 		default:
 			h.named(what+": get", err, names)

@@ -2,14 +2,10 @@ package archiver
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/varve-db/varve/segment"
 )
-
-// ErrNotFound is returned by Reader.Get for a key that is not there.
-var ErrNotFound = errors.New("not found")
 
 // Reader reads a store at a point without restoring it: tables and objects are
 // fetched by range as they are asked for, and every one is verified. Its methods
@@ -54,17 +50,17 @@ func (a *Archive) Reader(ctx context.Context, p *Plan, o *ReaderOptions) *Reader
 // wave is how many segments find looks into at once, to begin with.
 const wave = 4
 
-// Get returns the record of a key, as the caller's own. A key that is not there is
-// ErrNotFound; what is damaged is a *segment.CorruptError.
-func (r *Reader) Get(key []byte) (*segment.Record, error) {
+// Get returns the object of a key, as the caller's own. A key that is not there is
+// segment.ErrNotFound; what is damaged is a *segment.CorruptError.
+func (r *Reader) Get(key []byte) (segment.Object, error) {
 	in, e, err := r.find(key)
 	if err != nil {
-		return nil, err
+		return segment.Object{}, err
 	}
 	if in == nil {
-		return nil, ErrNotFound
+		return segment.Object{}, segment.ErrNotFound
 	}
-	return in.record(key, e.Seq, e.Offset, e.Size)
+	return in.object(key, e.Seq, e.Offset, e.Size)
 }
 
 // Has reports whether a key is there. It reads tables, and no object. What is damaged

@@ -58,14 +58,14 @@ func TestOneObjectReadsLittle(t *testing.T) {
 	}
 	r := a.Reader(t.Context(), planOf(t, a, h.UUID, archiver.Point{}), &archiver.ReaderOptions{CacheBytes: 1 << 18})
 	for _, c := range []struct {
-		rg   archiver.ReadRange
+		rg   segment.Range
 		want string
 	}{
-		{archiver.ReadRange{Prefix: []byte("key/00012"), Limit: 3}, "key/000120 key/000121 key/000122 "},
-		{archiver.ReadRange{Prefix: []byte("key/00012"), Limit: 2, Reverse: true}, "key/000129 key/000128 "},
-		{archiver.ReadRange{From: []byte("key/0100005"), To: []byte("key/010003")}, "key/010001 key/010002 "},
-		{archiver.ReadRange{From: []byte("key/023998"), KeysOnly: true}, "key/023998 key/023999 "},
-		{archiver.ReadRange{Prefix: []byte("\xff\xff")}, ""},
+		{segment.Range{Prefix: []byte("key/00012"), Limit: 3}, "key/000120 key/000121 key/000122 "},
+		{segment.Range{Prefix: []byte("key/00012"), Limit: 2, Reverse: true}, "key/000129 key/000128 "},
+		{segment.Range{From: []byte("key/0100005"), To: []byte("key/010003")}, "key/010001 key/010002 "},
+		{segment.Range{From: []byte("key/023998"), KeysOnly: true}, "key/023998 key/023999 "},
+		{segment.Range{Prefix: []byte("\xff\xff")}, ""},
 	} {
 		got := ""
 		for rec, err := range r.Scan(c.rg) {
@@ -95,7 +95,7 @@ func TestDamageIsNoValue(t *testing.T) {
 		t.Errorf("get: %v", err)
 	}
 	got, bad := map[string]string{}, 0
-	for rec, err := range r.Scan(archiver.ReadRange{}) {
+	for rec, err := range r.Scan(segment.Range{}) {
 		if _, ok := errors.AsType[*segment.CorruptError](err); ok && string(rec.Key) == "e" {
 			bad++
 			continue

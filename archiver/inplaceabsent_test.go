@@ -48,7 +48,7 @@ func TestAbsentKeyAsksLittle(t *testing.T) {
 		}
 		lacks := func(key string) func() error {
 			return func() error {
-				if _, err := r.Get([]byte(key)); !errors.Is(err, archiver.ErrNotFound) {
+				if _, err := r.Get([]byte(key)); !errors.Is(err, segment.ErrNotFound) {
 					return fmt.Errorf("%v, want not found", err)
 				}
 				return nil
@@ -56,7 +56,7 @@ func TestAbsentKeyAsksLittle(t *testing.T) {
 		}
 		none := func(prefix string) func() error {
 			return func() error {
-				for rec, err := range r.Scan(archiver.ReadRange{Prefix: []byte(prefix)}) {
+				for rec, err := range r.Scan(segment.Range{Prefix: []byte(prefix)}) {
 					return fmt.Errorf("%q, %v", rec.Key, err)
 				}
 				return nil
@@ -117,7 +117,7 @@ func TestAbsentKeyOfAnOutput(t *testing.T) {
 		f.v.reset()
 		r := a.Reader(t.Context(), plan, nil)
 		rec, err := r.Get(c.key)
-		if c.value == "" && !errors.Is(err, archiver.ErrNotFound) || c.value != "" && (err != nil || string(rec.Value) != c.value) {
+		if c.value == "" && !errors.Is(err, segment.ErrNotFound) || c.value != "" && (err != nil || string(rec.Value) != c.value) {
 			t.Errorf("%s: %v", c.key, err)
 		}
 		if got := f.v.opened[name]; got > c.most {
@@ -129,7 +129,7 @@ func TestAbsentKeyOfAnOutput(t *testing.T) {
 		}
 	}
 	count := 0
-	for rec, err := range a.Reader(t.Context(), plan, nil).Scan(archiver.ReadRange{}) {
+	for rec, err := range a.Reader(t.Context(), plan, nil).Scan(segment.Range{}) {
 		must(t, err)
 		if string(rec.Key) == string(key(4)) {
 			t.Error("what was deleted is there")

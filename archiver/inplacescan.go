@@ -11,53 +11,18 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// ReadRange says which objects Reader.Scan visits, and in which order. The zero
-// value is all of them, by ascending key.
-type ReadRange struct {
-	From     []byte // the least key; nil: no bound
-	To       []byte // the key to stop before; nil: no bound
-	Prefix   []byte // only keys that begin so; bounds From and To further
-	Reverse  bool   // by descending key: all keys of the range are held in memory first
-	Limit    int    // at most so many objects; zero: no limit
-	KeysOnly bool   // reads no objects: of the records only Key and Seq are set
-}
-
-// bounds returns the range as one pair of bounds.
-func (r *ReadRange) bounds() (lo, hi []byte) {
-	lo, hi = r.From, r.To
-	if bytes.Compare(lo, r.Prefix) < 0 {
-		lo = r.Prefix
-	}
-	if end := prefixEnd(r.Prefix); end != nil && (hi == nil || bytes.Compare(end, hi) < 0) {
-		hi = end
-	}
-	return lo, hi
-}
-
-// prefixEnd returns the least key that is greater than all that begin with a prefix; nil if
-// there is none.
-func prefixEnd(prefix []byte) []byte {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i] != 0xff {
-			end := bytes.Clone(prefix[:i+1])
-			end[i]++
-			return end
-		}
-	}
-	return nil
-}
-
-// Scan iterates over the objects of a range. Each record is the caller's. An object
-// that is damaged is yielded as an error with its key in the record, and the scan
-// goes on; any other error ends it, with a nil record.
-func (r *Reader) Scan(rg ReadRange) iter.Seq2[*segment.Record, error] {
-	return func(yield func(*segment.Record, error) bool) {
+// Scan iterates over the objects of a range. Each object is the caller's; with KeysOnly, Seq is
+// set, too. In reverse, all keys of the range are held in memory first. An object
+// that is damaged is yielded as an error with its key in the Object, and the scan
+// goes on; any other error ends it, with a zero Object.
+func (r *Reader) Scan(rg segment.Range) iter.Seq2[segment.Object, error] {
+	return func(yield func(segment.Object, error) bool) {
 		s := &scan{r: r, rg: rg, room: 16, left: rg.Limit, yield: yield}
 		if rg.Limit <= 0 {
 			s.left = int(^uint(0) >> 1)
 		}
 		if err := s.run(); err != nil {
-			yield(nil, err)
+			yield(segment.Object{}, err)
 		}
 	}
 }
@@ -68,7 +33,7 @@ type item struct {
 	seq       uint64
 	in        *remote
 	off, size int64
-	rec       *segment.Record
+	object    segment.Object
 	err       error
 }
 
@@ -76,12 +41,12 @@ type item struct {
 // segment with one request.
 type scan struct {
 	r     *Reader
-	rg    ReadRange
+	rg    segment.Range
 	win   []item
 	bytes int64
 	room  int // items that a window takes: few to begin with
 	left  int // that may still be visited
-	yield func(*segment.Record, error) bool
+	yield func(segment.Object, error) bool
 	ended bool
 }
 
@@ -93,7 +58,7 @@ const (
 )
 
 func (s *scan) run() error {
-	lo, hi := s.rg.bounds()
+	lo, hi := s.rg.Bounds()
 	m, err := s.r.merge(lo, hi)
 	if err != nil {
 		return err
@@ -143,10 +108,10 @@ func (s *scan) flush() error {
 	}
 	for i := range s.win {
 		it := &s.win[i]
-		if it.rec == nil || it.err != nil {
-			it.rec = &segment.Record{Key: it.key, Seq: it.seq}
+		if s.rg.KeysOnly || it.err != nil {
+			it.object = segment.Object{Key: it.key, Seq: it.seq}
 		}
-		if !s.yield(it.rec, it.err) {
+		if !s.yield(it.object, it.err) {
 			s.ended = true
 			return nil
 		}
@@ -188,7 +153,7 @@ func fetchRun(run []*item) error {
 	}
 	for _, it := range run {
 		at := it.off - first.off
-		it.rec, it.err = it.in.parse(b[at:at+it.size:at+it.size], it.key, it.seq, it.off)
+		it.object, it.err = it.in.parse(b[at:at+it.size:at+it.size], it.key, it.seq, it.off)
 	}
 	return nil
 }

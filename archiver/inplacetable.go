@@ -55,7 +55,7 @@ func summaryOf(f *segment.Footer) *summary {
 func (b summary) upTo(key []byte) *summary {
 	b.greatest = key
 	if len(key) > maxBound {
-		b.greatest = prefixEnd(key[:maxBound])
+		b.greatest = segment.PrefixEnd(key[:maxBound])
 	}
 	return &b
 }
@@ -181,11 +181,11 @@ func (s *remote) lookup(key []byte, above uint64) (e segment.Entry, found bool, 
 	return e, false, s.damaged(c.Err())
 }
 
-// record reads the record of an entry. It is the caller's.
-func (s *remote) record(key []byte, seq uint64, off, size int64) (*segment.Record, error) {
+// object reads the object of an entry. It is the caller's.
+func (s *remote) object(key []byte, seq uint64, off, size int64) (segment.Object, error) {
 	b := make([]byte, size)
 	if n, err := s.src.ReadAt(b, off); n < len(b) {
-		return nil, s.damaged(err)
+		return segment.Object{}, s.damaged(err)
 	}
 	return s.parse(b, key, seq, off)
 }
@@ -207,14 +207,14 @@ func (s *remote) placed() (*segment.Place, error) {
 	return &p, nil
 }
 
-// parse makes sure that b is the record that the table means.
-func (s *remote) parse(b, key []byte, seq uint64, off int64) (*segment.Record, error) {
+// parse makes sure that b is the record that the table means, and returns its object.
+func (s *remote) parse(b, key []byte, seq uint64, off int64) (segment.Object, error) {
 	place, err := s.placed()
 	if err != nil {
-		return nil, err
+		return segment.Object{}, err
 	}
-	rec := &segment.Record{}
-	err = place.ParseRecord(b, off, rec)
+	var rec segment.Record
+	err = place.ParseRecord(b, off, &rec)
 	if errors.Is(err, segment.ErrShort) {
 		err = &segment.CorruptError{Offset: off, Reason: "record cut off"}
 	}
@@ -224,5 +224,5 @@ func (s *remote) parse(b, key []byte, seq uint64, off int64) (*segment.Record, e
 	if c, ok := errors.AsType[*segment.CorruptError](err); ok && c.Keys == nil {
 		c.Keys = [][]byte{bytes.Clone(key)}
 	}
-	return rec, s.damaged(err)
+	return rec.Object(), s.damaged(err)
 }

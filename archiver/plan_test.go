@@ -202,14 +202,14 @@ func checkForged(t *testing.T, f *forger, a *archiver.Archive, p archiver.Point,
 	must(t, os.RemoveAll(dest))
 	r := a.Reader(t.Context(), plan, nil)
 	got := map[string]string{}
-	for rec, err := range r.Scan(archiver.ReadRange{}) {
+	for rec, err := range r.Scan(segment.Range{}) {
 		must(t, err)
 		got[string(rec.Key)] = string(rec.Value)
 	}
 	same(t, p.String()+", scanned in place", got, want)
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
 		rec, err := r.Get([]byte(key))
-		if err == nil && string(rec.Value) != want[key] || err != nil && (want[key] != "" || !errors.Is(err, archiver.ErrNotFound)) {
+		if err == nil && string(rec.Value) != want[key] || err != nil && (want[key] != "" || !errors.Is(err, segment.ErrNotFound)) {
 			t.Fatalf("%v: get %q in place: %v, want %q", &p, key, err, want[key])
 		}
 		if has, err := r.Has([]byte(key)); err != nil || has != (want[key] != "") {

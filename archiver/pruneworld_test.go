@@ -220,7 +220,7 @@ func (w *world) is(p archiver.Point, uuid segment.UUID, want map[string]string) 
 		return
 	}
 	got := map[string]string{}
-	for rec, err := range a.Reader(w.t.Context(), plan, nil).Scan(archiver.ReadRange{}) {
+	for rec, err := range a.Reader(w.t.Context(), plan, nil).Scan(segment.Range{}) {
 		must(w.t, err)
 		got[string(rec.Key)] = string(rec.Value)
 	}

@@ -100,7 +100,7 @@ func readsInPlace(t *testing.T, what string, r *archiver.Reader, want map[string
 	t.Helper()
 	for _, reverse := range []bool{false, true} {
 		got, last := map[string]string{}, ""
-		for rec, err := range r.Scan(archiver.ReadRange{Reverse: reverse}) {
+		for rec, err := range r.Scan(segment.Range{Reverse: reverse}) {
 			must(t, err)
 			if key := string(rec.Key); last != "" && (key > last) == reverse {
 				t.Fatalf("%s: %q after %q", what, key, last)
@@ -117,7 +117,7 @@ func readsInPlace(t *testing.T, what string, r *archiver.Reader, want map[string
 			t.Fatalf("%s: has %q: %v, %v", what, key, has, err)
 		}
 		if value, there := want[key]; !there {
-			if !errors.Is(err, archiver.ErrNotFound) {
+			if !errors.Is(err, segment.ErrNotFound) {
 				t.Fatalf("%s: get %q, which is not there: %v", what, key, err)
 			}
 		} else if err != nil || string(rec.Value) != value {

@@ -13,12 +13,9 @@ import (
 
 // Object is an object that salvage found.
 type Object struct {
-	Key, Value []byte
-	Meta       []byte // msgpack; nil: none
-	Slots      []byte // see segment.Slot; nil: none
-	Msgpack    bool   // the value is msgpack; else it is raw
-	Expiry     int64  // ns since 1970 UTC; zero: never
-	Seq        uint64
+	segment.Object
+	Slots  []byte // see segment.Slot; nil: none
+	Expiry int64  // ns since 1970 UTC; zero: never
 
 	// MayBeStale says that a newer version of the key, or its deletion, can be among
 	// what is lost.

@@ -148,8 +148,7 @@ func (w *salvage) deliver(stale uint64) (err error) {
 			w.unread(w.walked[v.file], v, err)
 			continue
 		}
-		x := Object{Key: rec.Key, Value: rec.Value, Meta: rec.Meta, Slots: rec.Slots, Msgpack: rec.Flags&segment.FlagMsgpack != 0,
-			Expiry: rec.Expiry, Seq: rec.Seq, MayBeStale: v.seq < stale}
+		x := Object{Object: rec.Object(), Slots: rec.Slots, Expiry: rec.Expiry, MayBeStale: v.seq < stale}
 		w.out.Objects++
 		w.out.Bytes += int64(len(x.Value))
 		if x.MayBeStale {

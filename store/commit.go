@@ -22,7 +22,7 @@ func (db *DB) Put(key, value []byte) error {
 
 // PutObject is Put with meta and content kind; Seq is ignored.
 func (db *DB) PutObject(o Object) error {
-	r, err := o.record()
+	r, err := o.Record()
 	if err != nil {
 		return err
 	}

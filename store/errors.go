@@ -23,7 +23,7 @@ type UnfinishedError = integrity.UnfinishedError
 
 var (
 	// ErrNotFound is returned for a key that is not there.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = segment.ErrNotFound
 
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("store is closed")

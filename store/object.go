@@ -6,47 +6,18 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Content says what a value is.
-type Content uint8
+// Content says what a value is: Raw or Msgpack.
+type Content = segment.Content
 
 // A Raw value is any bytes; a Msgpack value is one msgpack object, and the
 // command line prints it as JSON. The store itself treats them alike.
 const (
-	Raw Content = iota
-	Msgpack
+	Raw     = segment.Raw
+	Msgpack = segment.Msgpack
 )
 
 // Object is a value with its key and what is known of it.
-type Object struct {
-	Key     []byte
-	Value   []byte
-	Meta    []byte // small msgpack, at most segment.MaxMeta bytes; nil: none
-	Content Content
-	Seq     uint64 // its sequence number, given by the store
-}
-
-func (o *Object) record() (segment.Record, error) {
-	r := segment.Record{Kind: segment.Put, Key: o.Key, Value: o.Value, Meta: o.Meta}
-	switch o.Content {
-	case Raw:
-	case Msgpack:
-		r.Flags = segment.FlagMsgpack
-	default:
-		return r, fmt.Errorf("content kind %d: want Raw or Msgpack", o.Content)
-	}
-	return r, nil
-}
-
-// set makes o what r says; the slices are r's.
-func (o *Object) set(r *segment.Record) {
-	*o = Object{Key: r.Key, Value: r.Value, Seq: r.Seq}
-	if len(r.Meta) > 0 {
-		o.Meta = r.Meta
-	}
-	if r.Flags&segment.FlagMsgpack != 0 {
-		o.Content = Msgpack
-	}
-}
+type Object = segment.Object
 
 // Batch is a list of changes that Apply makes as one: all or none of them
 // survive, and no reader sees a part. The zero value is an empty batch. A
@@ -66,7 +37,7 @@ func (b *Batch) Put(key, value []byte) error {
 // The error wraps ErrTooLarge or says what else the format cannot hold; the
 // batch is then as before.
 func (b *Batch) PutObject(o Object) error {
-	r, err := o.record()
+	r, err := o.Record()
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (s *Snapshot) scan(r *Range, yield func(Object, error) bool) {
 		yield(Object{}, ErrClosed)
 		return
 	}
-	lo, hi := r.bounds()
+	lo, hi := r.Bounds()
 	sc := scan{s: s, left: r.Limit, bare: r.KeysOnly, yield: yield, w: &window{s: s}, room: firstItems}
 	if r.Limit <= 0 {
 		sc.left = int(^uint(0) >> 1)

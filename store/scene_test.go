@@ -140,8 +140,7 @@ func (b *builder) put() {
 		r := &recs[i]
 		ch := change1{key: string(r.Key)}
 		if r.Kind == segment.Put {
-			var o Object
-			o.set(r)
+			o := r.Object()
 			o.Key, o.Seq = nil, b.next
 			ch.obj = &o
 		}

@@ -169,8 +169,7 @@ func getObject(v finder, key []byte) (o Object, err error) {
 	if _, err := load(v, nil, key, &rec); err != nil {
 		return o, err
 	}
-	o.set(&rec)
-	return o, nil
+	return rec.Object(), nil
 }
 
 // Has reports whether key is there. It reads no record.
@@ -203,9 +202,7 @@ func lend(v finder, key []byte, fn func(Object) error) error {
 	if *buf, err = load(v, *buf, key, &rec); err != nil {
 		return err
 	}
-	var o Object
-	o.set(&rec)
-	return fn(o)
+	return fn(rec.Object())
 }
 
 // empty makes v the view of a store without objects, whose log is f.

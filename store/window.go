@@ -92,7 +92,7 @@ func (w *window) parse(it *item, r *index.Run, i int, loc index.Loc, b []byte, c
 		it.fail(r.Key(i))
 		return
 	}
-	it.object.set(&rec)
+	it.object = rec.Object()
 }
 
 // fail completes the error of the object under key.

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/varve-db/varve/archiver"
-	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
@@ -36,47 +35,14 @@ func (a archived) liveBytes() int64 { return -1 }
 
 // GetObject returns an object, as the caller's own.
 func (a archived) GetObject(key []byte) (store.Object, error) {
-	rec, err := a.r.Get(key)
-	if err != nil {
-		return store.Object{}, notFound(err)
-	}
-	return objectOf(rec), nil
+	return a.r.Get(key)
 }
 
 // Has reports whether a key is there.
 func (a archived) Has(key []byte) (bool, error) { return a.r.Has(key) }
 
 // Scan iterates as that of a store does.
-func (a archived) Scan(r store.Range) iter.Seq2[store.Object, error] {
-	return func(yield func(store.Object, error) bool) {
-		for rec, err := range a.r.Scan(archiver.ReadRange{From: r.From, To: r.To, Prefix: r.Prefix, Reverse: r.Reverse, Limit: r.Limit, KeysOnly: r.KeysOnly}) {
-			var o store.Object
-			if rec != nil {
-				o = objectOf(rec)
-			}
-			if !yield(o, err) {
-				return
-			}
-		}
-	}
-}
-
-// notFound is the store's error for a key that an archive lacks.
-func notFound(err error) error {
-	if errors.Is(err, archiver.ErrNotFound) {
-		return store.ErrNotFound
-	}
-	return err
-}
-
-// objectOf makes the object of a record.
-func objectOf(r *segment.Record) store.Object {
-	o := store.Object{Key: r.Key, Value: r.Value, Meta: r.Meta, Seq: r.Seq}
-	if r.Flags&segment.FlagMsgpack != 0 {
-		o.Content = store.Msgpack
-	}
-	return o
-}
+func (a archived) Scan(r store.Range) iter.Seq2[store.Object, error] { return a.r.Scan(r) }
 
 // sourceFlags say where a command that only reads finds its objects: in the store, or
 // with --archive at a point of an archive.

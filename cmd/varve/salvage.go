@@ -166,10 +166,8 @@ func (r *salvageReport) object(o *integrity.Object, take func(store.Object) erro
 	if o.MayBeStale {
 		r.Stale = append(r.Stale, staleKey{strconv.Quote(string(o.Key)), append([]byte{}, o.Key...), o.Seq})
 	}
-	x := store.Object{Key: o.Key, Value: o.Value, Meta: o.Meta}
-	if o.Msgpack {
-		x.Content = store.Msgpack
-	}
+	x := o.Object
+	x.Seq = 0 // the new store gives its own
 	return take(x)
 }
 
