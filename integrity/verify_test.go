@@ -296,7 +296,7 @@ func TestTablesThatAreNotThoseOfTheRecords(t *testing.T) {
 		seqs [2]uint64
 		say  string
 	}{
-		"an entry of another key": {other(0, func(r *segment.Record) { r.Key = []byte("plaim") }), "plain plaim", [2]uint64{100, 100}, "lacks the entries of 1"},
+		"an entry of another key": {other(0, func(r *segment.Record) { r.Key = []byte("plaim") }), "plain plaim", [2]uint64{100, 100}, "lacks entries of records: 1"},
 		"altered slots": {other(1, func(r *segment.Record) {
 			r.Slots = segment.AppendSlots(nil, []segment.Slot{{Number: 1, Value: []byte("a")}, {Number: 2, Value: []byte("c")}})
 		}), "slots", [2]uint64{101, 101}, "in its slots"},
