@@ -109,7 +109,7 @@ func waitingID(name string, store segment.UUID) (uint64, bool) {
 // putPlan stores a plan under a number of its own, which it gives it. One of
 // segments waits from the start.
 func (a *Archive) putPlan(ctx context.Context, p *prunePlan) error {
-	for p.ID = uint64(p.Made.UnixNano()); ; p.ID++ {
+	for p.ID = planID(p.Made); ; p.ID++ {
 		err := a.holdPlan(ctx, p)
 		if err == nil {
 			err = a.putManifest(ctx, p.object(), p)
@@ -123,9 +123,13 @@ func (a *Archive) putPlan(ctx context.Context, p *prunePlan) error {
 	}
 }
 
+// planID is the first number that a plan tries to have: plans are named in the order in
+// which they were made, as far as clocks go.
+func planID(made time.Time) uint64 { return uint64(made.UnixNano()) }
+
 // putBegun is putPlan for a plan that does not wait: what is left of one that has begun.
 func (a *Archive) putBegun(ctx context.Context, p *prunePlan) error {
-	for p.ID = uint64(p.Made.UnixNano()); ; p.ID++ {
+	for p.ID = planID(p.Made); ; p.ID++ {
 		_, err := a.target.Stat(ctx, p.waiting()) // of a writer that was killed: it would have this plan wait
 		if err == nil {
 			continue
