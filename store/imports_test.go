@@ -30,8 +30,9 @@ var mayImport = map[string][]string{
 	"archiver/s3":           {"archiver", "segment", "index", "integrity", "internal/vfs"},
 	"archiver/archivertest": {"archiver", "segment", "index", "integrity", "internal/vfs"},
 	"internal/vfs":          {},
+	"internal/jsonpack":     {"segment"},
 	"internal/crashfs":      {"internal/vfs"},
-	"cmd/varve":             {"segment", "index", "integrity", "store", "store/collection", "store/cache", "store/metrics", "archiver", "archiver/s3", "internal/vfs"},
+	"cmd/varve":             {"segment", "index", "integrity", "store", "store/collection", "store/cache", "store/metrics", "archiver", "archiver/s3", "internal/vfs", "internal/jsonpack"},
 }
 
 // sources parses the module's Go files, tests left out, by folder.

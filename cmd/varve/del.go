@@ -38,9 +38,9 @@ With --json it prints key or key_b64, and found: whether the key was there.`,
 				return nil
 			}
 			l := a.line()
-			l.bytes("key", key)
-			l.bool("found", found)
-			return l.flush()
+			l.Bytes("key", key)
+			l.Bool("found", found)
+			return l.Flush()
 		},
 	}
 	w.register(cmd.Flags())

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -75,7 +76,7 @@ func (d *dumper) run(db objects) error {
 		bar = d.meter("dumping", db.liveBytes())
 		defer bar.finish()
 	}
-	l := &line{w: out}
+	l := jsonpack.NewLine(out)
 	for o, err := range db.Scan(store.Range{}) {
 		if err != nil {
 			if err := bad.note(err); err != nil {
@@ -84,7 +85,7 @@ func (d *dumper) run(db objects) error {
 			continue
 		}
 		if !d.asIs(out, &o) {
-			wrap(l, &o)
+			l.Wrap(&o)
 		}
 		if _, err := out.Write(nil); err != nil {
 			return err // one that out remembers
@@ -117,15 +118,15 @@ func (d *dumper) mayName(field string) bool {
 // is all there is to it, and if one field holds the key of it and of all that were printed
 // bare before.
 func (d *dumper) asIs(out *bufio.Writer, o *store.Object) bool {
-	if d.never || o.Content != store.Msgpack || o.Meta != nil || !exactObject(o.Value) {
+	if d.never || o.Content != store.Msgpack || o.Meta != nil || !jsonpack.ExactObject(o.Value) {
 		return false
 	}
 	var now []string
-	for name, value := range members(o.Value) {
-		if string(name) == keyField {
+	for name, value := range jsonpack.Members(o.Value) {
+		if string(name) == jsonpack.KeyField {
 			return false
 		}
-		if key, ok := packedKey(value); ok && string(key) == string(o.Key) && d.mayName(string(name)) {
+		if key, ok := jsonpack.Key(value); ok && string(key) == string(o.Key) && d.mayName(string(name)) {
 			now = append(now, string(name))
 		}
 	}
@@ -134,7 +135,7 @@ func (d *dumper) asIs(out *bufio.Writer, o *store.Object) bool {
 	}
 	d.fields, d.chosen = now, true
 	d.bare++
-	writePacked(out, o.Value)
+	jsonpack.Write(out, o.Value)
 	_ = out.WriteByte('\n')
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -41,7 +42,7 @@ JSON, if JSON says it exactly. --raw prints the bytes there, too.
 				out := bufio.NewWriter(a.out)
 				switch {
 				case a.json:
-					objectLine(&line{w: out}, &o)
+					objectLine(jsonpack.NewLine(out), &o)
 				case o.Content == store.Msgpack && !raw && isTerminal(a.out.file):
 					writeValue(out, &o)
 					_ = out.WriteByte('\n')

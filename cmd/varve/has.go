@@ -30,9 +30,9 @@ With --json it prints key or key_b64, and found.`,
 				}
 				if a.json {
 					l := a.line()
-					l.bytes("key", key)
-					l.bool("found", found)
-					if err := l.flush(); err != nil {
+					l.Bytes("key", key)
+					l.Bool("found", found)
+					if err := l.Flush(); err != nil {
 						return err
 					}
 				}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -89,9 +90,9 @@ func (in *intake) note(o *store.Object) {
 	switch {
 	case in.tell == nil:
 	case in.asJSON:
-		l := line{w: bufio.NewWriter(&in.keys)}
-		l.bytes("key", o.Key)
-		_ = l.flush() // memory takes it all
+		l := jsonpack.NewLine(bufio.NewWriter(&in.keys))
+		l.Bytes("key", o.Key)
+		_ = l.Flush() // memory takes it all
 	default:
 		fmt.Fprintln(&in.keys, show(o.Key))
 	}

@@ -9,122 +9,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
-// TestNumbers holds load to what it says of numbers, and dump to saying them so that
-// they are the same again.
-func TestNumbers(t *testing.T) {
-	for _, c := range []struct{ in, out string }{
-		{"0", "0"}, {"-1", "-1"}, {"127", "127"}, {"128", "128"}, {"-129", "-129"},
-		{"9223372036854775808", "9223372036854775808"},
-		{"18446744073709551615", "18446744073709551615"},
-		{"18446744073709551616", ""},
-		{"-9223372036854775808", "-9223372036854775808"},
-		{"-9223372036854775809", ""},
-		{"10000000000000000000000", "1e+22"},
-		{"1.0", "1.0"}, {"-0", "-0.0"}, {"0.0", "0.0"}, {"0e5", "0.0"}, {"1E2", "100.0"}, {"1e+2", "100.0"},
-		{"0.1", "0.1"}, {"0.10", "0.1"}, {"0.1000000000000000055511151231257827", ""},
-		{"1e308", "1e+308"}, {"1e309", ""}, {"5e-324", "5e-324"}, {"1e-325", ""}, {"4e-324", ""},
-		{"0e999999999999999999999", "0.0"}, {"1e99999999999999999999", ""}, {"1e-99999999999999999999", ""},
-		{"9007199254740993.0", ""}, {"9007199254740993", "9007199254740993"}, {"9007199254740992.0", "9.007199254740992e+15"},
-		{"123456789012345678", "123456789012345678"}, {"1.7976931348623157e308", "1.7976931348623157e+308"},
-	} {
-		packed, err := packJSON(c.in)
-		if err != nil {
-			if c.out != "" {
-				t.Errorf("%s: refused: %v", c.in, err)
-			}
-			continue
-		}
-		if got, ok := unpackJSON(packed); string(got) != c.out || !ok {
-			t.Errorf("%s: came back as %q, %v; want %q", c.in, got, ok, c.out)
-		}
-	}
-}
-
 // packJSON makes msgpack of the last value of a text.
 func packJSON(text string) (packed []byte, err error) {
-	for p, err := range jsonValues(strings.NewReader(text)) {
+	for v, err := range jsonpack.Values(strings.NewReader(text)) {
 		if err != nil {
 			return nil, err
 		}
-		packed = p.t.canonical()
+		packed = v.Pack()
 	}
 	return packed, nil
-}
-
-// unpackJSON writes msgpack as JSON, if JSON says it exactly.
-func unpackJSON(packed []byte) ([]byte, bool) {
-	var b bytes.Buffer
-	_, ok := exactJSON(packed)
-	if ok {
-		w := bufio.NewWriter(&b)
-		writePacked(w, packed)
-		w.Flush()
-	}
-	return b.Bytes(), ok
-}
-
-// FuzzLoad feeds any bytes to what load reads. What is taken must come out of dump so
-// that load makes the same bytes of it.
-func FuzzLoad(f *testing.F) {
-	for _, s := range []string{
-		`{"a":[1,-2.5e3,null,true,"\ud83d\ude00"],"":{}}`, `{"a":1,"a":2}`, `"\ud800"`, "\"\xff\"", `[[[]]]`, ` {"b" : "\\" , "a" : "\"" } 7 `,
-		`{"key_b64":"YQ==","value_b64":"","meta":{"m":1}}`, `1e400`, `-0`, "{\n\n",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		for p, err := range jsonValues(bytes.NewReader(in)) {
-			if err != nil {
-				one := json.Valid(in) && utf8.Valid(in) && !bytes.Contains(bytes.ToLower(in), []byte(`\ud`)) && bytes.TrimSpace(in)[0] != '['
-				if _, bad := treeOfJSON(in); one && bad == nil {
-					t.Fatalf("%q is refused: %v", in, err)
-				}
-				return
-			}
-			v := &p.t
-			if v.line < 1 || v.line > 1+bytes.Count(in, []byte("\n")) {
-				t.Fatalf("line %d", v.line)
-			}
-			want, err := treeOfJSON(v.raw)
-			packed := v.canonical()
-			if err != nil || !bytes.Equal(packed, want) || len(packed) != v.size {
-				t.Fatalf("%q was stored as %x, of %d bytes; want %x, %v", v.raw, packed, v.size, want, err)
-			}
-			text, ok := unpackJSON(packed)
-			if !ok || !json.Valid(text) {
-				t.Fatalf("%q was stored as %x and cannot be dumped: %q", v.raw, packed, text)
-			}
-		}
-	})
-}
-
-// FuzzExact holds what is printed as JSON to what another decoder and encoder make of it.
-func FuzzExact(f *testing.F) {
-	for _, s := range []string{"\x81\xa1a\x01", "\xcc\x80", "\xcc\x7f", "\xd0\xdf", "\xd0\xe0", "\xdc\x00\x01\xc0", "\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", "\x82\xa1b\x01\xa1a\x01", "\xd9\x01a", "\xc4\x01a"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, packed []byte) {
-		text, ok := unpackJSON(packed)
-		tree, err := treeOfMsgpack(packed)
-		var again []byte
-		if err == nil {
-			again, err = canonicalTree(tree)
-		}
-		if want := err == nil && bytes.Equal(again, packed); ok != want {
-			t.Fatalf("%x: exact %v, want %v (%v): %s", packed, ok, want, err, text)
-		}
-		if !ok {
-			return
-		}
-		if back, err := packJSON("[" + string(text) + "]"); err != nil || !bytes.Equal(back, packed) {
-			t.Fatalf("%x is %s, which is %x: %v", packed, text, back, err)
-		}
-	})
 }
 
 // FuzzDump dumps any value and any meta; load must make the same object of the line.
@@ -147,7 +45,7 @@ func FuzzDump(f *testing.F) {
 		}
 		var b bytes.Buffer
 		out := bufio.NewWriter(&b)
-		l := &line{w: out}
+		l := jsonpack.NewLine(out)
 		d := dumper{}
 		ld := loader{}
 		if d.asIs(out, &o) {
@@ -156,15 +54,15 @@ func FuzzDump(f *testing.F) {
 				t.Fatalf("--key %q cannot be typed", ld.field)
 			}
 		} else {
-			wrap(l, &o)
+			l.Wrap(&o)
 		}
 		out.Flush()
 		text := bytes.Clone(b.Bytes())
-		for p, err := range jsonValues(bytes.NewReader(text)) {
+		for v, err := range jsonpack.Values(bytes.NewReader(text)) {
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
-			got, err := ld.object(&p.t)
+			got, err := ld.object(v)
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}

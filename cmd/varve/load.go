@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -73,8 +74,8 @@ func (a *app) loadCommand() *cobra.Command {
 
 // keyFieldFlag refuses what --key of load and dump cannot be.
 func keyFieldFlag(field string) error {
-	if field == "" || field == keyField {
-		return usagef("--key %q: want the name of a field, and not %s", field, keyField)
+	if field == "" || field == jsonpack.KeyField {
+		return usagef("--key %q: want the name of a field, and not %s", field, jsonpack.KeyField)
 	}
 	return nil
 }
@@ -116,17 +117,17 @@ func until(ctx context.Context, r io.Reader) io.Reader {
 
 // stream stores the objects of a stream.
 func (l *loader) stream(ctx context.Context, r io.Reader) error {
-	for p, err := range jsonValues(r) {
+	for v, err := range jsonpack.Values(r) {
 		if err != nil {
-			return err
+			return badLine(err)
 		}
-		o, err := l.object(&p.t)
+		o, err := l.object(v)
 		if err != nil {
-			return p.t.refused(err)
+			return badLine(v.Refused(err))
 		}
-		p.forget()
+		v.Forget()
 		if err := l.add(o); errors.Is(err, store.ErrTooLarge) {
-			return p.t.refused(err)
+			return badLine(v.Refused(err))
 		} else if err != nil {
 			return err
 		}
@@ -137,24 +138,32 @@ func (l *loader) stream(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
+// badLine makes an error about a line of the input one of usage, and leaves others alone.
+func badLine(err error) error {
+	if _, ok := errors.AsType[*jsonpack.LineError](err); ok {
+		return &usageError{err}
+	}
+	return err
+}
+
 // object makes the object of a JSON value. It shares no memory with it.
-func (l *loader) object(t *jsonText) (o store.Object, err error) {
-	if !t.isObject() {
+func (l *loader) object(v *jsonpack.Value) (o store.Object, err error) {
+	if !v.IsObject() {
 		return o, errors.New("not a JSON object")
 	}
-	if _, ok := t.member(keyField); ok {
-		return wrapped(t)
+	if _, ok := v.Field(jsonpack.KeyField); ok {
+		return v.Unwrap()
 	}
 	if l.field == "" {
-		return o, fmt.Errorf("an object without %s: --key must name the field that holds its key", keyField)
+		return o, fmt.Errorf("an object without %s: --key must name the field that holds its key", jsonpack.KeyField)
 	}
-	f, ok := t.member(l.field)
+	f, ok := v.Field(l.field)
 	if !ok {
 		return o, fmt.Errorf("no field %q, which --key names", l.field)
 	}
-	key, ok := t.asKey(f)
+	key, ok := f.Key()
 	if !ok {
 		return o, fmt.Errorf("field %q is no key: want a string that is not empty, or an integer", l.field)
 	}
-	return store.Object{Key: key, Value: t.canonical(), Content: store.Msgpack}, nil
+	return store.Object{Key: key, Value: v.Pack(), Content: store.Msgpack}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -76,12 +77,12 @@ func TestMemoryOfLargeObjects(t *testing.T) {
 
 	load := func(text string) func() {
 		return func() {
-			for p, err := range jsonValues(io.MultiReader(strings.NewReader(text))) {
+			for p, err := range jsonpack.Values(io.MultiReader(strings.NewReader(text))) {
 				if err != nil {
 					t.Fatal(err)
 				}
 				l := loader{field: "id"}
-				if _, err := l.object(&p.t); err != nil {
+				if _, err := l.object(p); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -15,32 +16,21 @@ const objectHelp = `With --json an object is one line with these fields:
   seq               the sequence number of the write`
 
 // objectLine writes an object for --json.
-func objectLine(l *line, o *store.Object) {
-	l.bytes("key", o.Key)
-	l.int("size", int64(len(o.Value)))
+func objectLine(l *jsonpack.Line, o *store.Object) {
+	l.Bytes("key", o.Key)
+	l.Int("size", int64(len(o.Value)))
 	content, exact := "raw", false
 	if o.Content == store.Msgpack {
 		content = "msgpack"
-		_, exact = exactJSON(o.Value)
+		exact = jsonpack.Exact(o.Value)
 	}
-	l.str("content", content)
+	l.Text("content", content)
 	if exact {
-		l.packed("object", o.Value)
+		l.Packed("object", o.Value)
 	} else {
-		l.bytes("value", o.Value)
+		l.Bytes("value", o.Value)
 	}
-	metaField(l, o.Meta)
-	l.int("seq", int64(o.Seq))
-	l.end()
-}
-
-// metaField adds meta: as JSON if it is a map that JSON says exactly.
-func metaField(l *line, meta []byte) {
-	switch {
-	case len(meta) == 0:
-	case exactObject(meta):
-		l.packed("meta", meta)
-	default:
-		l.base64("meta", meta)
-	}
+	l.Meta(o.Meta)
+	l.Int("seq", int64(o.Seq))
+	l.End()
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -35,9 +36,9 @@ With --json it prints key or key_b64, and size: bytes of the value.`,
 				return err
 			}
 			l := a.line()
-			l.bytes("key", key)
-			l.int("size", int64(len(value)))
-			return l.flush()
+			l.Bytes("key", key)
+			l.Int("size", int64(len(value)))
+			return l.Flush()
 		},
 	}
 	w.register(cmd.Flags())
@@ -81,6 +82,6 @@ func readValue(r io.Reader) ([]byte, error) {
 		value = append(value, part...)
 	}
 	clear(parts)
-	giveBack(total)
+	jsonpack.GiveBack(total)
 	return value, nil
 }

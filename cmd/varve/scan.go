@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -84,7 +85,7 @@ func (s *scanFlags) keyRange(cmd *cobra.Command) (r store.Range, err error) {
 func (a *app) scan(db objects, r store.Range) error {
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	d := damages{app: a}
-	p := scanPrinter{app: a, out: out, keysOnly: r.KeysOnly, l: line{w: out}}
+	p := scanPrinter{app: a, out: out, keysOnly: r.KeysOnly, l: jsonpack.NewLine(out)}
 	for o, err := range db.Scan(r) {
 		if err != nil {
 			if err := d.note(err); err != nil {
@@ -104,16 +105,16 @@ type scanPrinter struct {
 	*app
 	out      *bufio.Writer
 	keysOnly bool
-	l        line
+	l        *jsonpack.Line
 }
 
 func (p *scanPrinter) print(o *store.Object) error {
 	switch {
 	case p.json && p.keysOnly:
-		p.l.bytes("key", o.Key)
-		p.l.end()
+		p.l.Bytes("key", o.Key)
+		p.l.End()
 	case p.json:
-		objectLine(&p.l, o)
+		objectLine(p.l, o)
 	case p.keysOnly:
 		writeShown(p.out, o.Key)
 		_ = p.out.WriteByte('\n')
@@ -129,11 +130,9 @@ func (p *scanPrinter) print(o *store.Object) error {
 
 // writeValue writes a value on a line.
 func writeValue(w *bufio.Writer, o *store.Object) {
-	if o.Content == store.Msgpack {
-		if _, exact := exactJSON(o.Value); exact {
-			writePacked(w, o.Value)
-			return
-		}
+	if o.Content == store.Msgpack && jsonpack.Exact(o.Value) {
+		jsonpack.Write(w, o.Value)
+		return
 	}
 	writeShown(w, o.Value)
 }

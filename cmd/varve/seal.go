@@ -25,8 +25,8 @@ With --json it prints sealed: whether there was anything to seal.`,
 				}
 				if a.json {
 					l := a.line()
-					l.bool("sealed", sealed)
-					return l.flush()
+					l.Bool("sealed", sealed)
+					return l.Flush()
 				}
 				what := "nothing to do: the log holds no objects"
 				if sealed {

@@ -1,4 +1,4 @@
-package main
+package jsonpack
 
 import (
 	"bufio"
@@ -9,24 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
-)
-
-// maxDepth is how deeply values may be nested, as for encoding/json.
-const maxDepth = 10000
-
-// valueKind is the kind of a value in msgpack or JSON.
-type valueKind uint8
-
-const (
-	nullValue valueKind = iota
-	boolValue
-	intValue   // negative
-	uintValue  // not negative
-	floatValue // all others
-	stringValue
-	arrayValue
-	objectValue
-	otherValue // that JSON does not have, or in another form than load writes
 )
 
 // packed walks over msgpack, and allocates nothing.
@@ -42,7 +24,7 @@ type head struct {
 }
 
 // next returns the head of the next value and goes past it. A head that is not in the form
-// that load writes is otherValue.
+// that Pack makes is otherValue.
 func (p *packed) next() head {
 	if p.at >= len(p.b) {
 		return head{kind: otherValue}
@@ -134,7 +116,7 @@ func (p *packed) str(h head) ([]byte, bool) {
 	return s, utf8.Valid(s)
 }
 
-// exact reports whether a value has a JSON of which load makes the very same bytes, and goes
+// exact reports whether a value has a JSON of which Pack makes the very same bytes, and goes
 // past it.
 func (p *packed) exact(depth int) bool {
 	h := p.next()
@@ -165,24 +147,19 @@ func (p *packed) exact(depth int) bool {
 	return true
 }
 
-// exactJSON reports whether load would make the very same bytes of the JSON of a value, and
-// what kind of value it is.
-func exactJSON(b []byte) (valueKind, bool) {
+// Exact reports whether msgpack is one value that JSON says exactly: of the JSON that Write
+// makes of it, Value.Pack makes the very same bytes.
+func Exact(b []byte) bool {
 	p := packed{b: b}
-	if !p.exact(0) || p.at != len(b) {
-		return otherValue, false
-	}
-	return (&packed{b: b}).next().kind, true
+	return p.exact(0) && p.at == len(b)
 }
 
-// exactObject reports whether msgpack is an object that JSON says exactly.
-func exactObject(b []byte) bool {
-	kind, ok := exactJSON(b)
-	return ok && kind == objectValue
-}
+// ExactObject reports whether msgpack is an object that JSON says exactly.
+func ExactObject(b []byte) bool { return Exact(b) && (&packed{b: b}).next().kind == objectValue }
 
-// members iterates over the names and values of an object that is exact.
-func members(b []byte) iter.Seq2[[]byte, []byte] {
+// Members iterates over the names and values of an object that is exact: see ExactObject.
+// The slices are parts of b.
+func Members(b []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		p := packed{b: b}
 		for h := p.next(); h.n > 0; h.n-- {
@@ -196,8 +173,9 @@ func members(b []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// packedKey returns the key that a field's value stands for.
-func packedKey(value []byte) ([]byte, bool) {
+// Key returns the key that a value stands for, which is a string that is not empty or an
+// integer, and whether it does. A string is a part of value.
+func Key(value []byte) ([]byte, bool) {
 	p := packed{b: value}
 	switch h := p.next(); h.kind {
 	case stringValue:
@@ -211,8 +189,8 @@ func packedKey(value []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// writePacked writes a value that is exact as JSON. w remembers its errors.
-func writePacked(w *bufio.Writer, b []byte) { (&packed{b: b}).write(w) }
+// Write writes a value that is exact as JSON: see Exact. w remembers its errors.
+func Write(w *bufio.Writer, b []byte) { (&packed{b: b}).write(w) }
 
 func (p *packed) write(w *bufio.Writer) {
 	h := p.next()
@@ -229,7 +207,7 @@ func (p *packed) write(w *bufio.Writer) {
 		_, _ = w.Write(appendFloat(w.AvailableBuffer(), math.Float64frombits(h.n)))
 	case stringValue:
 		s, _ := p.str(h)
-		writeJSONString(w, s)
+		writeString(w, s)
 	case arrayValue, objectValue:
 		p.writeItems(w, h)
 	}
@@ -248,7 +226,7 @@ func (p *packed) writeItems(w *bufio.Writer, h head) {
 		}
 		if h.kind == objectValue {
 			name, _ := p.str(p.next())
-			writeJSONString(w, name)
+			writeString(w, name)
 			_ = w.WriteByte(':')
 		}
 		p.write(w)

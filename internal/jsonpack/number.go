@@ -1,4 +1,4 @@
-package main
+package jsonpack
 
 import (
 	"bytes"
@@ -11,95 +11,25 @@ import (
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
-// canonical encodes a JSON value as msgpack, in the one form that load stores: names of
-// fields in bytewise order at all depths, each integer in its shortest form, all other
-// numbers as float64.
-func (t *jsonText) canonical() []byte { return t.encode(0, t.root) }
+// maxDepth is how deeply values may be nested, as for encoding/json.
+const maxDepth = 10000
 
-// encode encodes the value that begins at an offset of the text.
-func (t *jsonText) encode(off, block uint32) []byte {
-	most := t.size
-	if block != 0 { // of a part: no byte of text makes more than three
-		most = min(most, 3*int(t.blocks[block]-off))
-	}
-	e := encoder{t: t, b: make([]byte, 0, most)}
-	e.value(off, block)
-	return e.b
-}
+// valueKind is the kind of a value in msgpack or JSON.
+type valueKind uint8
 
-// encoder is what encode works with.
-type encoder struct {
-	t *jsonText
-	b []byte
-}
+const (
+	nullValue valueKind = iota
+	boolValue
+	intValue   // negative
+	uintValue  // not negative
+	floatValue // all others
+	stringValue
+	arrayValue
+	objectValue
+	otherValue // that JSON does not have, or in another form than Pack makes
+)
 
-// value encodes the value at an offset, and returns where its text ends.
-func (e *encoder) value(off, block uint32) uint32 {
-	raw := e.t.raw
-	switch c := raw[off]; c {
-	case '{':
-		return e.object(block)
-	case '[':
-		return e.array(off, block)
-	case '"':
-		return e.str(off)
-	case 't':
-		e.b = append(e.b, msgpcode.True)
-		return off + 4
-	case 'f':
-		e.b = append(e.b, msgpcode.False)
-		return off + 5
-	case 'n':
-		e.b = append(e.b, msgpcode.Nil)
-		return off + 4
-	}
-	end := off
-	for int(end) < len(raw) && strings.IndexByte("+-.0123456789Ee", raw[end]) >= 0 {
-		end++
-	}
-	n, _ := parseNumber(raw[off:end]) // it was parsed before
-	e.b = n.append(e.b)
-	return end
-}
-
-func (e *encoder) str(off uint32) uint32 {
-	s, end := e.t.textAt(off)
-	codes := [4]byte{msgpcode.FixedStrLow, msgpcode.Str8, msgpcode.Str16, msgpcode.Str32}
-	if bytes.IndexByte(s, '\\') < 0 {
-		e.b = append(appendHead(e.b, uint64(len(s)), 31, math.MaxUint8, codes), s...)
-		return end
-	}
-	e.b = unescape(appendHead(e.b, uint64(unescapedLen(s)), 31, math.MaxUint8, codes), s)
-	return end
-}
-
-func (e *encoder) object(block uint32) uint32 {
-	end, n := e.t.blocks[block], e.t.blocks[block+1]
-	e.b = appendHead(e.b, uint64(n), 15, -1, [4]byte{msgpcode.FixedMapLow, 0, msgpcode.Map16, msgpcode.Map32})
-	for name, value := range e.t.membersAt(block) {
-		e.str(name)
-		e.value(value.off, value.block)
-	}
-	return end
-}
-
-func (e *encoder) array(off, block uint32) uint32 {
-	end, n := e.t.blocks[block], e.t.blocks[block+1]
-	e.b = appendHead(e.b, uint64(n), 15, -1, [4]byte{msgpcode.FixedArrayLow, 0, msgpcode.Array16, msgpcode.Array32})
-	inner := e.t.blocks[block+2:]
-	off++
-	for range n {
-		off = e.t.past(off, ',')
-		b := uint32(0)
-		if c := e.t.raw[off]; c == '{' || c == '[' {
-			b, inner = inner[0], inner[1:]
-		}
-		off = e.value(off, b)
-	}
-	return end
-}
-
-// number is a number of JSON, as load stores it.
+// number is a number of JSON, as it is packed.
 type number struct {
 	kind valueKind // intValue, uintValue or floatValue
 	bits uint64

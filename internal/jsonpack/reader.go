@@ -1,4 +1,4 @@
-package main
+package jsonpack
 
 import (
 	"bufio"
@@ -7,19 +7,19 @@ import (
 	"io"
 	"iter"
 	"math"
-	"runtime"
-	"runtime/debug"
 
-	"github.com/varve-db/varve/store"
+	"github.com/varve-db/varve/segment"
 )
 
-// jsonReader reads JSON values from a stream, each into the same memory.
-type jsonReader struct {
+// reader reads JSON values from a stream, each into the same memory. The first error
+// sticks: from then on it reads nothing, and peek returns zero, which no JSON has outside
+// of what is invalid. So each loop ends, and who calls looks at err in the end.
+type reader struct {
 	r    *bufio.Reader
 	line int  // of the next byte, from 1
 	last byte // that was read
-	t    jsonText
-	open []uint32 // of containers that are not read to their ends: what their blocks will hold
+	t    Value
+	err  error
 
 	inArray bool // the values are the items of an array
 	items   int  // of it, so far
@@ -27,19 +27,20 @@ type jsonReader struct {
 	small [9]byte
 }
 
-// jsonValues iterates over the JSON values of a stream: one a line, or with any white space
+// Values iterates over the JSON values of a stream: one a line, or with any white space
 // between and in them; of an array, over its items. A value is good until the next step or
-// forget. An error is the last thing yielded.
-func jsonValues(r io.Reader) iter.Seq2[*jsonReader, error] {
-	return func(yield func(*jsonReader, error) bool) {
-		p := &jsonReader{r: bufio.NewReaderSize(r, 64<<10), line: 1}
+// Forget. An error is the last thing yielded: a *LineError for what the stream holds, which
+// wraps segment.ErrTooLarge for a value that is too large, or that of r.
+func Values(r io.Reader) iter.Seq2[*Value, error] {
+	return func(yield func(*Value, error) bool) {
+		p := &reader{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 		for {
 			more, err := p.step()
 			if err != nil {
-				yield(p, err)
+				yield(&p.t, err)
 				return
 			}
-			if !more || !yield(p, nil) {
+			if !more || !yield(&p.t, nil) {
 				return
 			}
 		}
@@ -47,28 +48,23 @@ func jsonValues(r io.Reader) iter.Seq2[*jsonReader, error] {
 }
 
 // step reads the next value, if there is one more.
-func (p *jsonReader) step() (more bool, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			e, ok := r.(error)
-			if _, fault := r.(runtime.Error); !ok || fault {
-				panic(r)
-			}
-			err = p.explain(e)
-		}
-	}()
+func (p *reader) step() (more bool, err error) {
+	t := &p.t
 	// No block is at 0, which stands for none.
-	p.t.raw, p.t.blocks, p.open = p.t.raw[:0], append(p.t.blocks[:0], 0), p.open[:0]
-	if !p.toNext() {
-		return false, nil
+	t.raw, t.blocks, t.open = t.raw[:0], append(t.blocks[:0], 0), t.open[:0]
+	more = p.toNext()
+	if more && p.err == nil {
+		t.line, t.size = p.line, 0
+		t.root = p.value(0)
 	}
-	p.t.line, p.t.size = p.line, 0
-	p.t.root = p.value(0)
-	return true, nil
+	if p.err != nil {
+		return false, p.explain(p.err)
+	}
+	return more, nil
 }
 
 // toNext goes to where the next value begins, into arrays and out of them.
-func (p *jsonReader) toNext() bool {
+func (p *reader) toNext() bool {
 	for {
 		if !p.inArray {
 			if !p.skip() {
@@ -80,7 +76,9 @@ func (p *jsonReader) toNext() bool {
 			p.inArray, p.items = true, 0
 			_, _ = p.r.ReadByte()
 		}
-		p.mustSkip()
+		if !p.mustSkip() {
+			return false
+		}
 		if p.peek() != ']' {
 			break
 		}
@@ -91,27 +89,30 @@ func (p *jsonReader) toNext() bool {
 		p.t.line = p.line
 		if p.peek() != ',' {
 			p.invalid("after array element")
+			return false
 		}
 		_, _ = p.r.ReadByte()
-		p.mustSkip()
+		if !p.mustSkip() {
+			return false
+		}
 	}
 	p.items++
 	return true
 }
 
-// explain turns what was thrown into the error of a line.
-func (p *jsonReader) explain(err error) error {
+// explain makes the error that sticks the error of a line.
+func (p *reader) explain(err error) error {
 	if e, ok := err.(*readError); ok {
 		return e.err
 	}
 	if _, ok := err.(*parseError); ok {
-		return p.t.refused(err)
+		return p.t.Refused(err)
 	}
 	line := p.line
 	if err == errCutOff && p.last == '\n' {
 		line-- // the line that the input ends with
 	}
-	return lineError(line, err)
+	return &LineError{line, err}
 }
 
 // readError is an error of the stream itself.
@@ -122,13 +123,21 @@ func (e *readError) Error() string { return e.err.Error() }
 // errCutOff says that the stream ends where it must not.
 var errCutOff = errors.New("the input ends within a value")
 
-func (p *jsonReader) refuse(offset int, format string, args ...any) {
-	panic(&parseError{offset, fmt.Sprintf(format, args...)})
+// fail makes err the error that sticks, unless one does.
+func (p *reader) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *reader) refuse(offset int, format string, args ...any) {
+	p.fail(&parseError{offset, fmt.Sprintf(format, args...)})
 }
 
 // invalid refuses the next byte.
-func (p *jsonReader) invalid(where string) {
-	p.refuse(len(p.t.raw), "invalid character %s %s", quoteByte(p.peek()), where)
+func (p *reader) invalid(where string) {
+	c := p.peek()
+	p.refuse(len(p.t.raw), "invalid character %s %s", quoteByte(c), where)
 }
 
 func quoteByte(c byte) string {
@@ -139,35 +148,47 @@ func quoteByte(c byte) string {
 }
 
 // more reports whether there is another byte.
-func (p *jsonReader) more() bool {
+func (p *reader) more() bool {
+	if p.err != nil {
+		return false
+	}
 	_, err := p.r.Peek(1)
 	if err != nil && err != io.EOF {
-		panic(&readError{err})
+		p.fail(&readError{err})
 	}
 	return err == nil
 }
 
-// peek returns the next byte, which must be there.
-func (p *jsonReader) peek() byte {
+// peek returns the next byte, which must be there; zero where an error sticks.
+func (p *reader) peek() byte {
+	if p.err != nil {
+		return 0
+	}
 	b, err := p.r.Peek(1)
+	if err == nil {
+		return b[0]
+	}
 	if err == io.EOF {
-		panic(errCutOff)
+		p.fail(errCutOff)
+	} else {
+		p.fail(&readError{err})
 	}
-	if err != nil {
-		panic(&readError{err})
-	}
-	return b[0]
+	return 0
 }
 
 // take adds the next byte to the text.
-func (p *jsonReader) take() {
-	b, _ := p.r.Peek(1)
-	p.add(b)
+func (p *reader) take() {
+	if p.err == nil {
+		b, _ := p.r.Peek(1)
+		p.add(b)
+	}
 }
 
 // add adds bytes that are next to the text.
-func (p *jsonReader) add(b []byte) {
-	p.room(len(b))
+func (p *reader) add(b []byte) {
+	if !p.room(len(b)) {
+		return
+	}
 	p.t.raw = append(p.t.raw, b...)
 	for _, c := range b {
 		if c == '\n' {
@@ -178,47 +199,33 @@ func (p *jsonReader) add(b []byte) {
 	_, _ = p.r.Discard(len(b))
 }
 
-// room grows the memory of the text by little where it is large.
-func (p *jsonReader) room(n int) {
+// room grows the memory of the text by little where it is large. It reports false for a text
+// that is too long.
+func (p *reader) room(n int) bool {
 	raw := p.t.raw
 	if len(raw)+n <= cap(raw) {
-		return
+		return true
 	}
 	if int64(len(raw)+n) > math.MaxUint32 {
-		panic(fmt.Errorf("a value of more than %d bytes of text: %w", uint32(math.MaxUint32), store.ErrTooLarge))
+		p.fail(fmt.Errorf("a value of more than %d bytes of text: %w", uint32(math.MaxUint32), segment.ErrTooLarge))
+		return false
 	}
 	size := 2 * cap(raw)
 	if cap(raw) >= big {
 		size = cap(raw) + cap(raw)/4
 	}
 	p.t.raw = append(make([]byte, 0, max(size, len(raw)+n, 4<<10)), raw...)
-	giveBack(cap(p.t.raw))
-}
-
-// big is from how many bytes on memory is given back at once, instead of with the next
-// collection, which waits until as much again is used.
-const big = 32 << 20
-
-// giveBack returns to the system what is free, after something of n bytes is done with.
-func giveBack(n int) {
-	if n >= big {
-		debug.FreeOSMemory()
-	}
-}
-
-// forget gives the memory of a large value back.
-func (p *jsonReader) forget() {
-	if n := cap(p.t.raw) + 4*cap(p.t.blocks); n >= big {
-		p.t.raw, p.t.blocks, p.open = nil, nil, nil
-		giveBack(n)
-	}
+	GiveBack(cap(p.t.raw))
+	return true
 }
 
 // run adds what follows in a string up to a quote, a backslash or a byte that must not stand
 // there.
-func (p *jsonReader) run() {
+func (p *reader) run() {
 	for {
-		p.peek()
+		if p.peek(); p.err != nil {
+			return
+		}
 		b, _ := p.r.Peek(p.r.Buffered())
 		n := 0
 		for n < len(b) && b[n] >= 0x20 && b[n] != '"' && b[n] != '\\' {
@@ -234,7 +241,7 @@ func (p *jsonReader) run() {
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 // space adds white space to the text, and returns the byte that follows.
-func (p *jsonReader) space() byte {
+func (p *reader) space() byte {
 	for {
 		c := p.peek()
 		if !isSpace(c) {
@@ -245,7 +252,7 @@ func (p *jsonReader) space() byte {
 }
 
 // skip goes past white space, and reports whether something follows.
-func (p *jsonReader) skip() bool {
+func (p *reader) skip() bool {
 	for p.more() {
 		c := p.peek()
 		if !isSpace(c) {
@@ -261,13 +268,10 @@ func (p *jsonReader) skip() bool {
 }
 
 // mustSkip is skip where something has to follow.
-func (p *jsonReader) mustSkip() {
+func (p *reader) mustSkip() bool {
 	if !p.skip() {
-		panic(errCutOff)
+		p.fail(errCutOff)
+		return false
 	}
-}
-
-// lineError is what is wrong with a line of the input.
-func lineError(line int, err error) error {
-	return usagef("line %d: %w", line, err)
+	return true
 }
