@@ -73,7 +73,7 @@ bench-builds:
 soak: crash model damage kills fuzz
 
 crash:
-	VARVE_CRASH_STATES=$${VARVE_CRASH_STATES:-100000} $(GO) test -count=1 -timeout 4h -v -run 'Crash|Kill|FailedCalls' ./store
+	VARVE_CRASH_STATES=$${VARVE_CRASH_STATES:-100000} VARVE_FAULT_STEP=1 $(GO) test -count=1 -timeout 4h -v -run 'Crash|Kill|FailedCalls|CallFails' ./store
 
 model:
 	VARVE_MODEL_OPS=$${VARVE_MODEL_OPS:-1000000} $(GO) test -count=1 -timeout 4h -v -run 'Model' ./store

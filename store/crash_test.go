@@ -18,7 +18,7 @@ import (
 // disk allows, and opens what is left. VARVE_CRASH_STATES says how many states
 // are opened in all; VARVE_CRASH_SEED begins with another seed.
 func TestCrash(t *testing.T) {
-	c := &crashes{t: t, want: number(t, "VARVE_CRASH_STATES", 5000), began: time.Now()}
+	c := &crashes{t: t, want: number(t, "VARVE_CRASH_STATES", 3000), began: time.Now()}
 	if testing.Short() {
 		c.want /= 25
 	}

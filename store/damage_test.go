@@ -22,12 +22,12 @@ import (
 // drawn; VARVE_DAMAGE_SEED begins with another seed.
 func TestDamage(t *testing.T) {
 	seed := uint64(number(t, "VARVE_DAMAGE_SEED", 1))
-	share := 120
+	share := 300
 	switch {
 	case os.Getenv("VARVE_DAMAGE") == "all":
 		share = 1
 	case testing.Short():
-		share = 300
+		share = 1000
 	}
 	for _, sc := range scenes(t) {
 		t.Run(sc.name, func(t *testing.T) {

@@ -311,7 +311,7 @@ func TestEveryCallFails(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, sync %v, %s", from, mode, c.name), func(t *testing.T) {
 					first, step := 1, 1
 					if mode != SyncAlways || i > 0 && from != "empty folder" {
-						step = number(t, "VARVE_FAULT_STEP", 4) // 1: every one
+						step = number(t, "VARVE_FAULT_STEP", 8) // 1: every one
 						first = 1 + i%step
 					}
 					cases := everyN(t, first, step, func(n int) (fired bool) {

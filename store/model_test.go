@@ -19,7 +19,7 @@ import (
 // TestModel does random operations on stores and on a map, and compares.
 // VARVE_MODEL_OPS says how many; VARVE_MODEL_SEED begins with another seed.
 func TestModel(t *testing.T) {
-	ops := number(t, "VARVE_MODEL_OPS", 120_000)
+	ops := number(t, "VARVE_MODEL_OPS", 60_000)
 	if testing.Short() {
 		ops /= 10
 	}

@@ -17,7 +17,7 @@ var unixNanos = map[string]int{
 	"store/log.go":             1, // when a sync began: a gauge
 	"store/request.go":         1, // a file's time, to see that it changed
 	"store/metrics/metrics.go": 1,
-	"archiver/pruneplan.go":    2, // a number that a plan is named by
+	"archiver/pruneplan.go":    1, // a number that a plan is named by
 	"archiver/seen.go":         1, // a file's time, to see that it changed
 }
 
