@@ -30,13 +30,14 @@ const (
 	AlarmState         AlarmKind = "state"         // of the archiver: its state folder cannot be written
 )
 
-// targetAlarms is how many of the kinds are about a target; they come first.
-const targetAlarms = 8
+// TargetAlarms returns the kinds that are about a target.
+func TargetAlarms() []AlarmKind {
+	return []AlarmKind{AlarmConflict, AlarmIdentity, AlarmUnconditional, AlarmAway, AlarmDenied, AlarmFull, AlarmFailing, AlarmGivenUp}
+}
 
-// alarmKinds are all of them.
-func alarmKinds() []AlarmKind {
-	return []AlarmKind{AlarmConflict, AlarmIdentity, AlarmUnconditional, AlarmAway, AlarmDenied, AlarmFull, AlarmFailing, AlarmGivenUp,
-		AlarmDamaged, AlarmSeal, AlarmStore, AlarmBroken, AlarmState}
+// StoreAlarms returns the kinds that are about the store, or the archiver itself.
+func StoreAlarms() []AlarmKind {
+	return []AlarmKind{AlarmDamaged, AlarmSeal, AlarmStore, AlarmBroken, AlarmState}
 }
 
 // final reports whether time does not heal it: a person has to look.

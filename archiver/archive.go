@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,8 +31,11 @@ func OpenArchive(ctx context.Context, t Target) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{target: t, ident: id}, nil
+	return archiveOf(t, id), nil
 }
+
+// archiveOf is OpenArchive of a target whose identity is known.
+func archiveOf(t Target, id Identity) *Archive { return &Archive{target: t, ident: id} }
 
 // Target returns what the archive was opened from.
 func (a *Archive) Target() Target { return a.target }
@@ -67,10 +69,6 @@ type ArchivedStore struct {
 	Timelines []segment.Timeline `json:"timelines"` // of its segments, in order; none if there are only backups left
 }
 
-// afterFolder is greater than every name in the folder, and less than every name
-// that is greater than the folder's own.
-func afterFolder(folder string) string { return folder + "/~" }
-
 // Stores lists the stores in the archive, in order of UUID. It costs one request
 // for each store and each of its timelines, however many segments they have.
 func (a *Archive) Stores(ctx context.Context) ([]ArchivedStore, error) {
@@ -79,7 +77,7 @@ func (a *Archive) Stores(ctx context.Context) ([]ArchivedStore, error) {
 	}
 	var all []ArchivedStore
 	for after := ""; ; {
-		name, err := a.next(ctx, "", after)
+		name, err := firstName(ctx, a.target, "", after)
 		if err != nil || name == "" {
 			return all, err
 		}
@@ -110,7 +108,7 @@ func (a *Archive) timelines(ctx context.Context, store segment.UUID) ([]segment.
 	var all []segment.Timeline
 	prefix := store.String() + "/"
 	for after := ""; ; {
-		name, err := a.next(ctx, prefix, after)
+		name, err := firstName(ctx, a.target, prefix, after)
 		if err != nil || name == "" {
 			return all, err
 		}
@@ -122,21 +120,6 @@ func (a *Archive) timelines(ctx context.Context, store segment.UUID) ([]segment.
 	}
 }
 
-// parseTimeline is the inverse of segment.Timeline.String.
-func parseTimeline(s string) (segment.Timeline, bool) {
-	v, err := strconv.ParseUint(s, 16, 64)
-	t := segment.Timeline(v)
-	return t, err == nil && t.String() == s
-}
-
-// next returns the first name with a prefix that is greater than after, or "".
-func (a *Archive) next(ctx context.Context, prefix, after string) (string, error) {
-	for info, err := range a.target.List(ctx, prefix, after) {
-		return info.Name, err
-	}
-	return "", nil
-}
-
 // Store returns the store that want names: with "", the only one there is. The
 // error is a *ChoiceError, or wraps ErrNotExist.
 func (a *Archive) Store(ctx context.Context, want string) (segment.UUID, error) {
@@ -145,7 +128,7 @@ func (a *Archive) Store(ctx context.Context, want string) (segment.UUID, error) 
 		if !ok {
 			return uuid, fmt.Errorf("%q is no UUID of a store, such as 01234567-89ab-cdef-0123-456789abcdef", want)
 		}
-		name, err := a.next(ctx, want+"/", "")
+		name, err := firstName(ctx, a.target, want+"/", "")
 		if err == nil && name == "" {
 			err = fmt.Errorf("%s: store %s: nothing of it is there: %w; without a store named, the error lists the choices", a.target.URL(), want, ErrNotExist)
 		}

@@ -50,7 +50,7 @@ func (a *Archiver) verified(ctx context.Context, seg Sealed, f *opened) (*Shipme
 		return nil, err
 	}
 	if err != nil {
-		return nil, a.setAside(seg, inFile(seg.Name, err))
+		return nil, a.setAside(seg, segment.InFile(seg.Name, err))
 	}
 	if s.Ref != seg.Ref || s.Store != seg.Store {
 		return nil, errGone

@@ -93,7 +93,7 @@ func (r *restorer) sized(x Stored) *integrity.Entry {
 	if f := r.dir.sealed(x.Ref); f != nil && f.Size == x.Size {
 		return f
 	}
-	f := r.dir.tmps[tmpName(x.Ref.ID)]
+	f := r.dir.tmps[segment.FileName(x.Ref.ID, segment.TempExt)]
 	if f == nil || f.Header == nil || f.Header.UUID != r.plan.Store || f.Header.Ref != x.Ref || f.Size != x.Size {
 		return nil
 	}
@@ -137,9 +137,11 @@ func glance(f vfs.File, x *integrity.Entry) (*Shipment, error) {
 // fetchCut fetches the beginning of the log that is cut, and checks its records.
 func (r *restorer) fetchCut(ctx context.Context, c *CutLog) error {
 	name := segmentName(r.plan.Store, c.Ref)
-	err := r.get.try(ctx, name, tmpName(c.Ref.ID), c.Offset, func(f vfs.File, _ *digests) error {
+	within, cancel := withTimeout(ctx, r.get.timeout.For(c.Offset))
+	defer cancel()
+	err := r.get.try(within, name, segment.FileName(c.Ref.ID, segment.TempExt), c.Offset, func(f vfs.File, _ *digests) error {
 		last := c.FirstSeq - 1
-		for rec, err := range records(f, c.Offset) {
+		for rec, err := range segment.DataRecords(f, c.Offset) {
 			if err != nil {
 				return r.a.damaged(err, name, c.Ref)
 			}
@@ -169,14 +171,14 @@ func (r *restorer) place() error {
 		taken[x.Name] = x.Header
 	}
 	for _, x := range todo {
-		to := sealName(x.ref.ID)
+		to := segment.FileName(x.ref.ID, segment.SealedExt)
 		if o := taken[to]; o != nil && (o.UUID != r.plan.Store || o.Ref != x.ref) {
 			return fmt.Errorf("%s: is segment %v of store %v, in the place of %v; move it away", r.fsys.Path(to), o.Ref, o.UUID, x.ref)
 		}
-		if err := r.fsys.Rename(tmpName(x.ref.ID), to); err != nil {
+		if err := r.fsys.Rename(segment.FileName(x.ref.ID, segment.TempExt), to); err != nil {
 			return err
 		}
-		delete(r.dir.tmps, tmpName(x.ref.ID))
+		delete(r.dir.tmps, segment.FileName(x.ref.ID, segment.TempExt))
 	}
 	return r.fsys.SyncDir(".") // the names, before a log is put in place that needs them, or the restore is said to be done
 }
@@ -193,12 +195,12 @@ func (r *restorer) putLast(least segment.ID, retired segment.Set) error {
 	if p.Cut != nil {
 		h.FirstSeq, h.Replaced = p.Cut.FirstSeq, p.Cut.Ref
 		if p.Cut.Offset > 0 {
-			f, err := r.fsys.Open(tmpName(p.Cut.Ref.ID))
+			f, err := r.fsys.Open(segment.FileName(p.Cut.Ref.ID, segment.TempExt))
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			recs = records(f, p.Cut.Offset)
+			recs = segment.DataRecords(f, p.Cut.Offset)
 		}
 	} else {
 		next, last, err := r.successor()
@@ -208,7 +210,7 @@ func (r *restorer) putLast(least segment.ID, retired segment.Set) error {
 		h.Replaced, h.Time = next, max(h.Time, last+1)
 		least = max(least, next.ID+1)
 	}
-	h.Ref = segment.Ref{Timeline: newTimeline(), ID: max(p.NextID, least, r.dir.maxID+1)}
+	h.Ref = segment.Ref{Timeline: segment.NewTimeline(), ID: max(p.NextID, least, r.dir.maxID+1)}
 	h.NextID = h.Ref.ID + 1
 	if err := r.fsys.SyncOwnName(); err != nil { // the folder's name, before a log says that a store is in it
 		return err
@@ -220,7 +222,7 @@ func (r *restorer) putLast(least segment.ID, retired segment.Set) error {
 	if p.Cut == nil || p.Cut.Offset == 0 {
 		return nil
 	}
-	if err := ignoreAbsent(r.fsys.Remove(tmpName(p.Cut.Ref.ID))); err != nil {
+	if err := ignoreAbsent(r.fsys.Remove(segment.FileName(p.Cut.Ref.ID, segment.TempExt))); err != nil {
 		return err
 	}
 	return r.fsys.SyncDir(".")
@@ -234,13 +236,13 @@ var _ iter.Seq2[*segment.Record, error] = none
 // successor returns the log that the plan's last log names as the next one, which
 // the new log stands for, and the last commit time.
 func (r *restorer) successor() (segment.Ref, int64, error) {
-	name := sealName(r.plan.Last.ID)
+	name := segment.FileName(r.plan.Last.ID, segment.SealedExt)
 	if x := r.dir.sealed(r.plan.Last); x != nil {
 		name = x.Name
 	}
 	f, err := r.fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) { // it gets its name after the log
-		f, err = r.fsys.Open(tmpName(r.plan.Last.ID))
+		f, err = r.fsys.Open(segment.FileName(r.plan.Last.ID, segment.TempExt))
 	}
 	if err != nil {
 		return segment.Ref{}, 0, err
@@ -252,18 +254,18 @@ func (r *restorer) successor() (segment.Ref, int64, error) {
 	}
 	rd, err := segment.NewReader(f, size)
 	if err != nil {
-		return segment.Ref{}, 0, inFile(name, err)
+		return segment.Ref{}, 0, segment.InFile(name, err)
 	}
 	foot, err := rd.OpenFooter()
 	if err != nil {
-		return segment.Ref{}, 0, inFile(name, err)
+		return segment.Ref{}, 0, segment.InFile(name, err)
 	}
 	end, err := rd.RecordAt(foot.RecordsEnd-segment.EndSize, foot.RecordsEnd)
 	if err == nil && end.Kind != segment.End {
 		err = &segment.CorruptError{Segment: rd.Header.Ref, Offset: end.Offset, Reason: "a sealed log without an end record"}
 	}
 	if err != nil {
-		return segment.Ref{}, 0, inFile(name, err)
+		return segment.Ref{}, 0, segment.InFile(name, err)
 	}
 	return end.Successor(), foot.LastTime, nil
 }

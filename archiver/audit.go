@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -162,7 +163,7 @@ func (d *auditor) note(format string, args ...any) {
 // others lists what is in the archive beside the chain.
 func (d *auditor) others() {
 	tips := map[segment.Timeline]*AuditTip{}
-	for _, ref := range orderedRefs(d.objects) {
+	for _, ref := range slices.SortedFunc(maps.Keys(d.objects), segment.Ref.Compare) {
 		if d.onChain(ref) {
 			continue
 		}
@@ -175,19 +176,9 @@ func (d *auditor) others() {
 		t.Segments++
 		t.Bytes += d.objects[ref].Size
 	}
-	for _, t := range keysOf(tips) {
+	for _, t := range slices.Sorted(maps.Keys(tips)) {
 		d.rep.Tips = append(d.rep.Tips, *tips[t])
 	}
-}
-
-// orderedRefs returns the keys of a map in order.
-func orderedRefs[V any](m map[segment.Ref]V) []segment.Ref {
-	refs := make([]segment.Ref, 0, len(m))
-	for r := range m {
-		refs = append(refs, r)
-	}
-	slices.SortFunc(refs, segment.Ref.Compare)
-	return refs
 }
 
 // ErrNoReason is returned by AcceptGap without a reason.

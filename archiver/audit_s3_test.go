@@ -13,6 +13,7 @@ import (
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/archivertest"
 	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // TestAuditAndHealOfABucket audits and heals a bucket of a real S3 server, over a line
@@ -21,7 +22,7 @@ func TestAuditAndHealOfABucket(t *testing.T) {
 	server := archivertest.StartS3(t)
 	proxy := archivertest.StartProxy(t, server.Endpoint)
 	target, err := s3.Open(t.Context(), s3.Options{Bucket: server.Bucket, Endpoint: proxy.URL, Region: server.Region})
-	must(t, err)
+	testkit.Must(t, err)
 	s := newAuditSceneIn(t, 8, target)
 	segments := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, ".seg") }
 	proxy.Inject(2, segments, archivertest.Answer(503, "SlowDown"))
@@ -30,12 +31,12 @@ func TestAuditAndHealOfABucket(t *testing.T) {
 		t.Fatalf("found %q; %+v", found, rep)
 	}
 	lost, bad := s.logs[1], s.logs[3]
-	must(t, target.Delete(t.Context(), objectOf(s.store, lost)))
-	must(t, target.Delete(t.Context(), objectOf(s.store, bad)))
+	testkit.Must(t, target.Delete(t.Context(), objectOf(s.store, lost)))
+	testkit.Must(t, target.Delete(t.Context(), objectOf(s.store, bad)))
 	b, err := os.ReadFile(s.local(bad))
-	must(t, err)
+	testkit.Must(t, err)
 	damaged := flip(bytes.Clone(b))
-	must(t, target.Put(t.Context(), objectOf(s.store, bad), bytes.NewReader(damaged), int64(len(damaged)), sha256.Sum256(damaged)))
+	testkit.Must(t, target.Put(t.Context(), objectOf(s.store, bad), bytes.NewReader(damaged), int64(len(damaged)), sha256.Sum256(damaged)))
 	want := []string{fmt.Sprintf("object is lost %d", lost.ID), fmt.Sprintf("object differs %d", bad.ID)}
 	if _, found := s.audit(false); !slices.Equal(found, want) {
 		t.Errorf("found %q, want %q", found, want)

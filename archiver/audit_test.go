@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -31,7 +32,7 @@ type auditScene struct {
 func newAuditScene(t *testing.T, seed uint64) *auditScene {
 	root := t.TempDir()
 	dir, err := archiver.OpenDir(root, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	s := newAuditSceneIn(t, seed, dir)
 	s.root = root
 	return s
@@ -56,15 +57,15 @@ func newAuditSceneIn(t *testing.T, seed uint64, target archiver.Target) *auditSc
 	l.close()
 	s := &auditScene{t: t, dir: l.dir, target: target, store: l.uuid}
 	id, err := archiver.Init(t.Context(), s.target)
-	must(t, err)
+	testkit.Must(t, err)
 	s.id = id.ID
 	s.ship()
 	files, _ := filepath.Glob(filepath.Join(s.dir, "*.seg"))
 	for _, name := range files {
 		b, err := os.ReadFile(name)
-		must(t, err)
+		testkit.Must(t, err)
 		h, _, err := segment.ParseHeader(b)
-		must(t, err)
+		testkit.Must(t, err)
 		s.logs = append(s.logs, h.Ref)
 	}
 	return s
@@ -75,15 +76,15 @@ func (s *auditScene) receipts() vfs.FS { return vfs.Dir(filepath.Join(s.dir, "re
 func (s *auditScene) ship() {
 	s.t.Helper()
 	a, err := archiver.New(archiver.Options{Store: os.DirFS(s.dir), Receipts: s.receipts(), Targets: []archiver.Target{s.target}})
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	_, err = a.Once(s.t.Context())
-	must(s.t, err)
+	testkit.Must(s.t, err)
 }
 
 func (s *auditScene) archive() *archiver.Archive {
 	s.t.Helper()
 	a, err := archiver.OpenArchive(s.t.Context(), s.target)
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	return a
 }
 
@@ -91,7 +92,7 @@ func (s *auditScene) archive() *archiver.Archive {
 func (s *auditScene) audit(data bool) (*archiver.AuditReport, []string) {
 	s.t.Helper()
 	rep, err := archiver.Audit(s.t.Context(), archiver.AuditOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive(), Data: data})
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	var list []string
 	for _, f := range rep.Findings {
 		if f.Next == "" || f.Problem == "" {
@@ -114,7 +115,7 @@ func (s *auditScene) receipt(r segment.Ref) string {
 func (s *auditScene) remove(paths ...string) {
 	s.t.Helper()
 	for _, p := range paths {
-		must(s.t, os.Remove(p))
+		testkit.Must(s.t, os.Remove(p))
 	}
 }
 
@@ -122,9 +123,9 @@ func (s *auditScene) remove(paths ...string) {
 func (s *auditScene) change(path string, fn func([]byte) []byte) {
 	s.t.Helper()
 	b, err := os.ReadFile(path)
-	must(s.t, err)
-	must(s.t, os.Chmod(path, 0o600))
-	must(s.t, os.WriteFile(path, fn(b), 0o600))
+	testkit.Must(s.t, err)
+	testkit.Must(s.t, os.Chmod(path, 0o600))
+	testkit.Must(s.t, os.WriteFile(path, fn(b), 0o600))
 }
 
 func flip(b []byte) []byte {
@@ -175,7 +176,7 @@ func TestAuditFindsEachInjury(t *testing.T) {
 			s.change(s.object(r), func([]byte) []byte {
 				other := s.logs[(slices.Index(s.logs, r)+1)%len(s.logs)]
 				b, err := os.ReadFile(s.local(other))
-				must(s.t, err)
+				testkit.Must(s.t, err)
 				return b
 			})
 		}, "object is damaged", false},
@@ -209,9 +210,9 @@ func TestAuditTellsExtrasFromTips(t *testing.T) {
 		t.Fatal("there is one timeline only")
 	}
 	body, err := os.ReadFile(s.local(s.logs[0]))
-	must(t, err)
+	testkit.Must(t, err)
 	put := func(name string, b []byte) {
-		must(t, s.target.Put(t.Context(), name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b)))
+		testkit.Must(t, s.target.Put(t.Context(), name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b)))
 	}
 	put(objectOf(s.store, segment.Ref{Timeline: now, ID: 1}), body)
 	put(fmt.Sprintf("%v/%v/notes.txt", s.store, now), body)
@@ -239,8 +240,8 @@ func TestAuditAcceptsAGapWithItsReason(t *testing.T) {
 	if err := a.AcceptGap(t.Context(), s.store, ref, ""); err != archiver.ErrNoReason {
 		t.Errorf("without a reason: %v", err)
 	}
-	must(t, a.AcceptGap(t.Context(), s.store, ref, "lost in the fire"))
-	must(t, a.AcceptGap(t.Context(), s.store, ref, "somebody else says"))
+	testkit.Must(t, a.AcceptGap(t.Context(), s.store, ref, "lost in the fire"))
+	testkit.Must(t, a.AcceptGap(t.Context(), s.store, ref, "somebody else says"))
 	b, err := os.ReadFile(strings.TrimSuffix(s.object(ref), "seg") + "gap")
 	if err != nil || !bytes.Contains(b, []byte("lost in the fire")) {
 		t.Errorf("the marker: %s, %v", b, err)
@@ -257,7 +258,7 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	want := map[segment.Ref][]byte{}
 	for _, r := range s.logs {
 		b, err := os.ReadFile(s.local(r))
-		must(t, err)
+		testkit.Must(t, err)
 		want[r] = b
 	}
 	lost, bad, short, hopeless, sound := s.logs[0], s.logs[1], s.logs[2], s.logs[3], s.logs[4]
@@ -269,7 +270,7 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	s.change(s.local(sound), flip) // the archive has it whole
 	heal := func(dry bool) *archiver.HealReport {
 		rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive(), DryRun: dry, Data: true})
-		must(t, err)
+		testkit.Must(t, err)
 		if len(rep.Healed) != 3 && len(rep.Healed) != 0 || len(rep.Failed) != 1 || rep.Failed[0].Ref != hopeless {
 			t.Fatalf("%+v", rep)
 		}
@@ -283,7 +284,7 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 		t.Errorf("a dry run changed something: %q, was %q", after, before)
 	}
 	damaged, err := os.ReadFile(s.object(bad))
-	must(t, err)
+	testkit.Must(t, err)
 	rep := heal(false)
 	for _, r := range []segment.Ref{lost, bad, short, sound} {
 		if got, err := os.ReadFile(s.object(r)); err != nil || !bytes.Equal(got, want[r]) {
@@ -320,7 +321,7 @@ func TestHealWritesDamagedReceiptsAgain(t *testing.T) {
 	s.change(s.local(hopeless), flip)
 	heal := func(dry bool) *archiver.HealReport {
 		rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive(), DryRun: dry})
-		must(t, err)
+		testkit.Must(t, err)
 		if len(rep.Failed) != 1 || rep.Failed[0].Ref != hopeless || !strings.Contains(rep.Failed[0].Problem, "no better") {
 			t.Errorf("dry %v: %+v", dry, rep)
 		}
@@ -352,11 +353,11 @@ func TestHealLeavesASoundObjectAlone(t *testing.T) {
 	// receipt's and the store's are those of another store.
 	rewrite := func(b []byte) []byte { return resealed(t, b, s.store, ref) }
 	other, err := os.ReadFile(o.local(o.logs[2]))
-	must(t, err)
+	testkit.Must(t, err)
 	want := rewrite(other)
 	s.change(s.object(ref), func([]byte) []byte { return want })
 	rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
-	must(t, err)
+	testkit.Must(t, err)
 	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "sound segment") {
 		t.Errorf("%+v", rep)
 	}
@@ -372,11 +373,11 @@ func TestHealPutsBackOnlyWhatWasShipped(t *testing.T) {
 	s.remove(s.object(ref))
 	s.change(s.local(ref), func([]byte) []byte {
 		b, err := os.ReadFile(s.local(s.logs[2]))
-		must(t, err)
+		testkit.Must(t, err)
 		return resealed(t, b, s.store, ref)
 	})
 	rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
-	must(t, err)
+	testkit.Must(t, err)
 	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "not what was shipped") {
 		t.Errorf("%+v", rep)
 	}
@@ -388,12 +389,12 @@ func TestHealPutsBackOnlyWhatWasShipped(t *testing.T) {
 // resealed makes a sealed log that has the puts of b, under another name.
 func resealed(t *testing.T, b []byte, u segment.UUID, ref segment.Ref) []byte {
 	src, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
-	must(t, err)
+	testkit.Must(t, err)
 	h := *src.Header
 	h.UUID, h.Ref, h.Live, h.NextID, h.Parent, h.Replaced, h.ParentSeq = u, ref, segment.Set{}, ref.ID+1, segment.Ref{}, segment.Ref{}, 0
 	out := h.Append(nil)
 	for rec, err := range src.Records(segment.Span{Depth: segment.WithValues}) {
-		must(t, err)
+		testkit.Must(t, err)
 		if rec.Kind == segment.End {
 			rec.SetEnd(segment.Ref{Timeline: ref.Timeline, ID: ref.ID + 1})
 		}
@@ -403,8 +404,8 @@ func resealed(t *testing.T, b []byte, u segment.UUID, ref segment.Ref) []byte {
 		out = h.Place().AppendRecord(out, int64(len(out)), rec)
 	}
 	r, err := segment.NewReader(bytes.NewReader(out), int64(len(out)))
-	must(t, err)
+	testkit.Must(t, err)
 	footer, _, err := r.Seal(int64(len(out)))
-	must(t, err)
+	testkit.Must(t, err)
 	return append(out, footer...)
 }

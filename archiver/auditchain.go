@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -96,14 +97,14 @@ func (d *auditor) readLog(name string, edits bool) (*segment.Header, []segment.E
 	defer f.Close()
 	r, err := segment.NewReader(f, f.size)
 	if err != nil {
-		return nil, nil, inFile(name, err)
+		return nil, nil, segment.InFile(name, err)
 	}
 	if !edits || r.Header.Kind != segment.Log {
 		return r.Header, nil, nil
 	}
 	sets, err := editsOf(f, f.size)
 	if _, corrupt := errors.AsType[*segment.CorruptError](err); err != nil && !corrupt {
-		return nil, nil, inFile(name, err)
+		return nil, nil, segment.InFile(name, err)
 	}
 	return r.Header, sets, nil
 }
@@ -142,7 +143,7 @@ func (d *auditor) listArchive(ctx context.Context) error {
 		return err
 	}
 	var timelines []segment.Timeline
-	err = persist(ctx, 0, func(ctx context.Context) (err error) {
+	err = persist(ctx, allowance(0), func(ctx context.Context) (err error) {
 		timelines, err = d.a.timelines(ctx, d.store)
 		return err
 	})
@@ -151,7 +152,7 @@ func (d *auditor) listArchive(ctx context.Context) error {
 	}
 	for _, t := range timelines {
 		var c *Contents
-		err := persist(ctx, 0, func(ctx context.Context) (err error) {
+		err := persist(ctx, allowance(0), func(ctx context.Context) (err error) {
 			c, err = d.a.Contents(ctx, d.store, t)
 			return err
 		})
@@ -176,7 +177,7 @@ func (d *auditor) listArchive(ctx context.Context) error {
 
 // plans reads the plans of prune. What cannot be read is worth a note: a prune says more.
 func (d *auditor) plans(ctx context.Context) (plans []*prunePlan, err error) {
-	err = persist(ctx, 0, func(ctx context.Context) (err error) {
+	err = persist(ctx, allowance(0), func(ctx context.Context) (err error) {
 		plans, err = d.a.prunePlans(ctx, d.store)
 		return err
 	})
@@ -258,7 +259,7 @@ func (d *auditor) follow(ctx context.Context) error {
 	d.absorb(d.newest, d.edits)
 	for {
 		var todo []segment.Ref
-		for _, ref := range slices.Concat(orderedRefs(d.local), orderedRefs(d.objects)) {
+		for _, ref := range slices.Concat(slices.SortedFunc(maps.Keys(d.local), segment.Ref.Compare), slices.SortedFunc(maps.Keys(d.objects), segment.Ref.Compare)) {
 			if _, read := d.headers[ref]; !read && d.onChain(ref) {
 				d.headers[ref] = nil
 				todo = append(todo, ref)
@@ -299,7 +300,7 @@ func (d *auditor) header(ctx context.Context, ref segment.Ref, data bool) (*segm
 	}
 	var h *segment.Header
 	var edits []segment.EditSet
-	err := persist(ctx, s.Size, func(ctx context.Context) (err error) {
+	err := persist(ctx, allowance(s.Size), func(ctx context.Context) (err error) {
 		if h, err = d.a.readHeader(ctx, d.store, ref); err != nil || !data || h.Kind != segment.Log {
 			return err
 		}
@@ -317,7 +318,7 @@ func (d *auditor) header(ctx context.Context, ref segment.Ref, data bool) (*segm
 // and retired again during the life of one log, and then only the edits in that tell.
 func (d *auditor) explain(ctx context.Context) error {
 	var logs []segment.Ref
-	for _, ref := range orderedRefs(d.headers) {
+	for _, ref := range slices.SortedFunc(maps.Keys(d.headers), segment.Ref.Compare) {
 		if h := d.headers[ref]; h != nil && h.Kind == segment.Log {
 			logs = append(logs, ref)
 		}

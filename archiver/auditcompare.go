@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/varve-db/varve/segment"
@@ -32,12 +33,12 @@ func (d *auditor) chain() []segment.Ref {
 			all[ref] = true
 		}
 	}
-	for _, refs := range [][]segment.Ref{orderedRefs(d.local), orderedRefs(d.objects), orderedRefs(d.noted), orderedRefs(d.spoiled)} {
+	for _, refs := range [][]segment.Ref{slices.SortedFunc(maps.Keys(d.local), segment.Ref.Compare), slices.SortedFunc(maps.Keys(d.objects), segment.Ref.Compare), slices.SortedFunc(maps.Keys(d.noted), segment.Ref.Compare), slices.SortedFunc(maps.Keys(d.spoiled), segment.Ref.Compare)} {
 		for _, ref := range refs {
 			all[ref] = true
 		}
 	}
-	return slices.DeleteFunc(orderedRefs(all), func(ref segment.Ref) bool { return !d.onChain(ref) })
+	return slices.DeleteFunc(slices.SortedFunc(maps.Keys(all), segment.Ref.Compare), func(ref segment.Ref) bool { return !d.onChain(ref) })
 }
 
 // weigh finds out whether a segment is where it should be, and reports whether there
@@ -135,7 +136,7 @@ func acceptGap(ref segment.Ref) string {
 func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
 	name := segmentName(d.store, ref)
 	var info Info
-	err := persist(ctx, d.objects[ref].Size, func(ctx context.Context) (err error) {
+	err := persist(ctx, allowance(d.objects[ref].Size), func(ctx context.Context) (err error) {
 		info, err = d.look(ctx, ref, name)
 		return err
 	})
@@ -247,7 +248,7 @@ func (d *auditor) sequence(ctx context.Context) error {
 // were pruned nothing is known.
 func (d *auditor) spans(ctx context.Context) ([]seqRange, error) {
 	var logs []seqRange
-	for _, ref := range orderedRefs(d.headers) {
+	for _, ref := range slices.SortedFunc(maps.Keys(d.headers), segment.Ref.Compare) {
 		h := d.headers[ref]
 		if h == nil || h.Kind != segment.Log || !d.onChain(ref) || !d.known(ref) {
 			continue
@@ -291,7 +292,7 @@ func (d *auditor) summary(ctx context.Context, ref segment.Ref) (*segment.Summar
 	if !ok {
 		return nil, nil
 	}
-	err = persist(ctx, 0, func(ctx context.Context) (err error) {
+	err = persist(ctx, allowance(0), func(ctx context.Context) (err error) {
 		f, err = d.a.Footer(ctx, d.store, s)
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -65,16 +67,16 @@ func (s *auditSim) ship() {
 		s.shipped[ref] = b
 		s.target.put(s.t, segmentName(simUUID, ref), b)
 		ship, err := verify(s.t.Context(), bytes.NewReader(b), int64(len(b)))
-		must(s.t, err)
-		must(s.t, r.Write(Receipt{Target: s.a.ident.ID, URL: "sim:", Store: simUUID, Segment: ref, Kind: ship.Kind.String(), Object: segmentName(simUUID, ref),
+		testkit.Must(s.t, err)
+		testkit.Must(s.t, r.Write(Receipt{Target: s.a.ident.ID, URL: "sim:", Store: simUUID, Segment: ref, Kind: ship.Kind.String(), Object: segmentName(simUUID, ref),
 			Size: ship.Size, SHA256: sha256.Sum256(b), Shipped: time.Unix(1e9, 0).UTC(), FirstSeq: ship.Summary.FirstSeq, LastSeq: ship.Summary.LastSeq}))
 		if slices.Contains(s.w.live, ref) {
-			must(s.t, os.WriteFile(s.local(ref), b, 0o400))
+			testkit.Must(s.t, os.WriteFile(s.local(ref), b, 0o400))
 		}
 	}
 	h := *s.w.hdr
 	h.NextID = s.w.nextID
-	must(s.t, os.WriteFile(filepath.Join(s.dir, h.Ref.ID.String()+".open"), h.Append(nil), 0o600))
+	testkit.Must(s.t, os.WriteFile(filepath.Join(s.dir, h.Ref.ID.String()+".open"), h.Append(nil), 0o600))
 }
 
 func (s *auditSim) receipts() vfs.FS { return vfs.Dir(filepath.Join(s.dir, "receipts")) }
@@ -83,7 +85,7 @@ func (s *auditSim) local(ref segment.Ref) string { return filepath.Join(s.dir, r
 
 func (s *auditSim) audit(data bool) []string {
 	rep, err := Audit(s.t.Context(), AuditOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.a, Data: data})
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	var found []string
 	for _, f := range rep.Findings {
 		found = append(found, fmt.Sprintf("%s %v: %s", f.Kind, f.Segment, f.Problem))
@@ -95,17 +97,17 @@ func (s *auditSim) audit(data bool) []string {
 func (s *auditSim) forget(ref segment.Ref) (undo func()) {
 	name := filepath.Join(s.dir, "receipts", s.a.ident.ID, fmt.Sprintf("%v-%v.json", ref.ID, ref.Timeline))
 	receipt, err := os.ReadFile(name)
-	must(s.t, err)
-	must(s.t, os.Remove(name))
+	testkit.Must(s.t, err)
+	testkit.Must(s.t, os.Remove(name))
 	local, err := os.ReadFile(s.local(ref))
 	if err == nil {
-		must(s.t, os.Remove(s.local(ref)))
+		testkit.Must(s.t, os.Remove(s.local(ref)))
 	}
-	must(s.t, s.target.Delete(s.t.Context(), segmentName(simUUID, ref)))
+	testkit.Must(s.t, s.target.Delete(s.t.Context(), segmentName(simUUID, ref)))
 	return func() {
-		must(s.t, os.WriteFile(name, receipt, 0o600))
+		testkit.Must(s.t, os.WriteFile(name, receipt, 0o600))
 		if local != nil {
-			must(s.t, os.WriteFile(s.local(ref), local, 0o400))
+			testkit.Must(s.t, os.WriteFile(s.local(ref), local, 0o400))
 		}
 		s.target.put(s.t, segmentName(simUUID, ref), s.shipped[ref])
 	}
@@ -123,9 +125,9 @@ func TestAuditMissesNothingThatWasEverSealed(t *testing.T) {
 				t.Fatalf("seed %d, data %v: found in a whole archive:\n%s", seed, data, strings.Join(found, "\n"))
 			}
 		}
-		for _, ref := range orderedRefs(s.shipped) {
+		for _, ref := range slices.SortedFunc(maps.Keys(s.shipped), segment.Ref.Compare) {
 			h, _, err := segment.ParseHeader(s.shipped[ref])
-			must(t, err)
+			testkit.Must(t, err)
 			undo := s.forget(ref)
 			found := s.audit(false)
 			if len(found) == 0 && h.Kind == segment.Output {
@@ -139,7 +141,7 @@ func TestAuditMissesNothingThatWasEverSealed(t *testing.T) {
 				outputs++
 			}
 			undo()
-			must(t, s.a.putMarker(t.Context(), refName(simUUID, ref, "gone"), &Marker{Why: "pruned"}))
+			testkit.Must(t, s.a.putMarker(t.Context(), refName(simUUID, ref, "gone"), &Marker{Why: "pruned"}))
 		}
 		needed := len(s.w.live)
 		for _, found := range s.audit(false) {
@@ -165,7 +167,7 @@ func TestAuditFindsAGapInTheSequence(t *testing.T) {
 		h := *s.w.hdr
 		h.FirstSeq = uint64(int64(h.FirstSeq) + shift)
 		h.NextID = s.w.nextID
-		must(t, os.WriteFile(name, h.Append(nil), 0o600))
+		testkit.Must(t, os.WriteFile(name, h.Append(nil), 0o600))
 		found := s.audit(false)
 		if len(found) != 1 || !strings.HasPrefix(found[0], AuditSequence) {
 			t.Errorf("shifted by %d: %q", shift, found)
@@ -183,7 +185,7 @@ func TestAuditKnowsALogThatWaitsForItsSeal(t *testing.T) {
 	ref := s.w.chain[len(s.w.chain)-1].hdr.Ref
 	undo := s.forget(ref)
 	defer undo()
-	must(t, os.WriteFile(filepath.Join(s.dir, ref.ID.String()+".open"), s.shipped[ref], 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Join(s.dir, ref.ID.String()+".open"), s.shipped[ref], 0o600))
 	found := s.audit(false)
 	if len(found) != 1 || !strings.HasPrefix(found[0], AuditUnshipped) || !strings.Contains(found[0], ref.String()) || strings.Contains(found[0], "accept") {
 		t.Errorf("found: %q", found)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // becomeAnother makes an archive anew in place of the one that m is.
@@ -17,7 +19,7 @@ func becomeAnother(t *testing.T, m *memTarget) Identity {
 	clear(m.objects)
 	m.mu.Unlock()
 	id, err := Init(context.Background(), m)
-	must(t, err)
+	testkit.Must(t, err)
 	return id
 }
 
@@ -62,7 +64,7 @@ func TestArchiveThatVanishesIsWaitedFor(t *testing.T) {
 				if h := a.Health(); len(h) != 0 {
 					t.Errorf("busy %v, empty %v: health %q", busy, empty, h)
 				}
-				must(t, stop())
+				testkit.Must(t, stop())
 			})
 		}
 	}
@@ -76,8 +78,8 @@ func TestArchiveMadeAnewIsNoticedAtTheNextStart(t *testing.T) {
 		s.add(1, 2)
 		m := s.targets[0]
 		old, err := Identify(t.Context(), m)
-		must(t, err)
-		must(t, s.run(s.archiver(s.options()))())
+		testkit.Must(t, err)
+		testkit.Must(t, s.run(s.archiver(s.options()))())
 		is := becomeAnother(t, m)
 		for range 2 {
 			for _, run := range []func() error{
@@ -96,10 +98,10 @@ func TestArchiveMadeAnewIsNoticedAtTheNextStart(t *testing.T) {
 		o.Accept = []string{is.ID}
 		m.made = 1
 		_, err = s.archiver(o).Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		s.check(m)
 		_, err = s.archiver(s.options()).Once(t.Context()) // it is known now
-		must(t, err)
+		testkit.Must(t, err)
 	})
 }
 
@@ -114,11 +116,11 @@ func TestTwoArchivesInTurn(t *testing.T) {
 			o := s.to(m)
 			if i == 0 {
 				id, err := Identify(t.Context(), m)
-				must(t, err)
+				testkit.Must(t, err)
 				o.Accept = []string{id.ID}
 			}
 			_, err := s.archiver(o).Once(t.Context())
-			must(t, err)
+			testkit.Must(t, err)
 			s.check(m)
 		}
 	}

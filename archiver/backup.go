@@ -27,7 +27,7 @@ type Backup struct {
 	OwnBytes int64             `json:"own_bytes"` // of those that the backup before did not have
 	Digest   Digest            `json:"digest"`    // over the segments' sizes and hashes: see setDigest
 	Meta     map[string]string `json:"meta,omitempty"`
-	Segments []Run             `json:"segments"` // the whole state: the tip and the live set at its end
+	Segments []segment.Run     `json:"segments"` // the whole state: the tip and the live set at its end
 	Sum      string            `json:"sum"`      // see manifest
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -37,7 +38,7 @@ func newBackupScene(t *testing.T) *backupScene {
 	s.w = newSimWriter(t, 1, s.now)
 	var err error
 	s.receipts, err = OpenReceipts(vfs.Dir(t.TempDir()))
-	must(t, err)
+	testkit.Must(t, err)
 	return s
 }
 
@@ -54,10 +55,10 @@ func (s *backupScene) ship() {
 	for ref, b := range s.w.toShip {
 		s.folder[ref.ID.String()+".seg"] = &fstest.MapFile{Data: b, Mode: 0o400}
 		ship, err := verify(s.t.Context(), bytes.NewReader(b), int64(len(b)))
-		must(s.t, err)
+		testkit.Must(s.t, err)
 		name := segmentName(simUUID, ref)
 		s.target.put(s.t, name, b)
-		must(s.t, s.receipts.Write(Receipt{
+		testkit.Must(s.t, s.receipts.Write(Receipt{
 			Target: s.a.ident.ID, URL: s.target.URL(), Store: simUUID, Segment: ref, Kind: ship.Kind.String(), Object: name,
 			Size: ship.Size, SHA256: ship.SHA256, Shipped: s.now, FirstSeq: ship.Summary.FirstSeq, LastSeq: ship.Summary.LastSeq,
 			FirstTime: ship.Summary.FirstTime, LastTime: ship.Summary.LastTime, Puts: uint64(ship.Summary.Puts),
@@ -67,13 +68,13 @@ func (s *backupScene) ship() {
 }
 
 func (s *backupScene) create() (*Backup, error) {
-	return s.a.CreateBackup(s.t.Context(), CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now})
+	return Create(s.t.Context(), s.a, CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now})
 }
 
 func (s *backupScene) mustCreate() *Backup {
 	s.t.Helper()
 	b, err := s.create()
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	return b
 }
 
@@ -123,7 +124,7 @@ func TestABackupIsTheStateOfTheNewestSealedLog(t *testing.T) {
 		t.Errorf("a backup of what has not changed: %+v", d)
 	}
 	bs, err := s.a.Backups(t.Context(), simUUID)
-	must(t, err)
+	testkit.Must(t, err)
 	if len(bs) != 3 || bs[1].Sum != c.Sum || bs[1].Time != c.Time {
 		t.Errorf("list: %v", bs)
 	}
@@ -158,7 +159,7 @@ func TestABackupOfWhatIsNotInTheArchiveIsNotMade(t *testing.T) {
 	whole := s.a
 	var err error
 	s.a, err = OpenArchive(t.Context(), hashless{s.target, false})
-	must(t, err)
+	testkit.Must(t, err)
 	if _, err := s.create(); !errors.Is(err, ErrConflict) {
 		t.Errorf("an object of another size: %v", err)
 	}
@@ -169,7 +170,7 @@ func TestABackupOfWhatIsNotInTheArchiveIsNotMade(t *testing.T) {
 	if _, err := s.create(); !errors.Is(err, ErrConflict) {
 		t.Errorf("an object of another hash: %v", err)
 	}
-	must(t, s.target.Delete(t.Context(), name))
+	testkit.Must(t, s.target.Delete(t.Context(), name))
 	if _, err := s.create(); !errors.Is(err, ErrNotExist) {
 		t.Errorf("an object that is gone: %v", err)
 	}
@@ -201,7 +202,7 @@ func TestNoBackupOfWhatCannotBeRestored(t *testing.T) {
 	s.ship()
 	s.mustCreate()
 	ref := simRefs(1, 1)[0]
-	must(t, s.target.Delete(t.Context(), segmentName(simUUID, ref)))
+	testkit.Must(t, s.target.Delete(t.Context(), segmentName(simUUID, ref)))
 	s.roll(1)
 	s.ship()
 	for _, what := range []string{"lost", "lost, and accepted"} {
@@ -209,7 +210,7 @@ func TestNoBackupOfWhatCannotBeRestored(t *testing.T) {
 		if e, ok := errors.AsType[*MissingError](err); !ok || !slices.Equal(e.Missing, []segment.Ref{ref}) {
 			t.Errorf("a segment that is %s: %v", what, err)
 		}
-		must(t, s.a.AcceptGap(t.Context(), simUUID, ref, "lost in the fire"))
+		testkit.Must(t, s.a.AcceptGap(t.Context(), simUUID, ref, "lost in the fire"))
 	}
 	if bs, err := s.a.Backups(t.Context(), simUUID); err != nil || len(bs) != 1 {
 		t.Errorf("backups: %v, %v; want the one that was made", bs, err)
@@ -223,7 +224,7 @@ func TestWordsThatJSONCannotHoldAreRefused(t *testing.T) {
 	s.ship()
 	before := len(s.target.objects)
 	for _, meta := range []map[string]string{{"host": "caf\xe9"}, {"caf\xe9": "host"}} {
-		_, err := s.a.CreateBackup(t.Context(), CreateOptions{Store: s.folder, Receipts: s.receipts, Meta: meta, Now: s.now})
+		_, err := Create(t.Context(), s.a, CreateOptions{Store: s.folder, Receipts: s.receipts, Meta: meta, Now: s.now})
 		if !errors.Is(err, ErrNotUTF8) {
 			t.Errorf("%q: %v", meta, err)
 		}
@@ -238,11 +239,11 @@ func TestWordsThatJSONCannotHoldAreRefused(t *testing.T) {
 		t.Error("a manifest that cannot be read was written")
 	}
 	unpin, err := s.a.Pin(t.Context(), simUUID, simRefs(1, 1), "restore to caf\xe9", time.Hour)
-	must(t, err)
+	testkit.Must(t, err)
 	if pins, _, err := s.a.pins(t.Context(), simUUID, time.Now()); err != nil || len(pins) != 1 {
 		t.Errorf("the pin of a restore to such a folder: %v, %v", pins, err)
 	}
-	must(t, unpin(t.Context()))
+	testkit.Must(t, unpin(t.Context()))
 }
 
 func TestBackupIdsOnlyGrow(t *testing.T) {
@@ -259,8 +260,8 @@ func TestBackupIdsOnlyGrow(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	must(t, s.a.DeleteBackup(t.Context(), simUUID, 10))
-	must(t, s.a.DeleteBackup(t.Context(), simUUID, 3))
+	testkit.Must(t, s.a.DeleteBackup(t.Context(), simUUID, 10))
+	testkit.Must(t, s.a.DeleteBackup(t.Context(), simUUID, 3))
 	if err := s.a.DeleteBackup(t.Context(), simUUID, 3); !errors.Is(err, ErrNoBackup) {
 		t.Errorf("deleting a backup twice: %v", err)
 	}
@@ -268,7 +269,7 @@ func TestBackupIdsOnlyGrow(t *testing.T) {
 		t.Errorf("id %d after 10 was given and deleted", b.ID)
 	}
 	bs, err := s.a.Backups(t.Context(), simUUID)
-	must(t, err)
+	testkit.Must(t, err)
 	var ids []uint64
 	for _, b := range bs {
 		ids = append(ids, b.ID)
@@ -289,12 +290,12 @@ func TestAManifestOfManySegmentsIsSmall(t *testing.T) {
 	}
 	b.Segments = setOf(refs).normal()
 	data, err := encode(b)
-	must(t, err)
+	testkit.Must(t, err)
 	if len(data) > 2000 {
 		t.Errorf("a manifest of 100,000 segments has %d bytes", len(data))
 	}
 	var c Backup
-	must(t, decode(data, &c))
+	testkit.Must(t, decode(data, &c))
 	if c.Count() != 100000 {
 		t.Errorf("%d segments", c.Count())
 	}
@@ -334,22 +335,22 @@ func TestVerifyNamesWhatIsBad(t *testing.T) {
 		bad := simRefs(1, 1)[0]
 		name := segmentName(simUUID, bad)
 		if c.spoil == nil {
-			must(t, s.target.Delete(t.Context(), name))
+			testkit.Must(t, s.target.Delete(t.Context(), name))
 		} else {
 			o := s.target.objects[name]
 			s.target.objects[name] = simObject{c.spoil(bytes.Clone(o.b)), o.modified}
 		}
 		a, err := OpenArchive(t.Context(), hashless{s.target, c.keepsHash})
-		must(t, err)
+		testkit.Must(t, err)
 		for _, data := range []bool{false, true} {
 			var read int64
 			var mu sync.Mutex
-			rep, err := a.VerifyBackup(t.Context(), b, VerifyOptions{Data: data, OnRead: func(n int64) {
+			rep, err := Verify(t.Context(), a, b, VerifyOptions{Data: data, OnRead: func(n int64) {
 				mu.Lock()
 				defer mu.Unlock()
 				read += n
 			}})
-			must(t, err)
+			testkit.Must(t, err)
 			want := c.fast && !data || c.whole && data
 			if rep.OK() == want {
 				t.Errorf("%s, data %v: %+v", c.name, data, rep)
@@ -384,8 +385,8 @@ func TestVerifyReadsEachObjectWithAFewRequests(t *testing.T) {
 	s.ship()
 	b := s.mustCreate()
 	clear(s.target.count)
-	rep, err := s.a.VerifyBackup(t.Context(), b, VerifyOptions{Data: true})
-	must(t, err)
+	rep, err := Verify(t.Context(), s.a, b, VerifyOptions{Data: true})
+	testkit.Must(t, err)
 	if !rep.OK() || b.Bytes < 4<<20 || s.target.count["open"] > 5 {
 		t.Errorf("%+v of %d bytes with %v", rep, b.Bytes, s.target.count)
 	}
@@ -407,14 +408,14 @@ func TestCostsOfAThousandBackupsOverManySegments(t *testing.T) {
 		tip := segments - backups + i
 		b := &Backup{ID: uint64(i + 1), Time: s.now, Store: simUUID, Tip: all[tip-1], Segments: setOf(all[:tip]).normal()}
 		data, err := encode(b)
-		must(t, err)
+		testkit.Must(t, err)
 		s.target.objects[backupName(simUUID, b.ID, "json")] = simObject{b: data}
 	}
 	a, err := OpenArchive(t.Context(), lazyLogs{s.target, func(id segment.ID) []byte {
 		return simSegment(t, &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: all[id-1], FirstSeq: uint64(id),
 			Time: s.now.Add(time.Duration(id) * time.Second).UnixNano(), NextID: id + 1}, Live: segment.SetOf(all[:id-1]...)}, 1, nil)
 	}})
-	must(t, err)
+	testkit.Must(t, err)
 	s.target.sorted = nil
 	requests := func(what string, most int, fn func()) {
 		t.Helper()
@@ -430,15 +431,15 @@ func TestCostsOfAThousandBackupsOverManySegments(t *testing.T) {
 	}
 	requests("list", backups+2, func() {
 		bs, err := a.Backups(t.Context(), simUUID)
-		must(t, err)
+		testkit.Must(t, err)
 		if len(bs) != backups {
 			t.Errorf("%d backups", len(bs))
 		}
 	})
 	requests("prune", backups+segments/listPage+60, func() {
-		rep, err := a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now.Add(segments * time.Second), DryRun: true, Explain: true,
+		rep, err := Prune(t.Context(), a, simUUID, PruneOptions{Now: s.now.Add(segments * time.Second), DryRun: true, Explain: true,
 			Policy: Policy{Keep: 100, Window: time.Hour}})
-		must(t, err)
+		testkit.Must(t, err)
 		if rep.Kept.Segments != segments || len(rep.Backups) != backups-100 {
 			t.Errorf("%+v", rep)
 		}

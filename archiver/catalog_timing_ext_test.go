@@ -9,6 +9,7 @@ import (
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/archivertest"
 	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -21,7 +22,7 @@ func TestTimesOfABigCatalog(t *testing.T) {
 	for _, kind := range []string{"directory", "s3"} {
 		t.Run(kind, func(t *testing.T) {
 			root := filepath.Join(t.TempDir(), "archive")
-			must(t, os.Mkdir(root, 0o700))
+			testkit.Must(t, os.Mkdir(root, 0o700))
 			var target archiver.Target
 			var err error
 			if kind == "s3" {
@@ -31,33 +32,33 @@ func TestTimesOfABigCatalog(t *testing.T) {
 			} else {
 				target, err = archiver.OpenDir(root, nil)
 			}
-			must(t, err)
+			testkit.Must(t, err)
 			c := archiver.NewBigCatalog(t, root)
 			id, err := archiver.Init(t.Context(), target)
-			must(t, err)
+			testkit.Must(t, err)
 			open := func() *archiver.Archive {
 				a, err := archiver.OpenArchive(t.Context(), c.Over(target))
-				must(t, err)
+				testkit.Must(t, err)
 				return a
 			}
 			c.Time("list", func() {
 				all, err := open().Backups(t.Context(), archiver.BigStore)
-				must(t, err)
+				testkit.Must(t, err)
 				if len(all) < c.Backups {
 					t.Fatalf("%d backups", len(all))
 				}
 			})
 			c.Time("names of all segments", func() {
 				list, err := open().Segments(t.Context(), archiver.BigStore, 1)
-				must(t, err)
+				testkit.Must(t, err)
 				if len(list) != c.Segments {
 					t.Fatalf("%d segments", len(list))
 				}
 			})
 			c.Time("prune", func() {
 				o := archiver.PruneOptions{Policy: archiver.Policy{Keep: 2000, Window: time.Hour}, Explain: true}
-				rep, err := open().Prune(t.Context(), archiver.BigStore, o)
-				must(t, err)
+				rep, err := archiver.Prune(t.Context(), open(), archiver.BigStore, o)
+				testkit.Must(t, err)
 				if rep.Kept.Segments != c.Segments {
 					t.Fatalf("%+v", rep)
 				}
@@ -65,13 +66,13 @@ func TestTimesOfABigCatalog(t *testing.T) {
 			dir, receipts := c.Store(id.ID)
 			c.Time("create, all shipped", func() {
 				arc, err := archiver.New(archiver.Options{Store: os.DirFS(dir), Receipts: vfs.Dir(filepath.Join(dir, "receipts")), Targets: []archiver.Target{c.Over(target)}})
-				must(t, err)
+				testkit.Must(t, err)
 				begun := time.Now()
 				_, err = arc.Once(t.Context())
-				must(t, err)
+				testkit.Must(t, err)
 				t.Logf("   of that Once %.3f s", time.Since(begun).Seconds())
-				_, err = open().CreateBackup(t.Context(), archiver.CreateOptions{Store: os.DirFS(dir), Receipts: receipts})
-				must(t, err)
+				_, err = archiver.Create(t.Context(), open(), archiver.CreateOptions{Store: os.DirFS(dir), Receipts: receipts})
+				testkit.Must(t, err)
 			})
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -27,18 +28,18 @@ type BigCatalog struct {
 // segments the names alone.
 func NewBigCatalog(t *testing.T, root string) *BigCatalog {
 	c := &BigCatalog{t: t, Segments: 100_000, Backups: 1000, now: time.Now().UTC().Add(-100 * time.Hour)}
-	must(t, os.MkdirAll(filepath.Dir(filepath.Join(root, segmentName(simUUID, simRefs(1, 1)[0]))), 0o700))
+	testkit.Must(t, os.MkdirAll(filepath.Dir(filepath.Join(root, segmentName(simUUID, simRefs(1, 1)[0]))), 0o700))
 	for id := range segment.ID(c.Segments) {
 		c.all = append(c.all, segment.Ref{Timeline: 1, ID: id + 1})
-		must(t, os.WriteFile(filepath.Join(root, segmentName(simUUID, c.all[id])), []byte("0123456789abcdef"), 0o600))
+		testkit.Must(t, os.WriteFile(filepath.Join(root, segmentName(simUUID, c.all[id])), []byte("0123456789abcdef"), 0o600))
 	}
-	must(t, os.MkdirAll(filepath.Join(root, backupsOf(simUUID)), 0o700))
+	testkit.Must(t, os.MkdirAll(filepath.Join(root, backupsOf(simUUID)), 0o700))
 	for i := range c.Backups {
 		tip := c.Segments - c.Backups + i
 		b := &Backup{ID: uint64(i + 1), Time: c.now, Store: simUUID, Tip: c.all[tip-1], Segments: setOf(c.all[:tip]).normal()}
 		data, err := encode(b)
-		must(t, err)
-		must(t, os.WriteFile(filepath.Join(root, backupName(simUUID, b.ID, "json")), data, 0o600))
+		testkit.Must(t, err)
+		testkit.Must(t, os.WriteFile(filepath.Join(root, backupName(simUUID, b.ID, "json")), data, 0o600))
 	}
 	return c
 }
@@ -86,22 +87,22 @@ func (s *sliceReader) Read(p []byte) (int, error) {
 func (c *BigCatalog) Store(targetID string) (dir string, receipts *Receipts) {
 	dir = c.t.TempDir()
 	state := filepath.Join(dir, "receipts")
-	must(c.t, os.MkdirAll(filepath.Join(state, targetID), 0o700))
+	testkit.Must(c.t, os.MkdirAll(filepath.Join(state, targetID), 0o700))
 	for i, ref := range c.all {
 		h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: simUUID, Ref: ref, FirstSeq: uint64(ref.ID), Time: 1, NextID: ref.ID + 1}}
 		b := h.Append(nil)
 		if i == len(c.all)-1 {
 			b = c.log(ref.ID)
 		}
-		must(c.t, os.WriteFile(filepath.Join(dir, ref.ID.String()+".seg"), b, 0o400))
+		testkit.Must(c.t, os.WriteFile(filepath.Join(dir, ref.ID.String()+".seg"), b, 0o400))
 		r := Receipt{Format: 1, Target: targetID, URL: "x", Store: simUUID, Segment: ref, Kind: "log", Object: segmentName(simUUID, ref), Size: 16,
 			FirstSeq: uint64(ref.ID), LastSeq: uint64(ref.ID), Puts: 1}
 		data, err := r.encode()
-		must(c.t, err)
-		must(c.t, os.WriteFile(filepath.Join(state, targetID, fmt.Sprintf("%v-%v.json", ref.ID, ref.Timeline)), data, 0o600))
+		testkit.Must(c.t, err)
+		testkit.Must(c.t, os.WriteFile(filepath.Join(state, targetID, fmt.Sprintf("%v-%v.json", ref.ID, ref.Timeline)), data, 0o600))
 	}
 	receipts, err := OpenReceipts(vfs.Dir(state))
-	must(c.t, err)
+	testkit.Must(c.t, err)
 	return dir, receipts
 }
 

@@ -3,6 +3,8 @@ package archiver
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/varve-db/varve/segment"
@@ -44,7 +46,7 @@ const settle = time.Hour
 // claimHistory adds what the newest state of every tip needs, and what the points
 // since the moment begin need, if that is not zero.
 func (h *history) claimHistory(ctx context.Context, c *claims, begin time.Time, patience time.Duration) error {
-	for _, t := range keysOf(h.branches) {
+	for _, t := range slices.Sorted(maps.Keys(h.branches)) {
 		b := h.branches[t]
 		if b.log == nil && b.dropped {
 			continue

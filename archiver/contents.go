@@ -89,7 +89,7 @@ const (
 // thousand names, and what follows is asked for with the last of them. Folders are
 // read at once.
 func (a *Archive) cuts(b *Backup) (names []string) {
-	if _, ok := a.target.(*Dir); ok {
+	if isLocal(a.target) {
 		return nil
 	}
 	total := uint64(b.Count())

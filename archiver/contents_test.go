@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -49,9 +50,9 @@ func TestAListingInPartsIsTheListing(t *testing.T) {
 			t.Errorf("seed %d, round %d: %d cuts for %d segments, want %d in order", seed, round, len(cuts), b.Count(), want)
 		}
 		whole, err := a.allContents(t.Context(), simUUID, nil)
-		must(t, err)
+		testkit.Must(t, err)
 		parts, err := a.allContents(t.Context(), simUUID, cuts)
-		must(t, err)
+		testkit.Must(t, err)
 		if !reflect.DeepEqual(whole, parts) {
 			t.Errorf("seed %d, round %d: cut at %q the listing is another", seed, round, cuts)
 		}
@@ -95,7 +96,7 @@ func TestStoresAreFoundByFolders(t *testing.T) {
 	}
 	target.put(t, "other/name", []byte("x"))
 	want, err := a.Stores(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	if len(want) != 3 || len(want[2].Timelines) != 2 {
 		t.Fatalf("stores %v", want)
 	}
@@ -106,15 +107,15 @@ func TestStoresAreFoundByFolders(t *testing.T) {
 			through = Patient(f)
 		}
 		a, err := OpenArchive(t.Context(), through)
-		must(t, err)
+		testkit.Must(t, err)
 		got, err := a.Stores(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		if fmt.Sprint(got) != fmt.Sprint(want) || f.asked != 4 {
 			t.Errorf("patient %v: %v after %d requests, want %v after 4", patient, got, f.asked, want)
 		}
 	}
 	a, err = OpenArchive(t.Context(), Patient(target)) // tells no folders
-	must(t, err)
+	testkit.Must(t, err)
 	if got, err := a.Stores(t.Context()); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, %v", got, err)
 	}

@@ -12,7 +12,7 @@ import (
 // compares their digest with that of the backup: they are then the very files that
 // were backed up. The error is a *segment.CorruptError, wraps ErrNotExist for a segment
 // that is not there, or is one of reading.
-func (b *Backup) CheckCopy(ctx context.Context, fsys fs.FS) error {
+func CheckCopy(ctx context.Context, b *Backup, fsys fs.FS) error {
 	src := NewSource(fsys)
 	list, err := src.Segments()
 	if err != nil {

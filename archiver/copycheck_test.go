@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -14,22 +15,22 @@ import (
 func TestCheckCopyHoldsACopyAgainstTheBackup(t *testing.T) {
 	s := newAuditScene(t, 9)
 	receipts, err := archiver.OpenReceipts(s.receipts())
-	must(t, err)
-	b, err := s.archive().CreateBackup(t.Context(), archiver.CreateOptions{Store: os.DirFS(s.dir), Receipts: receipts})
-	must(t, err)
-	must(t, b.CheckCopy(t.Context(), os.DirFS(s.dir)))
+	testkit.Must(t, err)
+	b, err := archiver.Create(t.Context(), s.archive(), archiver.CreateOptions{Store: os.DirFS(s.dir), Receipts: receipts})
+	testkit.Must(t, err)
+	testkit.Must(t, archiver.CheckCopy(t.Context(), b, os.DirFS(s.dir)))
 	corrupt := func(err error) bool { _, ok := errors.AsType[*segment.CorruptError](err); return ok }
 	other := *b
 	other.Digest[7] ^= 1
-	if err := other.CheckCopy(t.Context(), os.DirFS(s.dir)); !corrupt(err) {
+	if err := archiver.CheckCopy(t.Context(), &other, os.DirFS(s.dir)); !corrupt(err) {
 		t.Errorf("another digest: %v", err)
 	}
 	s.change(filepath.Join(s.dir, b.Tip.ID.String()+".seg"), flip)
-	if err := b.CheckCopy(t.Context(), os.DirFS(s.dir)); !corrupt(err) {
+	if err := archiver.CheckCopy(t.Context(), b, os.DirFS(s.dir)); !corrupt(err) {
 		t.Errorf("a flipped bit: %v", err)
 	}
 	s.remove(s.local(b.Tip))
-	if err := b.CheckCopy(t.Context(), os.DirFS(s.dir)); !errors.Is(err, archiver.ErrNotExist) {
+	if err := archiver.CheckCopy(t.Context(), b, os.DirFS(s.dir)); !errors.Is(err, archiver.ErrNotExist) {
 		t.Errorf("a missing segment: %v", err)
 	}
 }

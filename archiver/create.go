@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -21,13 +20,14 @@ type CreateOptions struct {
 	Meta     map[string]string // words about the backup, in UTF-8: see CheckMeta
 	Now      time.Time         // zero: the present
 
-	// After is an archiver of the same store and receipts whose Once has just shipped. What
-	// it knows of both is not looked up again, which is most of the time of a backup
-	// of many segments. The backup is of the store as it was then. Nil: of the store as it is.
-	After *Archiver
+	// After is what an archiver of the same store and receipts knows whose Once has just
+	// shipped: see Archiver.Shipped. It is not looked up again, which is most of the time of a
+	// backup of many segments. The backup is of the store as it was then. Nil: of the store as
+	// it is.
+	After *Shipped
 }
 
-// CreateBackup makes a backup of a store as its newest sealed log leaves it.
+// Create makes a backup of a store as its newest sealed log leaves it.
 // Archiver.Once goes before: it seals what is in the running log, and ships what is
 // not in the archive yet. The backup is a list, and copies nothing. What the
 // backup before has must still be listed; of everything else it is asked whether the
@@ -37,7 +37,7 @@ type CreateOptions struct {
 // Where segments have no receipt, or are not in the archive, whether that was accepted or not, the
 // error is a *MissingError, and no backup is made: it could not be restored. Where the target
 // has something else than the receipt says, it wraps ErrConflict or ErrNotExist.
-func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, error) {
+func Create(ctx context.Context, a *Archive, o CreateOptions) (*Backup, error) {
 	if err := CheckMeta(o.Meta); err != nil {
 		return nil, err
 	}
@@ -45,23 +45,23 @@ func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, e
 	if err != nil {
 		return nil, err
 	}
-	if err := a.haveReceipts(&o, st); err != nil {
+	if err := haveReceipts(a, &o, st); err != nil {
 		return nil, err
 	}
 	prev, err := a.previous(ctx, st.store)
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.describe(ctx, o.Receipts, st, prev)
+	b, err := describe(ctx, a, o.Receipts, st, prev)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.allThere(ctx, b); err != nil {
+	if err := allThere(ctx, a, b); err != nil {
 		return nil, err
 	}
 	b.Meta = o.Meta
 	b.Time = cmp.Or(o.Now, time.Now()).UTC()
-	if err := a.putBackup(ctx, b); err != nil {
+	if err := a.PutBackup(ctx, b); err != nil {
 		return nil, err
 	}
 	// Only now, with the pin in place: see refuseGone.
@@ -73,7 +73,7 @@ func (a *Archive) CreateBackup(ctx context.Context, o CreateOptions) (*Backup, e
 
 // Unshipped returns the segments that a backup made now would need, and of which there is no
 // receipt of the archive. The target is not asked.
-func (a *Archive) Unshipped(o *CreateOptions) ([]segment.Ref, error) {
+func Unshipped(a *Archive, o *CreateOptions) ([]segment.Ref, error) {
 	if err := opens(o.Store); err != nil { // then nothing will come of it
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (a *Archive) Unshipped(o *CreateOptions) ([]segment.Ref, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = a.haveReceipts(o, st)
+	err = haveReceipts(a, o, st)
 	if missing, ok := errors.AsType[*MissingError](err); ok {
 		return missing.Missing, nil
 	}
@@ -99,10 +99,10 @@ type state struct {
 // is, may be known from what was noted beside the receipts, or from the archiver that
 // has just shipped.
 func (o *CreateOptions) newestState() (st *state, err error) {
+	src := NewSource(o.Store)
 	if o.After != nil {
-		st, err = o.After.source.newestOf(o.After.newest())
+		st, err = src.newestOf(o.After.Listing)
 	} else {
-		src := NewSource(o.Store)
 		src.recall(o.Receipts.fsys)
 		st, err = src.newestState()
 	}
@@ -110,29 +110,6 @@ func (o *CreateOptions) newestState() (st *state, err error) {
 		return NewSource(o.Store).newestState()
 	}
 	return st, err
-}
-
-// newest returns the newest listing.
-func (a *Archiver) newest() *Listing {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.listing
-}
-
-// shippedTo returns the segments that have receipts of a target, as Once found or
-// wrote them; ok is false if it has not reached it.
-func (a *Archiver) shippedTo(targetID string) (refs []segment.Ref, ok bool) {
-	for _, l := range a.lanes {
-		l.mu.Lock()
-		if ok = l.id.ID == targetID; ok {
-			refs = slices.Collect(maps.Keys(l.done))
-		}
-		l.mu.Unlock()
-		if ok {
-			return refs, true
-		}
-	}
-	return nil, false
 }
 
 // errOtherSegment is the error for a file that holds another segment than it did.
@@ -164,7 +141,7 @@ func (s *Source) newestOf(list *Listing) (*state, error) {
 	if len(list.Damaged) > 0 {
 		return nil, list.Damaged[0].Err
 	}
-	return nil, fmt.Errorf("the store has no sealed log yet: nothing to back up: %w", ErrNotExist)
+	return nil, fmt.Errorf("the store has no sealed log yet: nothing to back up: %w", fs.ErrNotExist)
 }
 
 // replaced returns the log that the newest unsealed log replaces, if any: after
@@ -195,7 +172,7 @@ func readState(fsys fs.FS, g Sealed) (*state, error) {
 	}
 	r, err := segment.NewReader(src, size)
 	if err != nil {
-		return nil, inFile(g.Name, err)
+		return nil, segment.InFile(g.Name, err)
 	}
 	if h := r.Header; h.UUID != g.Store || h.Ref != g.Ref || h.Kind != g.Kind {
 		return nil, fmt.Errorf("%s: %w", g.Name, errOtherSegment)
@@ -203,18 +180,18 @@ func readState(fsys fs.FS, g Sealed) (*state, error) {
 	set := r.Header.Live.With(r.Header.Ref)
 	for rec, err := range r.Records(segment.Span{}) {
 		if err != nil {
-			return nil, inFile(g.Name, err)
+			return nil, segment.InFile(g.Name, err)
 		}
 		if rec.Kind != segment.Edit {
 			continue
 		}
 		whole, err := r.RecordAt(rec.Offset, rec.Offset+rec.Size)
 		if err != nil {
-			return nil, inFile(g.Name, err)
+			return nil, segment.InFile(g.Name, err)
 		}
 		e, err := whole.ParseEdit()
 		if err != nil {
-			return nil, inFile(g.Name, err)
+			return nil, segment.InFile(g.Name, err)
 		}
 		set = e.Apply(set)
 	}
@@ -222,13 +199,11 @@ func readState(fsys fs.FS, g Sealed) (*state, error) {
 }
 
 // haveReceipts returns a *MissingError if a segment of the state has no receipt.
-func (a *Archive) haveReceipts(o *CreateOptions, st *state) (err error) {
+func haveReceipts(a *Archive, o *CreateOptions, st *state) (err error) {
 	var refs []segment.Ref
-	known := false
-	if o.After != nil {
-		refs, known = o.After.shippedTo(a.ident.ID)
-	}
-	if !known {
+	if o.After != nil && o.After.Target == a.ident.ID {
+		refs = o.After.Refs
+	} else {
 		refs, err = o.Receipts.Refs(a.ident.ID)
 	}
 	if err != nil {
@@ -253,7 +228,7 @@ func (a *Archive) previous(ctx context.Context, store segment.UUID) (*Backup, er
 }
 
 // describe writes the manifest of a state, but for id and time.
-func (a *Archive) describe(ctx context.Context, receipts *Receipts, st *state, prev *Backup) (*Backup, error) {
+func describe(ctx context.Context, a *Archive, receipts *Receipts, st *state, prev *Backup) (*Backup, error) {
 	had := setOfRuns(prev.Segments)
 	fresh, lost := st.set.minus(had), had.minus(st.set)
 	b := &Backup{Store: st.store, Tip: st.tip, Objects: prev.Objects, Bytes: prev.Bytes, Segments: st.set.normal()}
@@ -264,7 +239,7 @@ func (a *Archive) describe(ctx context.Context, receipts *Receipts, st *state, p
 			return nil, err
 		}
 		if !ok { // made where other segments are: count everything anew
-			return a.describe(ctx, receipts, st, &Backup{})
+			return describe(ctx, a, receipts, st, &Backup{})
 		}
 		b.Objects, b.Bytes = b.Objects-int64(r.Puts), b.Bytes-r.Size
 		total.remove(term(ref, r.Size, r.SHA256))
@@ -288,11 +263,11 @@ func (a *Archive) describe(ctx context.Context, receipts *Receipts, st *state, p
 		return nil, cmp.Or(err, error(&MissingError{Where: a.target.URL(), Store: st.store, Missing: []segment.Ref{st.tip}}))
 	}
 	b.Seq, b.LogTime = tip.LastSeq, tip.LastTime
-	return b, a.ask(ctx, added)
+	return b, askFor(ctx, a, added)
 }
 
 // allThere lists the archive, and returns a *MissingError for segments of a backup that it lacks.
-func (a *Archive) allThere(ctx context.Context, b *Backup) error {
+func allThere(ctx context.Context, a *Archive, b *Backup) error {
 	all, err := a.allContents(ctx, b.Store, a.cuts(b))
 	if err != nil {
 		return err
@@ -309,9 +284,9 @@ func (a *Archive) allThere(ctx context.Context, b *Backup) error {
 	return nil
 }
 
-// ask compares receipts with what the target says of the objects without reading
+// askFor compares receipts with what the target says of the objects without reading
 // them.
-func (a *Archive) ask(ctx context.Context, receipts []Receipt) error {
+func askFor(ctx context.Context, a *Archive, receipts []Receipt) error {
 	return fanOut(ctx, manifestParallel, len(receipts), func(ctx context.Context, i int) error {
 		r := &receipts[i]
 		info, err := a.target.Stat(ctx, r.Object)
@@ -329,8 +304,8 @@ func (a *Archive) ask(ctx context.Context, receipts []Receipt) error {
 	})
 }
 
-// putBackup stores a manifest under the next id, which it gives it.
-func (a *Archive) putBackup(ctx context.Context, b *Backup) error {
+// PutBackup stores a manifest under the next id, which it gives it.
+func (a *Archive) PutBackup(ctx context.Context, b *Backup) error {
 	names, err := a.backupNames(ctx, b.Store)
 	if err != nil {
 		return err

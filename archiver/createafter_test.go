@@ -1,11 +1,13 @@
 package archiver
 
 import (
+	"errors"
 	"io/fs"
 	"maps"
 	"testing"
 	"testing/fstest"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -20,14 +22,21 @@ func (l *listedFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return l.MapFS.ReadDir(name)
 }
 
+// shipsOnce has everything shipped. The folders of these tests are no whole stores, which an
+// archiver says after that.
+func shipsOnce(t *testing.T, a *Archiver) {
+	t.Helper()
+	if _, err := a.Once(t.Context()); err != nil && !errors.Is(err, ErrBroken) {
+		t.Fatal(err)
+	}
+}
+
 // shipper returns an archiver of the scene's store that has shipped what is in the folder.
 func (s *backupScene) shipper(store fs.FS) *Archiver {
 	s.t.Helper()
 	a, err := New(Options{Store: store, Receipts: s.receipts.fsys, Targets: []Target{s.target}})
-	must(s.t, err)
-	a.standing.opens = asIfWhole
-	_, err = a.Once(s.t.Context())
-	must(s.t, err)
+	testkit.Must(s.t, err)
+	shipsOnce(s.t, a)
 	return a
 }
 
@@ -54,8 +63,8 @@ func TestABackupAfterShippingIsOfWhatWasShipped(t *testing.T) {
 		t.Error("a backup of the store as it is was made, with a log that was not shipped")
 	}
 	before := store.n
-	b, err := s.a.CreateBackup(t.Context(), CreateOptions{Store: store, Receipts: s.receipts, Now: s.now, After: a})
-	must(t, err)
+	b, err := Create(t.Context(), s.a, CreateOptions{Store: store, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.ident.ID)})
+	testkit.Must(t, err)
 	if b.Seq != 5 || b.Tip != simRefs(1, 2)[0] || b.Objects != 5 {
 		t.Errorf("backup %+v", b)
 	}
@@ -65,10 +74,9 @@ func TestABackupAfterShippingIsOfWhatWasShipped(t *testing.T) {
 	if n := store.n - before; n > 1 { // for the log that replaces another
 		t.Errorf("the folder was listed %d times", n)
 	}
-	_, err = a.Once(t.Context())
-	must(t, err)
-	c, err := s.a.CreateBackup(t.Context(), CreateOptions{Store: store, Receipts: s.receipts, Now: s.now, After: a})
-	must(t, err)
+	shipsOnce(t, a)
+	c, err := Create(t.Context(), s.a, CreateOptions{Store: store, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.ident.ID)})
+	testkit.Must(t, err)
 	d := s.mustCreate()
 	if c.Seq != 6 || d.Seq != 6 || c.Digest != d.Digest || c.OwnBytes == 0 {
 		t.Errorf("after shipping again: %+v, without the archiver: %+v", c, d)
@@ -90,8 +98,7 @@ func TestABackupAfterShippingLooksAgainWhereTheStoreChanged(t *testing.T) {
 	} {
 		m := maps.Clone(s.folder)
 		change(m)
-		a.source.fsys = m
-		b, err := s.a.CreateBackup(t.Context(), CreateOptions{Store: m, Receipts: s.receipts, Now: s.now, After: a})
+		b, err := Create(t.Context(), s.a, CreateOptions{Store: m, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.ident.ID)})
 		if err != nil || b.Tip != simRefs(1, 1)[0] || b.Seq != 3 {
 			t.Errorf("%s: %+v, %v", what, b, err)
 		}
@@ -106,17 +113,15 @@ func TestABackupAfterShippingElsewhereGoesByTheReceipts(t *testing.T) {
 	s.ship()
 	other := newBackupScene(t)
 	a, err := New(Options{Store: s.folder, Receipts: s.receipts.fsys, Targets: []Target{other.target}})
-	must(t, err)
-	a.standing.opens = asIfWhole
-	_, err = a.Once(t.Context())
-	must(t, err)
-	o := CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now, After: a}
-	b, err := s.a.CreateBackup(t.Context(), o)
+	testkit.Must(t, err)
+	shipsOnce(t, a)
+	o := CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.ident.ID)}
+	b, err := Create(t.Context(), s.a, o)
 	if err != nil || b.Seq != 3 {
 		t.Errorf("%+v, %v", b, err)
 	}
-	must(t, s.receipts.fsys.Remove(s.a.ident.ID+"/"+simRefs(1, 1)[0].ID.String()+"-"+simRefs(1, 1)[0].Timeline.String()+".json"))
-	if _, err := s.a.CreateBackup(t.Context(), o); err == nil {
+	testkit.Must(t, s.receipts.fsys.Remove(s.a.ident.ID+"/"+simRefs(1, 1)[0].ID.String()+"-"+simRefs(1, 1)[0].Timeline.String()+".json"))
+	if _, err := Create(t.Context(), s.a, o); err == nil {
 		t.Error("a backup of a segment without a receipt")
 	}
 }

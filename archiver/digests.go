@@ -27,8 +27,9 @@ func newDigests(size int64) *digests {
 	return &digests{sum: sha256.New(), inner: (&segment.Summary{FileSize: size}).Digested()}
 }
 
-// add hashes the bytes that follow.
-func (d *digests) add(p []byte) {
+// Write hashes the bytes that follow. It does not fail.
+func (d *digests) Write(p []byte) (int, error) {
+	all := len(p)
 	if d.one != nil {
 		d.one.Lock()
 		defer d.one.Unlock()
@@ -42,6 +43,7 @@ func (d *digests) add(p []byte) {
 	}
 	d.sum.Write(p)
 	d.at += int64(len(p))
+	return all, nil
 }
 
 // whole returns the SHA-256 of all that was added.

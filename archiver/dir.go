@@ -2,8 +2,10 @@ package archiver
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"net/url"
@@ -45,7 +47,10 @@ type Dir struct {
 	settled map[string]bool // folders whose names are durable, with those above
 }
 
-var _ Target = (*Dir)(nil)
+var (
+	_ Local         = (*Dir)(nil)
+	_ CheckedPutter = (*Dir)(nil)
+)
 
 // OpenDir opens the folder at path as a target. Options may be nil. A folder
 // that is absent is ErrNotExist, and not an empty target: its disk may not be mounted.
@@ -54,7 +59,7 @@ func OpenDir(path string, o *DirOptions) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := openDirFS(vfs.Root(abs), (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String())
+	d := OpenFS(vfs.Root(abs), (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String())
 	if o != nil && o.Make {
 		if err := d.fsys.Mkdir("."); err != nil {
 			return nil, d.fail("make", ".", err)
@@ -70,8 +75,8 @@ func OpenDir(path string, o *DirOptions) (*Dir, error) {
 	return d, nil
 }
 
-// openDirFS is the target in fsys.
-func openDirFS(fsys vfs.FS, url string) *Dir {
+// OpenFS is the target in fsys.
+func OpenFS(fsys vfs.FS, url string) *Dir {
 	return &Dir{fsys: fsys, url: url, folders: newFolderSync(fsys), settled: map[string]bool{}}
 }
 
@@ -81,12 +86,15 @@ func (d *Dir) URL() string { return d.url }
 // Put implements Target. The bytes go to a temporary file in the object's
 // folder first, and are synced there; the link makes them visible.
 func (d *Dir) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
-	return d.putChecked(ctx, name, r, size, newDigests(size), has(sum))
+	h := sha256.New()
+	return d.PutChecked(ctx, name, r, size, h, has(sum, h))
 }
 
-// putChecked is Put of content whose SHA-256 is not known before: check judges what
-// was written, and hashed to sums as it was written, before it is synced and can be seen.
-func (d *Dir) putChecked(ctx context.Context, name string, r io.ReaderAt, size int64, sums *digests, check judge) error {
+// Local implements Local.
+func (d *Dir) Local() bool { return true }
+
+// PutChecked implements CheckedPutter.
+func (d *Dir) PutChecked(ctx context.Context, name string, r io.ReaderAt, size int64, sums io.Writer, check func(io.ReaderAt) error) error {
 	err := checkName(name)
 	if err == nil {
 		if _, serr := d.fsys.Stat(name); serr == nil { // the link would say so too, after all the copying
@@ -99,20 +107,17 @@ func (d *Dir) putChecked(ctx context.Context, name string, r io.ReaderAt, size i
 	return d.fail("put", name, err)
 }
 
-// A judge decides whether a file that was written may become an object.
-type judge func(file io.ReaderAt, d *digests) error
-
-// has is the judge that asks for a SHA-256.
-func has(sum [32]byte) judge {
-	return func(_ io.ReaderAt, d *digests) error {
-		if got := d.whole(); got != sum {
-			return fmt.Errorf("what is to be stored has SHA-256 %v and not %v: it changed since it was verified; try again", Digest(got), Digest(sum))
+// has returns a judge that asks for a SHA-256 of what was written to h.
+func has(sum [32]byte, h hash.Hash) func(io.ReaderAt) error {
+	return func(io.ReaderAt) error {
+		if got := [32]byte(h.Sum(nil)); got != sum {
+			return fmt.Errorf("what is to be stored has SHA-256 %x and not %x: it changed since it was verified; try again", got, sum)
 		}
 		return nil
 	}
 }
 
-func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, sums *digests, check judge) error {
+func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, sums io.Writer, check func(io.ReaderAt) error) error {
 	dir := path.Dir(name)
 	if err := d.settle(dir, true); err != nil {
 		return err
@@ -137,13 +142,13 @@ func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, s
 }
 
 // write makes a file with the bytes of r, durable but for its name.
-func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64, sums *digests, check judge) error {
+func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64, sums io.Writer, check func(io.ReaderAt) error) error {
 	f, err := d.fsys.Create(name)
 	if err != nil {
 		return err
 	}
 	if err = copyAll(ctx, f, r, size, sums); err == nil {
-		err = check(f, sums)
+		err = check(f)
 	}
 	if err == nil {
 		err = f.Chmod(objectMode)
@@ -155,7 +160,7 @@ func (d *Dir) write(ctx context.Context, name string, r io.ReaderAt, size int64,
 }
 
 // copyAll copies size bytes, and hashes what it writes.
-func copyAll(ctx context.Context, f vfs.File, r io.ReaderAt, size int64, sums *digests) error {
+func copyAll(ctx context.Context, f vfs.File, r io.ReaderAt, size int64, sums io.Writer) error {
 	buf := make([]byte, min(size, copyBuffer))
 	for off := int64(0); off < size; {
 		if err := ctx.Err(); err != nil {
@@ -169,7 +174,7 @@ func copyAll(ctx context.Context, f vfs.File, r io.ReaderAt, size int64, sums *d
 			return err
 		}
 		f.WriteBack(off, int64(len(p)))
-		sums.add(p)
+		sums.Write(p)
 		off += int64(len(p))
 	}
 	return ctx.Err()

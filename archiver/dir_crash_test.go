@@ -13,6 +13,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -37,7 +38,7 @@ const (
 func newDisk(t testing.TB) *crashfs.FS {
 	t.Helper()
 	disk := crashfs.New()
-	must(t, errors.Join(disk.Mkdir("mnt"), disk.Mkdir("var"), disk.SyncDir("."), disk.Mkdir(crashArchive), disk.Mkdir(crashReceipts)))
+	testkit.Must(t, errors.Join(disk.Mkdir("mnt"), disk.Mkdir("var"), disk.SyncDir("."), disk.Mkdir(crashArchive), disk.Mkdir(crashReceipts)))
 	return disk
 }
 
@@ -46,7 +47,7 @@ func newDisk(t testing.TB) *crashfs.FS {
 func openScene(disk *crashfs.FS) (scene, error) {
 	err := disk.Mkdir(crashArchive)
 	receipts, rerr := archiver.OpenReceipts(vfs.Sub(disk, crashReceipts))
-	return scene{disk, archiver.OpenDirFS(vfs.Sub(disk, crashArchive), "file:///archive"), receipts}, errors.Join(err, rerr)
+	return scene{disk, archiver.OpenFS(vfs.Sub(disk, crashArchive), "file:///archive"), receipts}, errors.Join(err, rerr)
 }
 
 const crashTarget = "000102030405060708090a0b0c0d0e0f"
@@ -157,8 +158,8 @@ func TestDirPowerCut(t *testing.T) {
 	rec := disk.Record()
 	done := map[segment.Ref]int{}
 	s, err := openScene(disk)
-	must(t, err)
-	must(t, s.shipAll(t, func(ref segment.Ref) { done[ref] = rec.Ops() }))
+	testkit.Must(t, err)
+	testkit.Must(t, s.shipAll(t, func(ref segment.Ref) { done[ref] = rec.Ops() }))
 	states := 0
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		durable := map[segment.Ref]bool{}
@@ -181,14 +182,14 @@ func TestDirKilledThenPowerCut(t *testing.T) {
 	disk := newDisk(t)
 	rec := disk.Record()
 	s, err := openScene(disk)
-	must(t, err)
-	must(t, s.shipAll(t, func(segment.Ref) {}))
+	testkit.Must(t, err)
+	testkit.Must(t, s.shipAll(t, func(segment.Ref) {}))
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		killed := rec.At(n)
 		s, err := openScene(killed)
-		must(t, err)
+		testkit.Must(t, err)
 		all := map[segment.Ref]bool{}
-		must(t, s.shipAll(t, func(ref segment.Ref) { all[ref] = true }))
+		testkit.Must(t, s.shipAll(t, func(ref segment.Ref) { all[ref] = true }))
 		for state, crashed := range killed.States(crashSeed) {
 			s, err := openScene(crashed)
 			if err == nil {
@@ -207,7 +208,7 @@ func TestDirFailedCalls(t *testing.T) {
 	for n := 1; ; n++ {
 		disk := newDisk(t)
 		s, err := openScene(disk)
-		must(t, err)
+		testkit.Must(t, err)
 		calls := disk.Calls()
 		disk.Fail(crashfs.FailNth(n, syscall.EIO, true))
 		all := map[segment.Ref]bool{}
@@ -236,15 +237,15 @@ func TestDirFailedCalls(t *testing.T) {
 func TestDirDeletePowerCut(t *testing.T) {
 	disk := newDisk(t)
 	s, err := openScene(disk)
-	must(t, err)
-	must(t, put(s.target, "a/b", []byte("x")))
+	testkit.Must(t, err)
+	testkit.Must(t, put(s.target, "a/b", []byte("x")))
 	rec := disk.Record()
-	must(t, s.target.Delete(t.Context(), "a/b"))
+	testkit.Must(t, s.target.Delete(t.Context(), "a/b"))
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		killed := rec.At(n) // somebody deletes again, and believes that it is gone
 		s, err := openScene(killed)
-		must(t, err)
-		must(t, s.target.Delete(t.Context(), "a/b"))
+		testkit.Must(t, err)
+		testkit.Must(t, s.target.Delete(t.Context(), "a/b"))
 		for _, disk := range []*crashfs.FS{rec.At(rec.Ops()), killed} {
 			for state, crashed := range disk.States(crashSeed) {
 				if len(crashed.Names()) > 0 {

@@ -19,20 +19,14 @@ import (
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/archivertest"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func openDir(t testing.TB, path string) *archiver.Dir {
 	t.Helper()
 	d, err := archiver.OpenDir(path, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	return d
 }
 
@@ -45,7 +39,7 @@ func put(target archiver.Target, name string, b []byte) error {
 func listed(t testing.TB, target archiver.Target) (names []string) {
 	t.Helper()
 	for info, err := range target.List(t.Context(), "", "") {
-		must(t, err)
+		testkit.Must(t, err)
 		names = append(names, info.Name)
 	}
 	return names
@@ -56,7 +50,7 @@ func TestDirIsATarget(t *testing.T) {
 }
 
 func TestDirOverCrashfsIsATarget(t *testing.T) {
-	archivertest.Run(t, func(*testing.T) archiver.Target { return archiver.OpenDirFS(crashfs.New(), "file:///crashfs") })
+	archivertest.Run(t, func(*testing.T) archiver.Target { return archiver.OpenFS(crashfs.New(), "file:///crashfs") })
 }
 
 // temp is a temporary name, which goldens leave out.
@@ -71,10 +65,10 @@ func traced(fsys vfs.FS, lines *[]string) vfs.FS {
 // before their name, a name before the return, a folder before what is in it.
 func TestDirTrace(t *testing.T) {
 	var got []string
-	d := archiver.OpenDirFS(traced(crashfs.New(), &got), "")
+	d := archiver.OpenFS(traced(crashfs.New(), &got), "")
 	step := func(what string, err error, want ...string) {
 		t.Helper()
-		must(t, err)
+		testkit.Must(t, err)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s:\n\t%s\nwant\n\t%s", what, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 		}
@@ -104,16 +98,16 @@ func TestDirTrace(t *testing.T) {
 // before it synced them.
 func TestDirSyncsWhatOthersMade(t *testing.T) {
 	disk := crashfs.New()
-	must(t, put(archiver.OpenDirFS(disk, ""), "a/b/1", []byte("one")))
+	testkit.Must(t, put(archiver.OpenFS(disk, ""), "a/b/1", []byte("one")))
 	var got []string
-	d := archiver.OpenDirFS(traced(disk, &got), "")
+	d := archiver.OpenFS(traced(disk, &got), "")
 	_, err := d.Sum(t.Context(), "a/b/1")
-	must(t, err)
+	testkit.Must(t, err)
 	if want := []string{"sync a/b/1", "syncdir ..", "syncdir .", "syncdir a", "syncdir a/b"}; !slices.Equal(got, want) {
 		t.Errorf("Sum: %q", got)
 	}
 	got = nil
-	must(t, put(archiver.OpenDirFS(traced(disk, &got), ""), "a/b/2", nil))
+	testkit.Must(t, put(archiver.OpenFS(traced(disk, &got), ""), "a/b/2", nil))
 	if want := []string{"syncdir ..", "mkdir a", "syncdir .", "mkdir a/b", "syncdir a"}; !slices.Equal(got[:5], want) {
 		t.Errorf("Put: %q", got)
 	}
@@ -124,20 +118,20 @@ func TestDirThatIsAbsent(t *testing.T) {
 	if _, err := archiver.OpenDir(path, nil); !errors.Is(err, archiver.ErrNotExist) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "mount") {
 		t.Errorf("absent: %v", err)
 	}
-	must(t, os.WriteFile(filepath.Dir(path), nil, 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Dir(path), nil, 0o600))
 	if _, err := archiver.OpenDir(filepath.Dir(path), nil); err == nil {
 		t.Error("a file is taken for a folder")
 	}
-	must(t, os.Remove(filepath.Dir(path)))
-	must(t, os.Mkdir(filepath.Dir(path), 0o700))
+	testkit.Must(t, os.Remove(filepath.Dir(path)))
+	testkit.Must(t, os.Mkdir(filepath.Dir(path), 0o700))
 	d, err := archiver.OpenDir(path, &archiver.DirOptions{Make: true})
-	must(t, err)
-	must(t, put(d, "a/b", []byte("x")))
+	testkit.Must(t, err)
+	testkit.Must(t, put(d, "a/b", []byte("x")))
 	if d.URL() != "file://"+filepath.ToSlash(path) {
 		t.Errorf("URL %s", d.URL())
 	}
 	// It goes away while it is open: nothing says that it is empty, nothing makes it anew.
-	must(t, os.Rename(path, path+".away"))
+	testkit.Must(t, os.Rename(path, path+".away"))
 	var listErr error
 	for _, listErr = range d.List(t.Context(), "", "") {
 		continue
@@ -150,19 +144,19 @@ func TestDirThatIsAbsent(t *testing.T) {
 		}
 	}
 	// An empty folder in its place: no put succeeds before the caller could look.
-	must(t, os.Mkdir(path, 0o700))
+	testkit.Must(t, os.Mkdir(path, 0o700))
 	if err := put(d, "a/c", nil); !errors.Is(err, archiver.ErrNotExist) || !strings.Contains(err.Error(), "mounted") {
 		t.Errorf("put into the empty folder: %v", err)
 	}
-	must(t, put(d, "a/c", nil)) // who puts again means it
-	must(t, os.RemoveAll(path))
-	must(t, os.Rename(path+".away", path))
-	must(t, put(d, "a/c", nil))
+	testkit.Must(t, put(d, "a/c", nil)) // who puts again means it
+	testkit.Must(t, os.RemoveAll(path))
+	testkit.Must(t, os.Rename(path+".away", path))
+	testkit.Must(t, put(d, "a/c", nil))
 }
 
 func TestDirNames(t *testing.T) {
 	dir := t.TempDir()
-	must(t, os.Mkdir(filepath.Join(dir, "in"), 0o700))
+	testkit.Must(t, os.Mkdir(filepath.Join(dir, "in"), 0o700))
 	d := openDir(t, filepath.Join(dir, "in"))
 	for _, name := range []string{"", ".", "..", "/", "/a", "a/", "a//b", "../x", "a/../../x", "a/./b", ".tmp-x", "a/.hidden", "a\\b", "a b", "a\x00b", "ä", "a:b", "a\nb", strings.Repeat("x", 300)} {
 		_, stat := d.Stat(t.Context(), name)
@@ -183,14 +177,14 @@ func TestDirNames(t *testing.T) {
 func TestDirLeavesOthersAlone(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	d := openDir(t, dir)
-	must(t, put(d, "a/b", []byte("ours")))
+	testkit.Must(t, put(d, "a/b", []byte("ours")))
 	for _, name := range []string{"lost+found", ".snapshot", "My Photos"} {
-		must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-		must(t, os.WriteFile(filepath.Join(dir, name, "file"), nil, 0o600))
+		testkit.Must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+		testkit.Must(t, os.WriteFile(filepath.Join(dir, name, "file"), nil, 0o600))
 	}
-	must(t, os.WriteFile(filepath.Join(outside, "file"), []byte("theirs"), 0o600))
-	must(t, os.Symlink(outside, filepath.Join(dir, "out")))
-	must(t, os.Symlink(filepath.Join(outside, "file"), filepath.Join(dir, "a", "link")))
+	testkit.Must(t, os.WriteFile(filepath.Join(outside, "file"), []byte("theirs"), 0o600))
+	testkit.Must(t, os.Symlink(outside, filepath.Join(dir, "out")))
+	testkit.Must(t, os.Symlink(filepath.Join(outside, "file"), filepath.Join(dir, "a", "link")))
 	if names := listed(t, d); !slices.Equal(names, []string{"a/b"}) {
 		t.Errorf("listed are %q", names)
 	}
@@ -205,7 +199,7 @@ func TestDirLeavesOthersAlone(t *testing.T) {
 	if err := put(d, "a/link", nil); !errors.Is(err, archiver.ErrExists) {
 		t.Errorf("put over a link: %v", err)
 	}
-	must(t, d.Probe(t.Context()))
+	testkit.Must(t, d.Probe(t.Context()))
 	if err := d.Delete(t.Context(), "out/file"); err == nil {
 		t.Error("deleted through a link")
 	}
@@ -216,7 +210,7 @@ func TestDirLeavesOthersAlone(t *testing.T) {
 
 func TestDirObjectsAreReadOnly(t *testing.T) {
 	dir := t.TempDir()
-	must(t, put(openDir(t, dir), "a/b", []byte("x")))
+	testkit.Must(t, put(openDir(t, dir), "a/b", []byte("x")))
 	for name, want := range map[string]fs.FileMode{"a": 0o700, "a/b": 0o400} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
@@ -228,29 +222,29 @@ func TestDirObjectsAreReadOnly(t *testing.T) {
 func TestDirTemporaries(t *testing.T) {
 	dir := t.TempDir()
 	d := openDir(t, dir)
-	must(t, put(d, "a/b/c", nil))
+	testkit.Must(t, put(d, "a/b/c", nil))
 	for i, name := range []string{".tmp-old", "a/b/.tmp-old", ".tmp-new", "a/b/.tmp-new"} {
 		path := filepath.Join(dir, name)
-		must(t, os.WriteFile(path, []byte("part"), 0o400))
+		testkit.Must(t, os.WriteFile(path, []byte("part"), 0o400))
 		if i < 2 {
-			must(t, os.Chtimes(path, time.Time{}, time.Now().Add(-25*time.Hour)))
+			testkit.Must(t, os.Chtimes(path, time.Time{}, time.Now().Add(-25*time.Hour)))
 		}
 	}
 	if names := listed(t, d); !slices.Equal(names, []string{"a/b/c"}) {
 		t.Errorf("listed are %q", names)
 	}
 	ended := exec.Command("true") // a process that is there no more
-	must(t, ended.Run())
+	testkit.Must(t, ended.Run())
 	for name, pid := range map[string]int{"a/b/" + archiver.TempOf(ended.Process.Pid): -1, archiver.TempOf(os.Getppid()): 1} {
 		path := filepath.Join(dir, name)
-		must(t, os.WriteFile(path, []byte("part"), 0o400))
+		testkit.Must(t, os.WriteFile(path, []byte("part"), 0o400))
 		defer func() {
 			if _, err := os.Stat(path); (err == nil) != (pid > 0) {
 				t.Errorf("%s, whose writer runs %v: %v", name, pid > 0, err)
 			}
 		}()
 	}
-	must(t, d.Probe(t.Context()))
+	testkit.Must(t, d.Probe(t.Context()))
 	for name, want := range map[string]bool{".tmp-old": false, "a/b/.tmp-old": false, ".tmp-new": true, "a/b/.tmp-new": true} {
 		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
@@ -261,7 +255,7 @@ func TestDirTemporaries(t *testing.T) {
 func TestDirFull(t *testing.T) {
 	for _, room := range []int64{0, 1, 100_000} {
 		disk := crashfs.New()
-		d := archiver.OpenDirFS(disk, "")
+		d := archiver.OpenFS(disk, "")
 		disk.SetFree(room)
 		err := put(d, "a/b", make([]byte, 200_000))
 		if !errors.Is(err, archiver.ErrFull) || !strings.Contains(err.Error(), "a/b") || !strings.Contains(err.Error(), "make room") {
@@ -274,14 +268,14 @@ func TestDirFull(t *testing.T) {
 			t.Errorf("room for %d bytes: left %q", room, names)
 		}
 		disk.SetFree(-1)
-		must(t, put(d, "a/b", make([]byte, 200_000)))
+		testkit.Must(t, put(d, "a/b", make([]byte, 200_000)))
 	}
 }
 
 func TestDirWithoutHardLinks(t *testing.T) {
 	disk := crashfs.New()
 	disk.Fail(crashfs.FailNth(1, vfs.ErrUnsupported, false, crashfs.OpLink))
-	d := archiver.OpenDirFS(disk, "")
+	d := archiver.OpenFS(disk, "")
 	for call, err := range map[string]error{"put": put(d, "a", nil), "probe": d.Probe(t.Context())} {
 		if !errors.Is(err, archiver.ErrUnconditional) || !strings.Contains(err.Error(), "use another file system") {
 			t.Errorf("%s: %v", call, err)
@@ -299,8 +293,8 @@ func (l lostAnswers) Link(oldname, newname string) error {
 
 func TestDirLinkWhoseAnswerIsLost(t *testing.T) {
 	disk := crashfs.New()
-	d := archiver.OpenDirFS(lostAnswers{disk}, "")
-	must(t, put(d, "a/b", []byte("x")))
+	d := archiver.OpenFS(lostAnswers{disk}, "")
+	testkit.Must(t, put(d, "a/b", []byte("x")))
 	disk.SetBytes("a/c", []byte("y"))
 	if err := put(d, "a/c", []byte("y")); !errors.Is(err, archiver.ErrExists) {
 		t.Errorf("what another put: %v", err)
@@ -314,7 +308,7 @@ func TestDirLinkWhoseAnswerIsLost(t *testing.T) {
 // before it.
 func TestDirRaceAfterTheLook(t *testing.T) {
 	disk := crashfs.New()
-	d := archiver.OpenDirFS(disk, "")
+	d := archiver.OpenFS(disk, "")
 	disk.Fail(func(op crashfs.Op) error {
 		if op.Kind == crashfs.OpLink {
 			disk.SetBytes("a/b", []byte("the other's"))
@@ -345,7 +339,7 @@ func TestDirPutEndsEarly(t *testing.T) {
 	disk := crashfs.New()
 	ctx, cancel := context.WithCancel(t.Context())
 	source := &cancelling{cancel: cancel}
-	err := archiver.OpenDirFS(disk, "").Put(ctx, "a", source, 1<<30, [32]byte{})
+	err := archiver.OpenFS(disk, "").Put(ctx, "a", source, 1<<30, [32]byte{})
 	if !errors.Is(err, context.Canceled) || source.reads != 1 || len(disk.Names()) > 0 {
 		t.Errorf("%v after %d reads, left %q", err, source.reads, disk.Names())
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // childDir names the folder to the child of TestDirPlainUser.
@@ -28,21 +29,21 @@ func TestDirPlainUser(t *testing.T) {
 		return
 	}
 	dir, err := os.MkdirTemp("/tmp", "varve-plain-user-")
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() {
-		must(t, os.Chmod(dir+"/readonly", 0o700))
-		must(t, os.RemoveAll(dir))
+		testkit.Must(t, os.Chmod(dir+"/readonly", 0o700))
+		testkit.Must(t, os.RemoveAll(dir))
 	})
 	for _, name := range []string{"readonly", "others"} {
-		must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-		must(t, put(openDir(t, filepath.Join(dir, name)), "a", []byte("x")))
+		testkit.Must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+		testkit.Must(t, put(openDir(t, filepath.Join(dir, name)), "a", []byte("x")))
 	}
 	if os.Getuid() == 0 {
 		for _, name := range []string{"", "readonly", "readonly/a"} {
-			must(t, os.Chown(filepath.Join(dir, name), nobody, nobody))
+			testkit.Must(t, os.Chown(filepath.Join(dir, name), nobody, nobody))
 		}
 	}
-	must(t, os.Chmod(dir+"/readonly", 0o500))
+	testkit.Must(t, os.Chmod(dir+"/readonly", 0o500))
 	if os.Getuid() != 0 {
 		plainUser(t, dir)
 		return
@@ -99,7 +100,7 @@ func plainUser(t *testing.T, dir string) {
 func TestDirMountedReadOnly(t *testing.T) {
 	disk := crashfs.New()
 	disk.Fail(crashfs.FailNth(1, syscall.EROFS, false, crashfs.OpCreate, crashfs.OpMkdir, crashfs.OpRemove))
-	d := archiver.OpenDirFS(disk, "")
+	d := archiver.OpenFS(disk, "")
 	disk.SetBytes("there", nil)
 	for call, err := range map[string]error{"put": put(d, "a", nil), "put into a folder": put(d, "a/b", nil), "delete": d.Delete(t.Context(), "there"), "probe": d.Probe(t.Context())} {
 		if !errors.Is(err, archiver.ErrDenied) || !strings.Contains(err.Error(), "mounted for writing") {
@@ -110,7 +111,7 @@ func TestDirMountedReadOnly(t *testing.T) {
 
 func TestSameFileSystem(t *testing.T) {
 	dir := t.TempDir()
-	must(t, os.Mkdir(dir+"/a", 0o700))
+	testkit.Must(t, os.Mkdir(dir+"/a", 0o700))
 	if same, err := archiver.SameFileSystem(dir, dir+"/a"); !same || err != nil {
 		t.Errorf("a folder and one in it: %v, %v", same, err)
 	}

@@ -21,9 +21,11 @@ func (d *Dir) probe(ctx context.Context) error {
 	}
 	content := io.NewSectionReader(zeros{}, 0, 1)
 	name, sum := newTemp(), sha256.Sum256([]byte{0})
-	err := d.put(ctx, name, content, 1, newDigests(1), has(sum))
+	h := sha256.New()
+	err := d.put(ctx, name, content, 1, h, has(sum, h))
 	if err == nil {
-		if err = d.put(ctx, name, content, 1, newDigests(1), has(sum)); err == nil {
+		h.Reset()
+		if err = d.put(ctx, name, content, 1, h, has(sum, h)); err == nil {
 			err = ErrUnconditional
 		} else if errors.Is(err, ErrExists) {
 			err = nil

@@ -61,7 +61,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	plan, err := archive.Plan(ctx, stores[0].UUID, archiver.Point{}) // the newest
+	plan, err := archiver.At(ctx, archive, stores[0].UUID, archiver.Point{}) // the newest
 	if err != nil {
 		log.Fatal(err)
 	}

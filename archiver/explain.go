@@ -3,11 +3,14 @@ package archiver
 import (
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/varve-db/varve/segment"
 )
 
 // Explained says why the segments of a run are kept, or what becomes of them.
 type Explained struct {
-	Run
+	segment.Run
 	Bytes int64  `json:"bytes"`
 	Keep  bool   `json:"keep"`
 	Why   string `json:"why"`
@@ -20,7 +23,7 @@ func (p *pruner) explain() {
 	tell := func(set *refSet, keep bool, why string) {
 		hit := rest.and(set)
 		for _, r := range hit.normal() {
-			p.rep.Explain = append(p.rep.Explain, Explained{r, p.amount(setOfRuns([]Run{r})).Bytes, keep, why})
+			p.rep.Explain = append(p.rep.Explain, Explained{r, p.amount(setOfRuns([]segment.Run{r})).Bytes, keep, why})
 		}
 		rest = rest.minus(hit)
 	}
@@ -34,12 +37,9 @@ func (p *pruner) explain() {
 	tell(p.spared, true, "not needed, but left alone: see the notes")
 	tell(p.deleted, false, did)
 	for _, plan := range p.plans {
-		why := fmt.Sprintf("not needed since %s: deleted by the first prune after %s", plan.Made.Format(timeFormat), plan.due(p.grace).Format(timeFormat))
+		why := fmt.Sprintf("not needed since %s: deleted by the first prune after %s", plan.Made.Format(time.RFC3339), plan.due(p.grace).Format(time.RFC3339))
 		tell(setOfRuns(plan.Segments), false, why)
 	}
-	tell(rest, false, fmt.Sprintf("not needed: %s by the first prune after %s", will, p.now.Add(p.grace).Format(timeFormat)))
+	tell(rest, false, fmt.Sprintf("not needed: %s by the first prune after %s", will, p.now.Add(p.grace).Format(time.RFC3339)))
 	slices.SortFunc(p.rep.Explain, func(a, b Explained) int { return runOrder(a.Run, b.Run) })
 }
-
-// timeFormat is how times are written for people.
-const timeFormat = "2006-01-02T15:04:05Z07:00"

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// fetchAttempts is how often a segment is asked for before a restore gives up.
-const fetchAttempts = 5
+// fetchBuffer is what stays in the processor's cache between reading, writing and hashing.
+const fetchBuffer = 256 << 10
 
 // fetcher brings objects of an archive into a folder, whole and verified.
 type fetcher struct {
@@ -22,7 +22,7 @@ type fetcher struct {
 	store   segment.UUID
 	fsys    vfs.FS
 	limit   *rate.Limiter // nil: none
-	timeout time.Duration // of an attempt, for each 64 MiB
+	timeout Timeout       // of an attempt
 	track   *tracker
 }
 
@@ -30,44 +30,24 @@ type fetcher struct {
 // without its name.
 func (f *fetcher) segment(ctx context.Context, x Stored) (s *Shipment, err error) {
 	name := segmentName(f.store, x.Ref)
-	damaged := false
-	for n := 1; ; n++ {
-		err = f.try(ctx, name, tmpName(x.Ref.ID), x.Size, func(file vfs.File, d *digests) error {
+	err = persist(ctx, f.timeout.For(x.Size), func(ctx context.Context) error {
+		return f.try(ctx, name, segment.FileName(x.Ref.ID, segment.TempExt), x.Size, func(file vfs.File, d *digests) error {
 			if s, err = d.segment(file, x.Size); err != nil {
 				return err
 			}
 			return isRef(s.Store, s.Ref, f.store, x.Ref)
 		})
-		_, corrupt := errors.AsType[*segment.CorruptError](err)
-		switch {
-		case err == nil:
-			return s, nil
-		case corrupt && damaged, n == fetchAttempts, !worthTrying(err), ctx.Err() != nil:
-			return nil, fmt.Errorf("%s: %w", f.a.at(name), f.a.vanished(f.a.damaged(err, name, x.Ref), f.store, x.Ref))
-		}
-		damaged = damaged || corrupt // twice, since it may have happened on the way
-		if !sleep(ctx, backoff{time.Second / 2, 10 * time.Second}.after(n)) {
-			return nil, context.Cause(ctx)
-		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.a.at(name), f.a.vanished(f.a.damaged(err, name, x.Ref), f.store, x.Ref))
 	}
-}
-
-// worthTrying reports whether an error may be another one next time.
-func worthTrying(err error) bool {
-	for _, hopeless := range []error{ErrNotExist, ErrDenied, ErrNoRoom, segment.ErrVersion} {
-		if errors.Is(err, hopeless) {
-			return false
-		}
-	}
-	return !vfs.IsDiskFull(err)
+	return s, nil
 }
 
 // try makes one attempt to fetch the first size bytes of an object into a file,
 // which check then judges, with what they were hashed to as they were written. After
 // an error there is no file.
 func (f *fetcher) try(ctx context.Context, name, tmp string, size int64, check func(vfs.File, *digests) error) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.allowance(size), errTimeout)
-	defer cancel()
 	if err := ignoreAbsent(f.fsys.Remove(tmp)); err != nil {
 		return err
 	}
@@ -98,15 +78,6 @@ func (f *fetcher) try(ctx context.Context, name, tmp string, size int64, check f
 	return out.Chmod(0o400)
 }
 
-// allowance is how long an attempt may take.
-func (f *fetcher) allowance(size int64) time.Duration {
-	d := time.Duration(size/timeoutUnit+1) * f.timeout
-	if f.limit != nil { // all who fetch share it
-		d += time.Duration(64 * float64(size) / float64(f.limit.Limit()) * float64(time.Second))
-	}
-	return d
-}
-
 // copy writes the first size bytes of an object to a file, and hashes what it
 // writes. It returns how many it did write.
 func (f *fetcher) copy(ctx context.Context, out vfs.File, d *digests, name string, size int64) (off int64, err error) {
@@ -115,7 +86,7 @@ func (f *fetcher) copy(ctx context.Context, out vfs.File, d *digests, name strin
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	step := int64(copyBuffer)
+	step := int64(fetchBuffer)
 	if f.limit != nil {
 		step = int64(f.limit.Burst())
 	}
@@ -141,7 +112,7 @@ func (f *fetcher) copy(ctx context.Context, out vfs.File, d *digests, name strin
 			return off, noRoom(err)
 		}
 		out.WriteBack(off, int64(n))
-		d.add(b)
+		d.Write(b)
 		off += int64(n)
 		f.track.add(int64(n))
 	}

@@ -30,14 +30,14 @@ func lookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
 		x := integrity.ReadEntry(fsys, name)
 		d.tmps[name] = x
 		if _, bad := errors.AsType[*segment.CorruptError](x.Err); x.Err != nil && !bad {
-			return nil, inFile(fsys.Path(name), x.Err)
+			return nil, segment.InFile(fsys.Path(name), x.Err)
 		}
 		if x.Header != nil {
 			d.maxID = max(d.maxID, x.Header.Ref.ID)
 		}
 	}
 	for _, x := range slices.Concat(s.Newer, s.Unread) {
-		return nil, inFile(fsys.Path(x.Name), x.Err)
+		return nil, segment.InFile(fsys.Path(x.Name), x.Err)
 	}
 	for _, x := range slices.Backward(s.Own) { // so that of several the best stays
 		if d.maxID = max(d.maxID, x.Header.Ref.ID); x.Sealed {
@@ -112,7 +112,7 @@ func (d *folder) state() (*copyState, error) {
 		return nil, fmt.Errorf("%s: %w; bring that log back, or restore into another folder", d.FS.Path("."), err)
 	}
 	if err != nil {
-		return nil, inFile(d.FS.Path(s.log.Name), err)
+		return nil, segment.InFile(d.FS.Path(s.log.Name), err)
 	}
 	s.hdr = r.Header
 	s.live, s.seq = s.hdr.Live, s.v.NextSeq-1

@@ -119,7 +119,7 @@ func (r *restorer) mayFreshen(old *copyState) error {
 		own = p.to(h.Parent.Timeline)
 	}
 	if own == nil {
-		own = p.unknownLine(old)
+		own = unknownLine(p, old)
 		r.prove = own != nil
 	}
 	switch {
@@ -199,7 +199,7 @@ func (r *restorer) samePrefix(old *copyState) error {
 		return err
 	}
 	defer a.Close()
-	b, err := r.fsys.Open(tmpName(ref.ID))
+	b, err := r.fsys.Open(segment.FileName(ref.ID, segment.TempExt))
 	if err != nil {
 		return err
 	}
@@ -274,7 +274,7 @@ func (r *restorer) bridge(old *copyState) (*integrity.Entry, error) {
 			return nil, err
 		}
 		defer f.Close()
-		recs = records(f, old.v.End)
+		recs = segment.DataRecords(f, old.v.End)
 	}
 	known := refsOf(r.dir.Own).Union(was.Retired)
 	var coming []segment.Ref
@@ -283,12 +283,12 @@ func (r *restorer) bridge(old *copyState) (*integrity.Entry, error) {
 	}
 	h.Retired = known.With(coming...).Minus(old.live)
 	id := max(r.plan.NextID, r.dir.maxID+1, was.NextID, old.v.Successor.ID+1)
-	h.Ref = segment.Ref{Timeline: newTimeline(), ID: id}
+	h.Ref = segment.Ref{Timeline: segment.NewTimeline(), ID: id}
 	h.NextID = id + 1
 	if err := putLog(r.fsys, h, recs); err != nil {
 		return nil, noRoom(err)
 	}
-	return &integrity.Entry{Name: logName(id), ID: id, Header: &h.Head}, nil
+	return &integrity.Entry{Name: segment.FileName(id, segment.OpenExt), ID: id, Header: &h.Head}, nil
 }
 
 // leaving returns the segments of the copy that the plan does not need: those of its

@@ -12,6 +12,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -39,7 +40,7 @@ func (l *life) grow(v *vault, n int) {
 func names(t *testing.T, dir string) string {
 	t.Helper()
 	list, err := os.ReadDir(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	s := ""
 	for _, e := range list {
 		s += e.Name() + " "
@@ -52,7 +53,7 @@ func TestAStandbyIsFreshenedWhileItIsRead(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "standby")
 	restoreTo(t, a, planOf(t, a, l.uuid, archiver.Point{}), dest)
 	r, err := store.OpenReadOnly(dest, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	defer r.Close()
 	same(t, "seed 1, at first", contents(t, r), l.now)
 	for round := range 4 {
@@ -65,7 +66,7 @@ func TestAStandbyIsFreshenedWhileItIsRead(t *testing.T) {
 			t.Fatalf("round %d: fetched %d of %d bytes", round, rep.Fetched, rep.Bytes)
 		}
 		same(t, "before Refresh", contents(t, r), was)
-		must(t, r.Refresh())
+		testkit.Must(t, r.Refresh())
 		same(t, "after Refresh", contents(t, r), l.now)
 		readsTo(t, "opened anew", dest, l.now)
 		if got := strings.Count(names(t, dest), ".open"); got != 1 {
@@ -124,9 +125,9 @@ func TestACopyThatIsNoOlderCopyIsRefused(t *testing.T) {
 	written := filepath.Join(t.TempDir(), "written")
 	restoreTo(t, a, plan, written)
 	db, err := store.Open(written, nil)
-	must(t, err)
-	must(t, db.Put([]byte("k"), []byte("v")))
-	must(t, db.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, db.Put([]byte("k"), []byte("v")))
+	testkit.Must(t, db.Close())
 	l.grow(v, 40)
 	later := planOf(t, a, l.uuid, archiver.Point{})
 	refused("written to since", written, later)
@@ -143,12 +144,12 @@ func TestACopyThatIsNoOlderCopyIsRefused(t *testing.T) {
 	rolled := filepath.Join(t.TempDir(), "rolled")
 	restoreTo(t, a, plan, rolled)
 	db, err = store.Open(rolled, nil)
-	must(t, err)
-	must(t, db.Put([]byte("k"), []byte("v")))
+	testkit.Must(t, err)
+	testkit.Must(t, db.Put([]byte("k"), []byte("v")))
 	_, err = db.Seal()
-	must(t, err)
-	must(t, db.Put([]byte("k"), []byte("w")))
-	must(t, db.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, db.Put([]byte("k"), []byte("w")))
+	testkit.Must(t, db.Close())
 	refused("written to and rolled", rolled, later)
 
 	other := newLife(t, 5)
@@ -159,7 +160,7 @@ func TestACopyThatIsNoOlderCopyIsRefused(t *testing.T) {
 	held := filepath.Join(t.TempDir(), "held")
 	restoreTo(t, a, plan, held)
 	db, err = store.Open(held, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	defer db.Close()
 	if _, err := archiver.Restore(t.Context(), a, held, archiver.RestoreOptions{Plan: later}); !errors.Is(err, vfs.ErrLocked) {
 		t.Errorf("open for writing: %v", err)
@@ -173,12 +174,12 @@ func TestALogThatIsAnotherIsRefused(t *testing.T) {
 	f.log(1, nil, "a=1")
 	dest := t.TempDir()
 	first := f.ref(1)
-	must(t, os.WriteFile(filepath.Join(dest, first.ID.String()+".seg"), f.v.objects[objectOf(f.uuid, first)], 0o400))
+	testkit.Must(t, os.WriteFile(filepath.Join(dest, first.ID.String()+".seg"), f.v.objects[objectOf(f.uuid, first)], 0o400))
 	was := *f
 	running, _ := f.running(2, []segment.ID{1}, "b=other")
 	*f = was
 	f.log(2, []segment.ID{1}, "b=2", "c=3")
-	must(t, os.WriteFile(filepath.Join(dest, f.ref(2).ID.String()+".open"), running, 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Join(dest, f.ref(2).ID.String()+".open"), running, 0o600))
 	a := f.v.open(t)
 	_, err := archiver.Restore(t.Context(), a, dest, archiver.RestoreOptions{Plan: planOf(t, a, f.uuid, archiver.Point{})})
 	if !errors.Is(err, archiver.ErrDiverged) || !strings.Contains(err.Error(), f.ref(2).String()) {
@@ -194,10 +195,10 @@ func TestDamageInACopyIsHealed(t *testing.T) {
 	restoreTo(t, a, plan, dest)
 	bad := filepath.Join(dest, plan.Segments[2].Ref.ID.String()+".seg")
 	b, err := os.ReadFile(bad)
-	must(t, err)
-	must(t, os.Chmod(bad, 0o600))
+	testkit.Must(t, err)
+	testkit.Must(t, os.Chmod(bad, 0o600))
 	b[len(b)/2] ^= 1
-	must(t, os.WriteFile(bad, b, 0o400))
+	testkit.Must(t, os.WriteFile(bad, b, 0o400))
 	v.reset()
 	rep := restoreTo(t, a, plan, dest)
 	if rep.Fetched != plan.Segments[2].Size {
@@ -274,17 +275,17 @@ func TestACopyThatLostWhatItHeldIsRefused(t *testing.T) {
 			dest := filepath.Join(t.TempDir(), "copy")
 			restoreTo(t, a, first, dest)
 			db, err := store.Open(dest, nil)
-			must(t, err)
-			must(t, db.Put([]byte("own"), []byte("1")))
+			testkit.Must(t, err)
+			testkit.Must(t, db.Put([]byte("own"), []byte("1")))
 			if c.seal {
 				_, err = db.Seal()
-				must(t, err)
-				must(t, db.Put([]byte("own"), []byte("2")))
+				testkit.Must(t, err)
+				testkit.Must(t, db.Put([]byte("own"), []byte("2")))
 			}
-			must(t, db.Close())
+			testkit.Must(t, db.Close())
 			s, err := integrity.Look(vfs.Dir(dest))
-			must(t, err)
-			must(t, c.injure(filepath.Join(dest, s.NewestLog().Name)))
+			testkit.Must(t, err)
+			testkit.Must(t, c.injure(filepath.Join(dest, s.NewestLog().Name)))
 			before := names(t, dest)
 			_, err = archiver.Restore(t.Context(), a, dest, archiver.RestoreOptions{Plan: later})
 			if !c.want(err) || !strings.Contains(err.Error(), dest) {

@@ -42,7 +42,7 @@ func (a *Archive) givenUp(ctx context.Context, store segment.UUID, set *refSet, 
 
 // meets reports whether a set holds a segment of the tip, as that was when it was given up.
 func (d Drop) meets(set *refSet) bool {
-	return setOfRuns([]Run{{Timeline: d.Timeline, First: 1, Count: uint64(d.Newest)}}).meets(set)
+	return setOfRuns([]segment.Run{{Timeline: d.Timeline, First: 1, Count: uint64(d.Newest)}}).meets(set)
 }
 
 // prunedError is the error for segments that prune deletes, or has deleted. It wraps
@@ -62,7 +62,7 @@ const givenUpEvery = 10 * time.Minute
 // state needs: an alarm until it has it again. What else is shipped goes on.
 func (l *lane) lookGivenUp(ctx context.Context) error {
 	l.mu.Lock()
-	a, asked := &Archive{target: l.target, ident: l.id}, l.asked
+	a, asked := archiveOf(l.target, l.id), l.asked
 	l.mu.Unlock()
 	if time.Since(asked) < givenUpEvery && !asked.IsZero() {
 		return nil

@@ -108,7 +108,7 @@ func (h *healer) heal(ctx context.Context, r *Receipt) error {
 	name := segmentName(r.Store, r.Segment)
 	var info Info
 	var problem string
-	err := persist(ctx, r.Size, func(ctx context.Context) (err error) {
+	err := persist(ctx, allowance(r.Size), func(ctx context.Context) (err error) {
 		info, problem, err = h.examine(ctx, name, r)
 		return err
 	})

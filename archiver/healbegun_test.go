@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -16,9 +17,9 @@ func TestWhatARepairPutBackIsTakenOutOfPlansThatHaveBegun(t *testing.T) {
 	a := simArchive(t, target)
 	plan := func(begins bool, ids ...segment.ID) *prunePlan {
 		p := &prunePlan{Store: simUUID, Made: now, Segments: setOf(simRefs(1, ids...)).normal()}
-		must(t, a.putPlan(t.Context(), p))
+		testkit.Must(t, a.putPlan(t.Context(), p))
 		if begins {
-			must(t, target.Delete(t.Context(), p.waiting()))
+			testkit.Must(t, target.Delete(t.Context(), p.waiting()))
 		}
 		return p
 	}
@@ -27,11 +28,11 @@ func TestWhatARepairPutBackIsTakenOutOfPlansThatHaveBegun(t *testing.T) {
 	plan(false, 2, 6)
 	target.put(t, planName(simUUID, some.ID+3, "wait"), nil) // its writer was killed before the plan
 	for range 2 {
-		must(t, a.takeUp(t.Context(), simUUID, setOf(simRefs(1, 2, 3, 4, 5))))
+		testkit.Must(t, takeUp(t.Context(), a, simUUID, setOf(simRefs(1, 2, 3, 4, 5))))
 		plans, err := a.prunePlans(t.Context(), simUUID)
-		must(t, err)
+		testkit.Must(t, err)
 		gone, err := a.begun(t.Context(), simUUID, plans, 0)
-		must(t, err)
+		testkit.Must(t, err)
 		waiting := &refSet{}
 		for _, p := range plans {
 			if p.waits {

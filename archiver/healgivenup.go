@@ -19,7 +19,7 @@ const healFor = 24 * time.Hour
 func (h *healer) findGivenUp(ctx context.Context, list *Listing) (done func(context.Context) error, err error) {
 	h.lost, h.begun = &refSet{}, &refSet{}
 	nothing := func(context.Context) error { return nil }
-	err = persist(ctx, 0, func(ctx context.Context) error {
+	err = persist(ctx, allowance(0), func(ctx context.Context) error {
 		plans, err := h.a.prunePlans(ctx, list.Store)
 		if err == nil {
 			h.begun, err = h.a.begun(ctx, list.Store, plans, 0)
@@ -33,7 +33,7 @@ func (h *healer) findGivenUp(ctx context.Context, list *Listing) (done func(cont
 	if err != nil {
 		return nothing, nil // there is no such state, or it is damaged, which is not for this to say
 	}
-	err = persist(ctx, 0, func(ctx context.Context) (err error) {
+	err = persist(ctx, allowance(0), func(ctx context.Context) (err error) {
 		h.lost, err = h.a.givenUp(ctx, st.store, st.set, 0)
 		return err
 	})
@@ -46,7 +46,7 @@ func (h *healer) findGivenUp(ctx context.Context, list *Listing) (done func(cont
 	}
 	return func(ctx context.Context) error {
 		if len(h.rep.Failed) == 0 {
-			if err := h.a.takeUp(ctx, pin.Store, st.set); err != nil {
+			if err := takeUp(ctx, h.a, pin.Store, st.set); err != nil {
 				return err
 			}
 		}
@@ -65,7 +65,7 @@ func (h *healer) unmark(ctx context.Context, r *Receipt) error {
 // takeUp has the tips that a set belongs to be given up no more. What of the set a prune had
 // begun to delete, and is there again, is taken out of the plans of prune: without that it
 // would count as deleted until the next prune.
-func (a *Archive) takeUp(ctx context.Context, store segment.UUID, set *refSet) error {
+func takeUp(ctx context.Context, a *Archive, store segment.UUID, set *refSet) error {
 	plans, err := a.prunePlans(ctx, store)
 	if err != nil {
 		return err

@@ -17,13 +17,13 @@ func (h *healer) renew(ctx context.Context, receipts *Receipts, bad *DamagedRece
 	if err != nil {
 		return err
 	}
-	r := receiptOf(h.a.ident.ID, h.a.target.URL(), s)
+	r := s.receipt(h.a.ident.ID, h.a.target.URL(), segmentName(s.Store, s.Ref))
 	if err := h.heal(ctx, &r); err != nil {
 		return err
 	}
 	if !h.o.DryRun {
 		var info Info
-		err := persist(ctx, r.Size, func(ctx context.Context) (err error) {
+		err := persist(ctx, allowance(r.Size), func(ctx context.Context) (err error) {
 			info, err = h.a.target.Sum(ctx, r.Object)
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/archivertest"
 	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -19,9 +20,9 @@ func TestHeartbeatsInABucket(t *testing.T) {
 	server := archivertest.StartS3(t)
 	proxy := archivertest.StartProxy(t, server.Endpoint)
 	target, err := s3.Open(t.Context(), s3.Options{Bucket: server.Bucket, Prefix: "p", Endpoint: proxy.URL, Region: server.Region})
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = archiver.Init(t.Context(), target)
-	must(t, err)
+	testkit.Must(t, err)
 	b := newBeats(t, 25)
 	b.l.commit()
 	b.l.seal()
@@ -35,16 +36,16 @@ func TestHeartbeatsInABucket(t *testing.T) {
 		moment := time.Now()
 		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
 			Targets: []archiver.Target{target}, Barrier: b.bar})
-		must(t, err)
+		testkit.Must(t, err)
 		_, err = a.Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		return moment
 	}
 	there := func(want int) {
 		t.Helper()
 		n := 0
 		for _, err := range target.List(t.Context(), b.l.uuid.String()+"/heartbeat/", "") {
-			must(t, err)
+			testkit.Must(t, err)
 			n++
 		}
 		if n != want {
@@ -52,10 +53,10 @@ func TestHeartbeatsInABucket(t *testing.T) {
 		}
 	}
 	arc, err := archiver.OpenArchive(t.Context(), target)
-	must(t, err)
+	testkit.Must(t, err)
 	covers := func(moment time.Time, want bool) {
 		t.Helper()
-		plan, err := arc.Plan(t.Context(), b.l.uuid, archiver.Point{Time: moment})
+		plan, err := archiver.At(t.Context(), arc, b.l.uuid, archiver.Point{Time: moment})
 		if (err == nil) != want || want && plan.Seq != b.l.seq {
 			t.Errorf("%+v, %v; covered: want %v", plan, err, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -51,9 +52,9 @@ func (b *beats) once() {
 	b.t.Helper()
 	a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
 		Targets: []archiver.Target{b.v}, Barrier: b.bar})
-	must(b.t, err)
+	testkit.Must(b.t, err)
 	_, err = a.Once(b.t.Context())
-	must(b.t, err)
+	testkit.Must(b.t, err)
 }
 
 // awaitMark waits until the idle writer has vouched for all it wrote.
@@ -92,7 +93,7 @@ func endsWithMark(path string) bool {
 // names returns the heartbeats that are there.
 func (b *beats) names() (names []string) {
 	for info, err := range b.v.List(b.t.Context(), b.l.uuid.String()+"/heartbeat/", "") {
-		must(b.t, err)
+		testkit.Must(b.t, err)
 		names = append(names, info.Name)
 	}
 	return names
@@ -100,8 +101,8 @@ func (b *beats) names() (names []string) {
 
 func (b *beats) at(p archiver.Point) (*archiver.Plan, error) {
 	a, err := archiver.OpenArchive(b.t.Context(), b.v)
-	must(b.t, err)
-	return a.Plan(b.t.Context(), b.l.uuid, p)
+	testkit.Must(b.t, err)
+	return archiver.At(b.t.Context(), a, b.l.uuid, p)
 }
 
 // later fails the test unless a moment is refused, and the error says how fresh the archive is.
@@ -170,7 +171,7 @@ func TestAHeartbeatTellsOfAnIdleStore(t *testing.T) {
 
 	// A heartbeat that speaks of more than the archive holds says nothing.
 	last := b.v.names()[len(b.v.names())-1]
-	must(t, b.v.Delete(t.Context(), last))
+	testkit.Must(t, b.v.Delete(t.Context(), last))
 	b.later("the newest segment is lost", now)
 	b.l.close()
 }
@@ -201,7 +202,7 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 		{"objects in the log that is not sealed, beside a writer that does not seal", func(b *beats) {
 			b.bar.lazy = true
 			b.l.commit()
-			must(b.t, b.l.db.Sync())
+			testkit.Must(b.t, b.l.db.Sync())
 			b.awaitMark()
 		}, 0},
 		{"a commit that reaches the file only when the writer is asked", func(b *beats) {
@@ -210,17 +211,17 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 		{"a damaged segment", func(b *beats) {
 			files, _ := filepath.Glob(filepath.Join(b.l.dir, "*.seg"))
 			data, err := os.ReadFile(files[0])
-			must(b.t, err)
+			testkit.Must(b.t, err)
 			data[200] ^= 1
-			must(b.t, os.Chmod(files[0], 0o600))
-			must(b.t, os.WriteFile(files[0], data, 0o600))
+			testkit.Must(b.t, os.Chmod(files[0], 0o600))
+			testkit.Must(b.t, os.WriteFile(files[0], data, 0o600))
 		}, 0},
 		{"a segment that is gone", func(b *beats) {
 			b.l.commit()
 			b.l.seal()
 			b.awaitMark()
 			files, _ := filepath.Glob(filepath.Join(b.l.dir, "*.seg"))
-			must(b.t, os.Remove(files[0]))
+			testkit.Must(b.t, os.Remove(files[0]))
 		}, 0},
 	} {
 		b := newBeats(t, 22)
@@ -233,7 +234,7 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 		c.do(b)
 		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
 			Targets: []archiver.Target{b.v}, Barrier: b.bar})
-		must(t, err)
+		testkit.Must(t, err)
 		for range 2000 { // the writer's mark may come a moment later
 			_, err = a.Once(t.Context())
 			if len(b.names()) > 0 || c.want == 0 {
@@ -263,14 +264,14 @@ func TestAHeartbeatAfterAKill(t *testing.T) {
 	begin := func() *archiver.Archiver {
 		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
 			Targets: []archiver.Target{b.v}, Barrier: b.bar})
-		must(t, err)
+		testkit.Must(t, err)
 		return a
 	}
 	covered := func(what string, a *archiver.Archiver, want bool) {
 		t.Helper()
 		moment := time.Now()
 		_, err := a.Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		if plan, err := b.at(archiver.Point{Time: moment}); (err == nil) != want {
 			t.Errorf("%s: %v, %v; covered: want %v", what, plan, err, want)
 		}
@@ -282,12 +283,12 @@ func TestAHeartbeatAfterAKill(t *testing.T) {
 	covered("by another archiver", begin(), false)
 	covered("by the first, again", a, true)
 	log, err := filepath.Glob(filepath.Join(b.l.dir, "*.open"))
-	must(t, err)
+	testkit.Must(t, err)
 	for _, name := range log {
 		data, err := os.ReadFile(name)
-		must(t, err)
-		must(t, os.WriteFile(name+".new", data, 0o600))
-		must(t, os.Rename(name+".new", name))
+		testkit.Must(t, err)
+		testkit.Must(t, os.WriteFile(name+".new", data, 0o600))
+		testkit.Must(t, os.Rename(name+".new", name))
 	}
 	covered("of a copy of the log", a, false)
 	_ = b.l.db.Close()
@@ -314,9 +315,9 @@ func TestHeartbeatsThatStay(t *testing.T) {
 		moment = time.Now()
 		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
 			Targets: []archiver.Target{undeletable{b.v}}, Barrier: b.bar})
-		must(t, err)
+		testkit.Must(t, err)
 		_, err = a.Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 	}
 	if names := b.names(); len(names) != 3 {
 		t.Fatalf("heartbeats: %q; want three", names)
@@ -325,17 +326,17 @@ func TestHeartbeatsThatStay(t *testing.T) {
 		t.Fatalf("%+v, %v", plan, err)
 	}
 	arc, err := archiver.OpenArchive(t.Context(), b.v)
-	must(t, err)
+	testkit.Must(t, err)
 	audit := func() *archiver.AuditReport {
 		rep, err := archiver.Audit(t.Context(), archiver.AuditOptions{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir), Archive: arc})
-		must(t, err)
+		testkit.Must(t, err)
 		return rep
 	}
 	if rep := audit(); len(rep.Findings) > 0 || rep.Complete.Before(moment) {
 		t.Fatalf("audit: complete until %v, findings %v", rep.Complete, rep.Findings)
 	}
-	rep, err := arc.Prune(t.Context(), b.l.uuid, archiver.PruneOptions{})
-	must(t, err)
+	rep, err := archiver.Prune(t.Context(), arc, b.l.uuid, archiver.PruneOptions{})
+	testkit.Must(t, err)
 	if names := b.names(); len(names) != 1 || len(rep.Notes) > 0 {
 		t.Fatalf("after a prune: %q; want the newest; notes %q", names, rep.Notes)
 	}
@@ -363,7 +364,7 @@ func TestARunningArchiverBeats(t *testing.T) {
 	b.awaitMark()
 	a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
 		Targets: []archiver.Target{b.v}, Barrier: b.bar, Poll: 20 * time.Millisecond})
-	must(t, err)
+	testkit.Must(t, err)
 	moment := time.Now()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -375,7 +376,7 @@ func TestARunningArchiverBeats(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	cancel()
-	must(t, <-done)
+	testkit.Must(t, <-done)
 	if plan, err := b.at(archiver.Point{Time: moment}); err != nil || plan.Seq != b.l.seq {
 		t.Fatalf("%+v, %v", plan, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -35,7 +36,7 @@ func (b *beating) beat(t testing.TB, target Target) error {
 	at := beatBegin.Add(time.Duration(b.n) * time.Minute)
 	b.n++
 	b.begun[line] = at
-	_, err := (&Archive{target: target}).putHeartbeat(t.Context(), &Heartbeat{Store: simUUID, Timeline: line, Seq: uint64(b.n), At: at})
+	_, err := archiveOf(target, Identity{}).putHeartbeat(t.Context(), &Heartbeat{Store: simUUID, Timeline: line, Seq: uint64(b.n), At: at})
 	if err == nil {
 		b.done[line] = at
 	}
@@ -46,7 +47,7 @@ func (b *beating) beat(t testing.TB, target Target) error {
 // another that was known to be there, and names or objects that nobody understands. With
 // tidy there must be one of each timeline.
 func (b *beating) holds(t testing.TB, target Target, tidy bool) error {
-	a := &Archive{target: target}
+	a := archiveOf(target, Identity{})
 	newest, older, unknown, unreadable, err := a.heartbeats(t.Context(), simUUID)
 	if err != nil || len(unknown)+len(unreadable) > 0 || tidy && len(older) > 0 {
 		return fmt.Errorf("older %v, unknown %q, unreadable %v: %w", older, unknown, unreadable, err)
@@ -73,13 +74,13 @@ func TestHeartbeatPowerCut(t *testing.T) {
 	t.Parallel()
 	const seed = 1
 	disk := crashfs.New()
-	_, err := Init(t.Context(), openDirFS(disk, "file:///archive"))
-	must(t, err)
+	_, err := Init(t.Context(), OpenFS(disk, "file:///archive"))
+	testkit.Must(t, err)
 	rec := disk.Record()
-	d, run := openDirFS(disk, "file:///archive"), newBeating()
+	d, run := OpenFS(disk, "file:///archive"), newBeating()
 	at := []int{rec.Ops()} // how many operations there were before each heartbeat
 	for range 6 {
-		must(t, run.beat(t, d))
+		testkit.Must(t, run.beat(t, d))
 		at = append(at, rec.Ops())
 	}
 	for n := rec.First(); n <= rec.Ops(); n++ {
@@ -95,7 +96,7 @@ func TestHeartbeatPowerCut(t *testing.T) {
 		}
 		b.n = 6
 		for state, crashed := range rec.At(n).States(seed) {
-			d := openDirFS(crashed, "file:///archive")
+			d := OpenFS(crashed, "file:///archive")
 			then := &beating{map[segment.Timeline]time.Time{}, map[segment.Timeline]time.Time{}, 6}
 			err := b.holds(t, d, false)
 			if err == nil {
@@ -118,10 +119,10 @@ func TestHeartbeatFailedCalls(t *testing.T) {
 	try := func(what string, target Target, arm func(), failed func() bool) bool {
 		t.Helper()
 		_, err := Init(t.Context(), target)
-		must(t, err)
+		testkit.Must(t, err)
 		b := newBeating()
-		must(t, b.beat(t, target))
-		must(t, b.beat(t, target))
+		testkit.Must(t, b.beat(t, target))
+		testkit.Must(t, b.beat(t, target))
 		arm()
 		for range 3 {
 			_ = b.beat(t, target)
@@ -138,7 +139,7 @@ func TestHeartbeatFailedCalls(t *testing.T) {
 	for n, hit := 1, true; hit; n++ {
 		disk, hits := crashfs.New(), false
 		hook := crashfs.FailNth(n, syscall.EIO, true)
-		hit = try(fmt.Sprintf("call %d of the disk fails", n), openDirFS(disk, "file:///archive"),
+		hit = try(fmt.Sprintf("call %d of the disk fails", n), OpenFS(disk, "file:///archive"),
 			func() {
 				disk.Fail(func(op crashfs.Op) error {
 					err := hook(op)
@@ -177,7 +178,7 @@ func TestHeartbeatDamage(t *testing.T) {
 	var names []string
 	for i := range 2 {
 		h := &Heartbeat{ID: uint64(i + 1), Store: simUUID, Timeline: 0xa, Seq: uint64(i + 1), At: beatBegin.Add(time.Duration(i) * time.Minute)}
-		must(t, a.putManifest(t.Context(), h.object(), h))
+		testkit.Must(t, a.putManifest(t.Context(), h.object(), h))
 		names = append(names, h.object())
 	}
 	whole, _ := m.get(names[1])

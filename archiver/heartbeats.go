@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/varve-db/varve/segment"
@@ -44,7 +45,7 @@ func (p *pruner) readHeartbeats(ctx context.Context) error {
 	for _, h := range older {
 		p.void = append(p.void, h.object())
 	}
-	for _, t := range keysOf(newest) {
+	for _, t := range slices.Sorted(maps.Keys(newest)) {
 		if b := p.h.branches[t]; b == nil || b.log == nil {
 			p.void = append(p.void, newest[t].object())
 		}
@@ -60,7 +61,7 @@ func (p *pruner) readHeartbeats(ctx context.Context) error {
 
 // listHeartbeats finds out up to when the archive is known to be complete.
 func (d *auditor) listHeartbeats(ctx context.Context) error {
-	return persist(ctx, 0, func(ctx context.Context) error {
+	return persist(ctx, allowance(0), func(ctx context.Context) error {
 		newest, _, unknown, unreadable, err := d.a.heartbeats(ctx, d.store)
 		if err != nil {
 			return err

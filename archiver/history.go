@@ -20,12 +20,12 @@ type history struct {
 	lived *refSet // guarded by mu: segments that were in a live set, or that their own timeline retired
 }
 
-// history reads the listings of a store, cut into parts, and a header or two of each
+// readTree reads the listings of a store, cut into parts, and a header or two of each
 // timeline. The error names an object that cannot be read.
-func (a *Archive) history(ctx context.Context, store segment.UUID, cuts []string) (*history, error) {
+func readTree(ctx context.Context, a *Archive, store segment.UUID, cuts []string) (*history, error) {
 	h := &history{have: &refSet{}, lived: &refSet{}}
 	var err error
-	if h.tree, err = a.tree(ctx, store, cuts, h.remember); err != nil {
+	if h.tree, err = newTree(ctx, a, store, cuts, h.remember); err != nil {
 		return nil, err
 	}
 	for _, b := range h.branches {
@@ -53,7 +53,7 @@ func (h *history) remember(ctx context.Context, ref segment.Ref) (*segment.Heade
 	h.lived.addSet(hd.Live)
 	for _, r := range hd.Retired.Runs() {
 		if r.Timeline == hd.Ref.Timeline { // else its own timeline may still adopt it
-			h.lived.addRuns([]Run{r})
+			h.lived.addRuns([]segment.Run{r})
 		}
 	}
 	h.lived.normal()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -33,12 +34,17 @@ type holed struct {
 
 const lineA, lineB, lineC = segment.Timeline(0xa), segment.Timeline(0xb), segment.Timeline(0xc)
 
+// pinned has a backup of segments.
+func pinned(t *testing.T, f *forger, a *archiver.Archive, tip segment.Ref, seq uint64, refs []segment.Ref) error {
+	return a.PutBackup(t.Context(), &archiver.Backup{Store: f.uuid, Tip: tip, Seq: seq, LogTime: f.time, Segments: segment.SetOf(refs...).Runs()})
+}
+
 func newHoled(t *testing.T, two bool) *holed {
 	f, states := compacted(t)
 	h := &holed{forger: f, states: map[segment.Timeline]map[uint64]map[string]string{f.line: states}, tips: []segment.Timeline{lineB}, backups: map[uint64]uint64{1: 6, 2: 12}}
 	a := f.v.open(t)
-	_, err := a.PutBackup(t.Context(), f.uuid, f.ref(3), 6, f.time, f.refs(3, 4))
-	must(t, err)
+	err := pinned(t, f, a, f.ref(3), 6, f.refs(3, 4))
+	testkit.Must(t, err)
 	root := f.line
 	at := func(ids ...segment.ID) []segment.Ref {
 		refs := f.refs(ids...)
@@ -57,8 +63,8 @@ func newHoled(t *testing.T, two bool) *holed {
 	h.states[lineB][10] = map[string]string{"a": "10", "b": "9", "c": "5", "d": "6", "e": "7"}
 	h.states[lineB][11] = map[string]string{"a": "10", "c": "5", "d": "6", "e": "7"}
 	h.states[lineB][12] = map[string]string{"a": "10", "c": "5", "d": "6", "e": "12"}
-	_, err = a.PutBackup(t.Context(), f.uuid, f.ref(8), 12, f.time, at(3, 4, 5, 6, 7, 8))
-	must(t, err)
+	err = pinned(t, f, a, f.ref(8), 12, at(3, 4, 5, 6, 7, 8))
+	testkit.Must(t, err)
 	if two {
 		f.line, f.seq, f.time = lineC, 8, end
 		f.branch(9, at(3, 4, 5), at(5)[0], 7, "a=C8")
@@ -78,15 +84,15 @@ func (f *forger) branch(id segment.ID, live []segment.Ref, parent segment.Ref, s
 	f.t.Helper()
 	b, _ := f.running(id, nil, ops...)
 	h, _, err := segment.ParseHeader(b)
-	must(f.t, err)
+	testkit.Must(f.t, err)
 	h.Live, h.Parent, h.ParentSeq = segment.SetOf(live...), parent, seq
 	out := h.Append(nil)
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
-	must(f.t, err)
+	testkit.Must(f.t, err)
 	for rec, err := range r.Records(segment.Span{}) {
-		must(f.t, err)
+		testkit.Must(f.t, err)
 		rec, err = r.RecordAt(rec.Offset, rec.Offset+rec.Size)
-		must(f.t, err)
+		testkit.Must(f.t, err)
 		rec.Vouch = int64(len(out))
 		out = h.Place().AppendRecord(out, int64(len(out)), rec)
 	}
@@ -194,7 +200,7 @@ func (h *holed) check(names []string, how []injury) {
 	h.listed(what, a, names)
 	for _, p := range points {
 		what := fmt.Sprintf("%s: timeline %v, %v, accepting older: %v", what, p.Timeline, &p, p.AcceptOlder)
-		plan, err := a.Plan(h.t.Context(), h.uuid, p)
+		plan, err := archiver.At(h.t.Context(), a, h.uuid, p)
 		if err != nil {
 			h.named(what, err, names)
 			continue
@@ -208,7 +214,7 @@ func (h *holed) check(names []string, how []injury) {
 func (h *holed) listed(what string, a *archiver.Archive, names []string) {
 	h.t.Helper()
 	backups, _ := a.Backups(h.t.Context(), h.uuid)
-	holes, err := a.Holes(h.t.Context(), h.uuid, backups)
+	holes, err := archiver.Holes(h.t.Context(), a, h.uuid, backups)
 	if err != nil {
 		h.t.Errorf("%s: list: %v", what, err)
 	}
@@ -217,7 +223,7 @@ func (h *holed) listed(what string, a *archiver.Archive, names []string) {
 		h.named(what+": list", hole, names)
 		held[hole.Point.Backup] = true
 	}
-	_, err = a.Plan(h.t.Context(), h.uuid, archiver.Point{Timeline: lineB})
+	_, err = archiver.At(h.t.Context(), a, h.uuid, archiver.Point{Timeline: lineB})
 	if errors.Is(err, archiver.ErrIncomplete) && !held[0] {
 		h.t.Errorf("%s: the list does not name %v", what, err)
 	}
@@ -292,7 +298,7 @@ func (h *holed) reads(what string, a *archiver.Archive, plan *archiver.Plan, nam
 	if want == nil {
 		h.t.Fatalf("%s: a plan for number %d of timeline %v", what, plan.Seq, plan.Timeline)
 	}
-	r := a.Reader(h.t.Context(), plan, nil)
+	r := archiver.NewReader(h.t.Context(), a, plan, nil)
 	got := map[string]string{}
 	for rec, err := range r.Scan(segment.Range{}) {
 		if err != nil {
@@ -337,7 +343,7 @@ func (h *holed) restores(name string, in injury) {
 	what := in.what + ": " + name
 	a := h.injure([]string{name}, []injury{in}).open(h.t)
 	for _, p := range []archiver.Point{{Timeline: lineB}, {Timeline: lineB, AcceptOlder: true}, {Backup: 1}} {
-		plan, err := a.Plan(h.t.Context(), h.uuid, p)
+		plan, err := archiver.At(h.t.Context(), a, h.uuid, p)
 		if err != nil {
 			h.named(what, err, []string{name})
 			continue
@@ -357,7 +363,7 @@ func (h *holed) asStore(name string, in injury) {
 	what := in.what + ": as a store: " + name
 	a := h.injure([]string{name}, []injury{in}).open(h.t)
 	for _, p := range []archiver.Point{{Timeline: lineB}, {Timeline: lineB, AcceptOlder: true}, {Backup: 1}} {
-		plan, err := a.Plan(h.t.Context(), h.uuid, p)
+		plan, err := archiver.At(h.t.Context(), a, h.uuid, p)
 		if err != nil {
 			h.named(what, err, []string{name})
 			continue

@@ -11,8 +11,8 @@ import (
 // cannot be restored since segments are missing, or are found damaged: first the backups, in their order. It lists
 // the archive, and reads of the newest logs header and footer: damage elsewhere is found by reading
 // it. The error is that of the target.
-func (a *Archive) Holes(ctx context.Context, store segment.UUID, backups []*Backup) (holes []*MissingError, err error) {
-	s, err := a.shelf(ctx, store)
+func Holes(ctx context.Context, a *Archive, store segment.UUID, backups []*Backup) (holes []*MissingError, err error) {
+	s, err := newShelf(ctx, a, store)
 	if errors.Is(err, ErrNotExist) { // there are manifests alone
 		s, err = &shelf{tree: &tree{a: a, store: store}}, nil
 	}
@@ -46,7 +46,7 @@ func (a *Archive) Holes(ctx context.Context, store segment.UUID, backups []*Back
 		points = points[:1]
 	}
 	for _, p := range points {
-		_, err := a.Plan(ctx, store, p)
+		_, err := At(ctx, a, store, p)
 		hole, incomplete := errors.AsType[*MissingError](err)
 		switch {
 		case incomplete:

@@ -3,9 +3,7 @@ package archiver
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +23,6 @@ var ErrBadIdentity = errors.New("not an identity")
 
 const (
 	identityFormat = 1
-	identityDigits = 32      // of the ID
 	maxIdentity    = 1 << 16 // bytes of the object, far above what is written
 )
 
@@ -74,23 +71,16 @@ func parseIdentity(b []byte) (Identity, error) {
 	if id.Format > identityFormat {
 		return id, fmt.Errorf("identity of format %d: %w; upgrade varve", id.Format, segment.ErrVersion)
 	}
-	if id.Format != identityFormat || !validIdentity(id.ID) {
+	if id.Format != identityFormat || !validID(id.ID) {
 		return id, fmt.Errorf("%w: no known format, or no id; put it back from another copy of the archive", ErrBadIdentity)
 	}
 	return id, nil
 }
 
-// validIdentity reports whether s has the form of an identity's ID, which is
-// also fit to be the name of a folder.
-func validIdentity(s string) bool {
-	b, err := hex.DecodeString(s)
-	return err == nil && len(s) == identityDigits && hex.EncodeToString(b) == s
-}
-
 // Init makes the target an archive, or finds that it is one. Of several callers
 // one makes it, and all return the same identity.
 func Init(ctx context.Context, t Target) (Identity, error) {
-	id := Identity{Format: identityFormat, ID: newIdentity(), Made: time.Now().UTC().Truncate(time.Second)}
+	id := Identity{Format: identityFormat, ID: newID(), Made: time.Now().UTC().Truncate(time.Second)}
 	b, err := json.MarshalIndent(id, "", "  ")
 	if err != nil {
 		return Identity{}, err
@@ -112,11 +102,4 @@ func Init(ctx context.Context, t Target) (Identity, error) {
 		return Identity{}, fmt.Errorf("%s: the identity of the archive: %w", t.URL(), err)
 	}
 	return Identify(ctx, t)
-}
-
-// newIdentity returns a random ID.
-func newIdentity() string {
-	var b [identityDigits / 2]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }

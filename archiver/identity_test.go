@@ -10,6 +10,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -72,7 +73,7 @@ func TestDamagedIdentity(t *testing.T) {
 	} {
 		disk := crashfs.New()
 		disk.SetBytes(identityObject, []byte(content))
-		d := archiver.OpenDirFS(disk, "file:///x")
+		d := archiver.OpenFS(disk, "file:///x")
 		_, err1 := archiver.Identify(t.Context(), d)
 		_, err2 := archiver.Init(t.Context(), d)
 		for _, err := range []error{err1, err2} {
@@ -93,18 +94,18 @@ func TestIdentityPowerCut(t *testing.T) {
 	disk := newDisk(t)
 	rec := disk.Record()
 	s, err := openScene(disk)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = archiver.Init(t.Context(), s.target)
-	must(t, err)
+	testkit.Must(t, err)
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		killed := rec.At(n)
 		s, err := openScene(killed)
-		must(t, err)
+		testkit.Must(t, err)
 		want, err := archiver.Init(t.Context(), s.target)
-		must(t, err)
+		testkit.Must(t, err)
 		for state, crashed := range killed.States(crashSeed) {
 			s, err := openScene(crashed)
-			must(t, err)
+			testkit.Must(t, err)
 			if id, err := archiver.Identify(t.Context(), s.target); err != nil || id != want {
 				t.Errorf("killed after %v, then cut, %v: %v, %v; want %v", rec.Op(n), state, id, err, want)
 			}

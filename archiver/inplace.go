@@ -25,9 +25,9 @@ type ReaderOptions struct {
 	CacheBytes int64
 }
 
-// Reader returns a reader of a plan, which is good as long as ctx is. It reads
+// NewReader returns a reader of a plan, which is good as long as ctx is. It reads
 // nothing yet, and there is nothing to close.
-func (a *Archive) Reader(ctx context.Context, p *Plan, o *ReaderOptions) *Reader {
+func NewReader(ctx context.Context, a *Archive, p *Plan, o *ReaderOptions) *Reader {
 	size := int64(64 << 20)
 	if o != nil && o.CacheBytes > 0 {
 		size = o.CacheBytes

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -17,22 +18,22 @@ import (
 func TestOneObjectReadsLittle(t *testing.T) {
 	v, dir := newVault(), filepath.Join(t.TempDir(), "store")
 	db, err := store.Open(dir, &store.Options{SegmentSize: 1 << 20, Durability: store.SyncEvery(1e9)})
-	must(t, err)
+	testkit.Must(t, err)
 	value := []byte(strings.Repeat("v", 1000))
 	const n = 24000
 	for i := range n {
-		must(t, db.Put(fmt.Appendf(nil, "key/%06d", i), value))
+		testkit.Must(t, db.Put(fmt.Appendf(nil, "key/%06d", i), value))
 	}
 	_, err = db.Seal()
-	must(t, err)
-	must(t, db.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, db.Close())
 	v.ship(t, dir)
 	a, segs, total := v.open(t), len(v.names()), int64(0)
 	for _, name := range v.names() {
 		total += int64(len(v.objects[name]))
 	}
 	h, _, err := segment.ParseHeader(v.objects[v.names()[0]])
-	must(t, err)
+	testkit.Must(t, err)
 	for _, c := range []struct {
 		key      int
 		requests int   // at most
@@ -42,7 +43,7 @@ func TestOneObjectReadsLittle(t *testing.T) {
 		{1, 20 + 4*segs, int64(segs) * 128 << 10},
 	} {
 		v.reset()
-		r := a.Reader(t.Context(), planOf(t, a, h.UUID, archiver.Point{}), nil)
+		r := archiver.NewReader(t.Context(), a, planOf(t, a, h.UUID, archiver.Point{}), nil)
 		rec, err := r.Get(fmt.Appendf(nil, "key/%06d", c.key))
 		if err != nil || string(rec.Value) != string(value) {
 			t.Fatalf("key %d: %v", c.key, err)
@@ -56,7 +57,7 @@ func TestOneObjectReadsLittle(t *testing.T) {
 			t.Errorf("key %d: a second get made %d requests: %v", c.key, v.requests-again, err)
 		}
 	}
-	r := a.Reader(t.Context(), planOf(t, a, h.UUID, archiver.Point{}), &archiver.ReaderOptions{CacheBytes: 1 << 18})
+	r := archiver.NewReader(t.Context(), a, planOf(t, a, h.UUID, archiver.Point{}), &archiver.ReaderOptions{CacheBytes: 1 << 18})
 	for _, c := range []struct {
 		rg   segment.Range
 		want string
@@ -69,7 +70,7 @@ func TestOneObjectReadsLittle(t *testing.T) {
 	} {
 		got := ""
 		for rec, err := range r.Scan(c.rg) {
-			must(t, err)
+			testkit.Must(t, err)
 			if len(rec.Value) != 1000 && !c.rg.KeysOnly {
 				t.Fatalf("%q has %d bytes", rec.Key, len(rec.Value))
 			}
@@ -89,7 +90,7 @@ func TestDamageIsNoValue(t *testing.T) {
 	b := f.v.objects[name]
 	b[strings.Index(string(b), "e7")+1] ^= 1
 	a := f.v.open(t)
-	r := a.Reader(t.Context(), planOf(t, a, f.uuid, archiver.Point{}), nil)
+	r := archiver.NewReader(t.Context(), a, planOf(t, a, f.uuid, archiver.Point{}), nil)
 	_, err := r.Get([]byte("e"))
 	if c, ok := errors.AsType[*segment.CorruptError](err); !ok || !strings.Contains(c.File, name) {
 		t.Errorf("get: %v", err)
@@ -100,7 +101,7 @@ func TestDamageIsNoValue(t *testing.T) {
 			bad++
 			continue
 		}
-		must(t, err)
+		testkit.Must(t, err)
 		got[string(rec.Key)] = string(rec.Value)
 	}
 	want := states[9]

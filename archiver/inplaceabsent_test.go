@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -17,15 +18,15 @@ import (
 func TestAbsentKeyAsksLittle(t *testing.T) {
 	v, dir := newVault(), filepath.Join(t.TempDir(), "store")
 	db, err := store.Open(dir, &store.Options{SegmentSize: 1 << 18, Durability: store.SyncEvery(1e9)})
-	must(t, err)
+	testkit.Must(t, err)
 	const n, stride = 60000, 7919 // each segment has keys from all over
 	for i := range n {
-		must(t, db.Put(fmt.Appendf(nil, "key/%06d", 2*(i*stride%n)), []byte("value")))
+		testkit.Must(t, db.Put(fmt.Appendf(nil, "key/%06d", 2*(i*stride%n)), []byte("value")))
 	}
 	uuid := db.OpenReport().UUID
 	_, err = db.Seal()
-	must(t, err)
-	must(t, db.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, db.Close())
 	v.ship(t, dir)
 	a := v.open(t)
 	plan := planOf(t, a, uuid, archiver.Point{})
@@ -62,7 +63,7 @@ func TestAbsentKeyAsksLittle(t *testing.T) {
 				return nil
 			}
 		}
-		fresh := func() { r = a.Reader(t.Context(), plan, &archiver.ReaderOptions{CacheBytes: cache}) }
+		fresh := func() { r = archiver.NewReader(t.Context(), a, plan, &archiver.ReaderOptions{CacheBytes: cache}) }
 		for _, key := range []string{"a", "z"} {
 			fresh()
 			ask("the first key is out of bounds", segs, lacks(key))
@@ -80,7 +81,7 @@ func TestAbsentKeyAsksLittle(t *testing.T) {
 		fresh()
 		ask("the first key is inside the bounds", 2*segs+segs*int(cache), lacks("key/060001"))
 	}
-	r := a.Reader(t.Context(), plan, nil)
+	r := archiver.NewReader(t.Context(), a, plan, nil)
 	for _, i := range []int{0, 2, 59998, 2*n - 2, 2 * (stride * 5 % n)} {
 		if rec, err := r.Get(fmt.Appendf(nil, "key/%06d", i)); err != nil || string(rec.Value) != "value" {
 			t.Errorf("key %d: %v", i, err)
@@ -115,7 +116,7 @@ func TestAbsentKeyOfAnOutput(t *testing.T) {
 		{key(0), "0", 4}, {key(2*n - 2), fmt.Sprint(n - 1), 4},
 	} {
 		f.v.reset()
-		r := a.Reader(t.Context(), plan, nil)
+		r := archiver.NewReader(t.Context(), a, plan, nil)
 		rec, err := r.Get(c.key)
 		if c.value == "" && !errors.Is(err, segment.ErrNotFound) || c.value != "" && (err != nil || string(rec.Value) != c.value) {
 			t.Errorf("%s: %v", c.key, err)
@@ -129,8 +130,8 @@ func TestAbsentKeyOfAnOutput(t *testing.T) {
 		}
 	}
 	count := 0
-	for rec, err := range a.Reader(t.Context(), plan, nil).Scan(segment.Range{}) {
-		must(t, err)
+	for rec, err := range archiver.NewReader(t.Context(), a, plan, nil).Scan(segment.Range{}) {
+		testkit.Must(t, err)
 		if string(rec.Key) == string(key(4)) {
 			t.Error("what was deleted is there")
 		}

@@ -30,10 +30,10 @@ func (p *Plan) FS(ctx context.Context) (fs.FS, error) {
 	cache := newPageCache(64 << 20)
 	for i, x := range p.Segments {
 		src := &pagedObject{cache: cache, id: i, src: a.Object(ctx, segmentName(p.Store, x.Ref), x.Size), size: x.Size}
-		d.files = append(d.files, planFile{sealName(x.Ref.ID), x.Size, x.Modified, src})
+		d.files = append(d.files, planFile{segment.FileName(x.Ref.ID, segment.SealedExt), x.Size, x.Modified, src})
 	}
 	h := &segment.Header{
-		Head: segment.Head{Kind: segment.Log, UUID: p.Store, Ref: segment.Ref{Timeline: newTimeline(), ID: p.NextID}, FirstSeq: p.Seq + 1,
+		Head: segment.Head{Kind: segment.Log, UUID: p.Store, Ref: segment.Ref{Timeline: segment.NewTimeline(), ID: p.NextID}, FirstSeq: p.Seq + 1,
 			Time: segment.NextTime(segment.Nanos(p.Time), time.Time{}), Parent: p.Last, ParentSeq: p.Seq, NextID: p.NextID + 1},
 		Live: segment.SetOf(p.set()...),
 	}
@@ -51,19 +51,19 @@ func (p *Plan) FS(ctx context.Context) (fs.FS, error) {
 		return nil, err
 	}
 	mem := &memFile{}
-	w := newLogWriter(mem, h)
-	for rec, err := range records(cut, end) {
+	w := segment.NewLogWriter(mem, h)
+	for rec, err := range segment.DataRecords(cut, end) {
 		if err == nil {
-			err = w.add(rec)
+			_, _, err = w.Add(rec)
 		}
 		if err != nil {
 			return nil, a.damaged(err, segmentName(p.Store, p.Cut.Ref), p.Cut.Ref)
 		}
 	}
-	if err := w.closeLog(0, 0); err != nil {
+	if err := w.AddClose(0, 0); err != nil {
 		return nil, err
 	}
-	d.files = append(d.files, planFile{logName(p.NextID), int64(len(mem.b)), p.Time, bytes.NewReader(mem.b)})
+	d.files = append(d.files, planFile{segment.FileName(p.NextID, segment.OpenExt), int64(len(mem.b)), p.Time, bytes.NewReader(mem.b)})
 	slices.SortFunc(d.files, func(a, b planFile) int { return strings.Compare(a.name, b.name) })
 	return d, nil
 }

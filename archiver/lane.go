@@ -3,7 +3,6 @@ package archiver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -60,7 +59,6 @@ type Counts struct {
 }
 
 func newLane(a *Archiver, url string, t Target) *lane {
-	a.metrics.begin(url)
 	return &lane{a: a, target: t, url: url, wake: make(chan struct{}, 1), copying: make(chan struct{}, 1),
 		done: map[segment.Ref]struct{}{}, queue: queue{jobs: map[segment.Ref]*job{}}}
 }
@@ -204,24 +202,4 @@ func (l *lane) put(fn func()) {
 	defer l.mu.Unlock()
 	l.running--
 	fn()
-}
-
-// sleep waits, and reports false if ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
-// errTimeout is wrapped by the error of an attempt that took too long.
-var errTimeout = errors.New("gave up waiting for the target")
-
-// withTimeout is context.WithTimeoutCause with a cause that says how long it was.
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w after %v", errTimeout, d))
 }

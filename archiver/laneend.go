@@ -37,7 +37,6 @@ func (l *lane) failed(j *job, era int, err error) {
 // is one. refusal: see retreat. The caller holds l.mu.
 func (l *lane) fail(era int, err error, refusal bool) {
 	l.counts.Failures++
-	l.a.metrics.failures.WithLabelValues(l.url).Inc()
 	l.lastErr = err
 	if era == l.era {
 		l.era++
@@ -115,7 +114,9 @@ func (l *lane) shipped(j *job, r outcome) {
 		}
 	})
 	l.succeed()
-	l.a.metrics.shipped(l.url, r)
+	if r.sent {
+		l.a.tell(Sent{URL: l.url, Segment: j.ref, Bytes: r.size, Took: r.took})
+	}
 	l.a.forget(j.ref)
 	l.a.opt.Logger.Info("shipped", "segment", j.ref, "target", l.url, "bytes", r.size, "sent", r.sent, "took", r.took)
 }

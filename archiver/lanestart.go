@@ -32,7 +32,7 @@ func (l *lane) begin(ctx context.Context) error {
 	if err := l.target.Probe(ctx); err != nil {
 		return fmt.Errorf("%s: %w", l.url, err)
 	}
-	damaged, err := l.a.receipts.damaged(ctx, id.ID, refs)
+	damaged, err := damagedReceipts(ctx, l.a.receipts, id.ID, refs)
 	if err != nil {
 		return fmt.Errorf("receipts: %w", err)
 	}

@@ -56,16 +56,12 @@ func parseRefName(name string) (store segment.UUID, ref segment.Ref, ext string,
 
 // parseUUID is the inverse of segment.UUID.String.
 func parseUUID(s string) (u segment.UUID, ok bool) {
-	hex := strings.ReplaceAll(s, "-", "")
-	if len(hex) != 2*len(u) {
-		return u, false
-	}
-	for i := range u {
-		b, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
-		if err != nil {
-			return u, false
-		}
-		u[i] = byte(b)
-	}
-	return u, u.String() == s
+	err := u.UnmarshalText([]byte(s))
+	return u, err == nil
+}
+
+// parseTimeline is the inverse of segment.Timeline.String.
+func parseTimeline(s string) (t segment.Timeline, ok bool) {
+	err := t.UnmarshalText([]byte(s))
+	return t, err == nil
 }

@@ -4,15 +4,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what an Archiver counts. What Status knows is not kept twice.
-type metrics struct {
-	failures *prometheus.CounterVec
-	found    *prometheus.CounterVec
-	sent     *prometheus.CounterVec
-	bytes    *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
-	sizes    *prometheus.HistogramVec
+// collector is what NewCollector returns. What Status knows is not kept twice.
+type collector struct {
+	a *Archiver
 
+	seconds *prometheus.HistogramVec
+	sizes   *prometheus.HistogramVec
+
+	failures   *prometheus.Desc
+	found      *prometheus.Desc
+	sent       *prometheus.Desc
+	bytes      *prometheus.Desc
 	segments   *prometheus.Desc
 	backlog    *prometheus.Desc
 	oldest     *prometheus.Desc
@@ -26,23 +28,23 @@ type metrics struct {
 
 const namespace = "varve_archiver_"
 
-// The label of the families is the URL of a target: there are as many values as
-// targets were given.
-func newMetrics() *metrics {
-	counter := func(name, help string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: namespace + name, Help: help}, []string{"target"})
-	}
+// NewCollector returns the metrics of an archiver, for the caller's Registerer: families
+// varve_archiver_*. It is called once, before the archiver begins. The label of the families
+// is the URL of a target: there are as many values as targets were given. A scrape takes no
+// lock for longer than it takes to go over the backlog, and asks neither the targets nor the
+// disk.
+func NewCollector(a *Archiver) prometheus.Collector {
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: namespace + name, Help: help, Buckets: buckets}, []string{"target"})
 	}
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(namespace+name, help, labels, nil)
 	}
-	return &metrics{
-		failures: counter("failures_total", "Attempts to ship a segment, or to reach the target, that failed."),
-		found:    counter("found_segments_total", "Segments that the target had already when they were to be shipped."),
-		sent:     counter("shipped_segments_total", "Segments sent to the target."),
-		bytes:    counter("shipped_bytes_total", "Bytes of the segments sent to the target."),
+	c := &collector{a: a,
+		failures: desc("failures_total", "Attempts to ship a segment, or to reach the target, that failed.", "target"),
+		found:    desc("found_segments_total", "Segments that the target had already when they were to be shipped.", "target"),
+		sent:     desc("shipped_segments_total", "Segments sent to the target.", "target"),
+		bytes:    desc("shipped_bytes_total", "Bytes of the segments sent to the target.", "target"),
 		seconds: histogram("ship_duration_seconds", "Time to send a segment and write its receipt.",
 			prometheus.ExponentialBuckets(0.01, 2, 16)),
 		sizes: histogram("ship_size_bytes", "Size of the segments sent.", prometheus.ExponentialBuckets(64<<10, 4, 9)),
@@ -57,80 +59,61 @@ func newMetrics() *metrics {
 		damaged:    desc("damaged_segments", "Segment files that are not shipped because they are damaged or cannot be read."),
 		drill:      desc("last_drill_timestamp_seconds", "When a restore drill last succeeded; 0 for never."),
 	}
+	for _, url := range a.URLs() { // so that an absence is never taken for a zero
+		c.seconds.WithLabelValues(url)
+		c.sizes.WithLabelValues(url)
+	}
+	a.OnSent(func(s Sent) {
+		c.seconds.WithLabelValues(s.URL).Observe(s.Took.Seconds())
+		c.sizes.WithLabelValues(s.URL).Observe(float64(s.Bytes))
+	})
+	return c
 }
 
-// shipped counts a segment that was sent or found.
-func (m *metrics) shipped(url string, r outcome) {
-	if !r.sent {
-		m.found.WithLabelValues(url).Inc()
-		return
-	}
-	m.sent.WithLabelValues(url).Inc()
-	m.bytes.WithLabelValues(url).Add(float64(r.size))
-	m.seconds.WithLabelValues(url).Observe(r.took.Seconds())
-	m.sizes.WithLabelValues(url).Observe(float64(r.size))
-}
-
-// begin makes the families of a target be there before anything happens, so that
-// an absence is never taken for a zero.
-func (m *metrics) begin(url string) {
-	for _, v := range []*prometheus.CounterVec{m.failures, m.found, m.sent, m.bytes} {
-		v.WithLabelValues(url)
-	}
-	m.seconds.WithLabelValues(url)
-	m.sizes.WithLabelValues(url)
-}
-
-// Collector returns the metrics of the archiver, for the caller's Registerer: families
-// varve_archiver_*. A scrape takes no lock for longer than it takes to go over the
-// backlog, and asks neither the targets nor the disk.
-func (a *Archiver) Collector() prometheus.Collector { return collector{a} }
-
-type collector struct{ a *Archiver }
-
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	m := c.a.metrics
-	for _, v := range m.vectors() {
-		v.Describe(ch)
-	}
-	for _, d := range []*prometheus.Desc{m.segments, m.backlog, m.oldest, m.last, m.through, m.alarm, m.storeAlarm, m.damaged, m.drill} {
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	c.seconds.Describe(ch)
+	c.sizes.Describe(ch)
+	for _, d := range []*prometheus.Desc{c.failures, c.found, c.sent, c.bytes, c.segments, c.backlog, c.oldest, c.last, c.through, c.alarm, c.storeAlarm, c.damaged, c.drill} {
 		ch <- d
 	}
 }
 
-func (m *metrics) vectors() []prometheus.Collector {
-	return []prometheus.Collector{m.failures, m.found, m.sent, m.bytes, m.seconds, m.sizes}
-}
-
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	m := c.a.metrics
-	for _, v := range m.vectors() {
-		v.Collect(ch)
-	}
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	c.seconds.Collect(ch)
+	c.sizes.Collect(ch)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, n int64, url string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), url)
 	}
 	s := c.a.Status()
 	for i := range s.Targets {
 		t := &s.Targets[i]
-		gauge(m.segments, float64(t.Segments), t.URL)
-		gauge(m.backlog, float64(t.Bytes), t.URL)
-		gauge(m.oldest, t.Oldest.Age.Seconds(), t.URL)
-		gauge(m.last, timestamp(t.Last.Unix(), t.Last.IsZero()), t.URL)
-		gauge(m.through, timestamp(t.Through.Unix(), t.Through.IsZero()), t.URL)
-		for _, k := range alarmKinds()[:targetAlarms] {
-			gauge(m.alarm, one(t.Alarm != nil && t.Alarm.Kind == k), t.URL, string(k))
+		counter(c.failures, t.Counts.Failures, t.URL)
+		counter(c.found, t.Counts.Found, t.URL)
+		counter(c.sent, t.Counts.Shipped, t.URL)
+		counter(c.bytes, t.Counts.Bytes, t.URL)
+		gauge(c.segments, float64(t.Segments), t.URL)
+		gauge(c.backlog, float64(t.Bytes), t.URL)
+		gauge(c.oldest, t.Oldest.Age.Seconds(), t.URL)
+		gauge(c.last, timestamp(t.Last.Unix(), t.Last.IsZero()), t.URL)
+		gauge(c.through, timestamp(t.Through.Unix(), t.Through.IsZero()), t.URL)
+		for _, k := range TargetAlarms() {
+			gauge(c.alarm, one(t.Alarm != nil && t.Alarm.Kind == k), t.URL, string(k))
 		}
 	}
-	for _, k := range alarmKinds()[targetAlarms:] {
+	for _, k := range StoreAlarms() {
 		on := false
 		for _, a := range s.Alarms {
 			on = on || a.Kind == k
 		}
-		gauge(m.storeAlarm, one(on), string(k))
+		gauge(c.storeAlarm, one(on), string(k))
 	}
-	gauge(m.damaged, float64(len(s.Damaged)))
-	gauge(m.drill, timestamp(s.Drill.Unix(), s.Drill.IsZero()))
+	gauge(c.damaged, float64(len(s.Damaged)))
+	gauge(c.drill, timestamp(s.Drill.Unix(), s.Drill.IsZero()))
 }
 
 func timestamp(t int64, never bool) float64 {

@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,6 @@ type Options struct {
 // Defaults of Options.
 const (
 	DefaultParallel = 4
-	DefaultTimeout  = 5 * time.Minute
 	DefaultPoll     = 10 * time.Second
 	DefaultGrace    = 30 * time.Second
 	DefaultTries    = 5
@@ -107,15 +107,20 @@ func (o Options) resolved() (Options, error) {
 		}
 		seen[url] = true
 	}
-	setDefault(&o.Parallel, DefaultParallel)
-	setDefault(&o.Timeout, DefaultTimeout)
-	setDefault(&o.Poll, DefaultPoll)
-	setDefault(&o.Grace, DefaultGrace)
-	setDefault(&o.Tries, DefaultTries)
+	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Poll = cmp.Or(o.Poll, DefaultPoll)
+	o.Grace = cmp.Or(o.Grace, DefaultGrace)
+	o.Tries = cmp.Or(o.Tries, DefaultTries)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
+}
+
+// timeout is that of an attempt to ship a segment: all who send at a time share the rate.
+func (o *Options) timeout() Timeout {
+	return Timeout{PerUnit: o.Timeout, Rate: o.Rate, Senders: o.Parallel * (len(o.Targets) + len(o.Unopened))}
 }
 
 // urls are those of all targets.
@@ -137,13 +142,6 @@ type Unopened struct {
 	Open func(context.Context) (Target, error)
 }
 
-func setDefault[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
-	}
-}
-
 // An Archiver ships the segments of one store. Run and Once are called one at a
 // time; the other methods at any time, from any goroutine.
 type Archiver struct {
@@ -152,8 +150,8 @@ type Archiver struct {
 	receipts *Receipts
 	limit    *rate.Limiter // nil: none
 	lanes    []*lane       // one for each target, in the order given, those to be opened last
-	metrics  *metrics
 	backoff  backoff
+	timeout  Timeout // of an attempt to ship
 
 	verifying chan struct{} // holds one token: one segment is verified at a time
 	standing  standing      // of whoever scans
@@ -174,6 +172,7 @@ type Archiver struct {
 	unsealed  *unsealed                 // the oldest log that held objects then; nil: none
 	worker    *Worker                   // this archiver; nil: it has not begun
 	working   bool
+	onSent    []func(Sent)
 }
 
 // New returns an Archiver that has done nothing yet but look for receipts.
@@ -187,9 +186,10 @@ func New(o Options) (*Archiver, error) {
 		return nil, err
 	}
 	a := &Archiver{
-		opt: o, source: NewSource(o.Store), receipts: receipts, metrics: newMetrics(),
-		backoff: backoff{base: time.Second, most: time.Minute}, verifying: make(chan struct{}, 1),
-		listing: &Listing{}, noted: map[string]bool{}, aside: map[string]*aside{},
+		opt: o, source: NewSource(o.Store), receipts: receipts,
+		backoff: backoff{base: time.Second, most: time.Minute}, timeout: o.timeout(),
+		verifying: make(chan struct{}, 1),
+		listing:   &Listing{}, noted: map[string]bool{}, aside: map[string]*aside{},
 		checked: map[segment.Ref]*Shipment{}, troubles: map[AlarmKind]Alarm{}, standing: standing{opens: opens},
 	}
 	var wg sync.WaitGroup

@@ -11,20 +11,19 @@ import (
 )
 
 const (
-	silence      = 30 * time.Second // without a word from the target, and a request is given up
-	patience     = time.Minute      // from which on a request is not made again
-	patientTries = 5
-	patientHead  = 64 << 10 // bytes that Open waits for, so that small objects come whole or not at all
+	silence     = 30 * time.Second // without a word from the target, and a request is given up
+	patience    = time.Minute      // from which on a request is not made again
+	patientHead = 64 << 10         // bytes that Open waits for, so that small objects come whole or not at all
 )
 
 // Patient returns a target that bears with t, for those who read an archive at one
 // go: a request that fails in passing is made again a few times, and one that gets
 // no answer is given up after half a minute. Put is not made again, since after
 // an error only who called it can tell what is there; nor is what breaks off in
-// the middle of a long read. A Dir is returned as it is: its errors do not pass, and
+// the middle of a long read. A Local target is returned as it is: its errors do not pass, and
 // its calls do not end early.
 func Patient(t Target) Target {
-	if _, ok := t.(*Dir); ok {
+	if isLocal(t) {
 		return t
 	}
 	return &patient{t}
@@ -35,8 +34,7 @@ type patient struct {
 }
 
 func (p *patient) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
-	limit := Options{Timeout: DefaultTimeout}
-	ctx, cancel := withTimeout(ctx, limit.allowance(size))
+	ctx, cancel := withTimeout(ctx, allowance(size))
 	defer cancel()
 	return because(ctx, p.Target.Put(ctx, name, r, size, sum))
 }
@@ -139,10 +137,10 @@ func (p *patient) ask(ctx context.Context, request func(context.Context, *watch)
 		err = because(attempt, err)
 		w.end()
 		if err == nil || ctx.Err() != nil || !worthTrying(err) || errors.Is(err, ErrFull) ||
-			n == patientTries || time.Since(begun) >= patience {
+			n == attempts || time.Since(begun) >= patience {
 			return err
 		}
-		if !sleep(ctx, backoff{time.Second / 2, 10 * time.Second}.after(n)) {
+		if !sleep(ctx, requests.after(n)) {
 			return context.Cause(ctx)
 		}
 	}

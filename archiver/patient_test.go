@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // moodyTarget answers each request with the next of its moods, and well when there are
@@ -114,7 +116,7 @@ func TestAPatientTargetAsksAgain(t *testing.T) {
 				t.Errorf("%q: open: %v, %v", moods, b, err)
 			}
 			_, p = moodyScene(t, moods)
-			if names, err := listed(p); err != nil || names != "abcdefghijklmnopqrstuvwxyz" {
+			if names, err := lettered(p); err != nil || names != "abcdefghijklmnopqrstuvwxyz" {
 				t.Errorf("%q: list: %s, %v", moods, names, err)
 			}
 		})
@@ -139,7 +141,7 @@ func TestAPatientTargetGivesUp(t *testing.T) {
 				t.Errorf("%q: stat gave up after %v", c.moods, d)
 			}
 			_, p = moodyScene(t, c.moods)
-			if names, err := listed(p); !errors.Is(err, c.want) || names != "" {
+			if names, err := lettered(p); !errors.Is(err, c.want) || names != "" {
 				t.Errorf("%q: list: %s, %v", c.moods, names, err)
 			}
 		})
@@ -164,7 +166,7 @@ func TestAPatientTargetDoesNotAskAgainWhatIsDecided(t *testing.T) {
 func TestAPatientListGoesOnWhereItBrokeOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := moodyScene(t, "cut cut fail cut hang fail cut")
-		if names, err := listed(p); err != nil || names != "abcdefghijklmnopqrstuvwxyz" || len(m.moods) > 0 {
+		if names, err := lettered(p); err != nil || names != "abcdefghijklmnopqrstuvwxyz" || len(m.moods) > 0 {
 			t.Errorf("%s, %v; left %v", names, err, m.moods)
 		}
 		m.moods = []string{"cut"}
@@ -201,7 +203,7 @@ func TestALongReadThatStallsIsGivenUp(t *testing.T) {
 		if len(b) != m.after || !errors.Is(err, errTimeout) {
 			t.Errorf("%d bytes, %v", len(b), err)
 		}
-		must(t, r.Close())
+		testkit.Must(t, r.Close())
 	})
 }
 
@@ -214,8 +216,8 @@ func readObject(ctx context.Context, p Target, name string, n int64) ([]byte, er
 	return b, errors.Join(err, r.Close())
 }
 
-// listed returns the last letters of what is listed.
-func listed(p Target) (names string, err error) {
+// lettered returns the last letters of what is lettered.
+func lettered(p Target) (names string, err error) {
 	for info, err := range p.List(context.Background(), "small/", "") {
 		if err != nil {
 			return names, err

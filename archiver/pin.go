@@ -16,14 +16,14 @@ import (
 // itself, so that a restore that was killed holds up nothing for ever. See
 // Archive.Pin.
 type Pin struct {
-	Format   int          `json:"format"`
-	ID       string       `json:"id"` // as in its name
-	Store    segment.UUID `json:"store"`
-	What     string       `json:"what"` // who needs it, for people
-	Made     time.Time    `json:"made"`
-	Expires  time.Time    `json:"expires"`
-	Segments []Run        `json:"segments"`
-	Sum      string       `json:"sum"` // see manifest
+	Format   int           `json:"format"`
+	ID       string        `json:"id"` // as in its name
+	Store    segment.UUID  `json:"store"`
+	What     string        `json:"what"` // who needs it, for people
+	Made     time.Time     `json:"made"`
+	Expires  time.Time     `json:"expires"`
+	Segments []segment.Run `json:"segments"`
+	Sum      string        `json:"sum"` // see manifest
 
 	stored time.Time // by the target's clock
 }

@@ -69,7 +69,7 @@ func (p *Plan) set() []segment.Ref {
 	return refs
 }
 
-// Plan works out what a store was made of at a point. The error is a
+// At works out what a store was made of at a point. The error is a
 // *ChoiceError where the timeline has to be named, a *PointError outside of what is
 // archived, a *MissingError where segments that the point needs are not there or are damaged, and otherwise
 // one of reading. For the newest state these are also the segments that the archive is known to have
@@ -81,11 +81,11 @@ func (p *Plan) set() []segment.Ref {
 // point, and that log up to the point. Where the archive lacks a segment of this
 // set that compaction made, the set in an earlier log's header will do, with every
 // log from that one on.
-func (a *Archive) Plan(ctx context.Context, store segment.UUID, p Point) (*Plan, error) {
+func At(ctx context.Context, a *Archive, store segment.UUID, p Point) (*Plan, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	s, err := a.shelf(ctx, store)
+	s, err := newShelf(ctx, a, store)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -108,9 +109,9 @@ func (f *forger) output(id segment.ID, items ...string) {
 func (f *forger) seal(b []byte) {
 	f.t.Helper()
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
-	must(f.t, err)
+	testkit.Must(f.t, err)
 	footer, _, err := r.Seal(int64(len(b)))
-	must(f.t, err)
+	testkit.Must(f.t, err)
 	f.v.add(f.t, append(b, footer...))
 }
 
@@ -166,7 +167,7 @@ func TestPointsAfterACompaction(t *testing.T) {
 			for seq := uint64(1); seq <= 9; seq++ {
 				p := archiver.Point{Seq: seq}
 				if slices.Contains(c.fail, seq) {
-					_, err := a.Plan(t.Context(), f.uuid, p)
+					_, err := archiver.At(t.Context(), a, f.uuid, p)
 					if !errors.Is(err, archiver.ErrIncomplete) && !errors.Is(err, archiver.ErrNoPoint) {
 						t.Errorf("number %d: %v", seq, err)
 					}
@@ -182,7 +183,7 @@ func TestPointsAfterACompaction(t *testing.T) {
 			if held := plan.Hole != nil && len(plan.Held) > 0; held != (c.newest < 7) {
 				t.Errorf("what holds back more: %v", plan.Held)
 			}
-			_, err := a.Plan(t.Context(), f.uuid, archiver.Point{})
+			_, err := archiver.At(t.Context(), a, f.uuid, archiver.Point{})
 			if held := errors.Is(err, archiver.ErrIncomplete); held != (c.newest < 7) || err != nil && !held {
 				t.Errorf("the newest state, asked for without more: %v", err)
 			}
@@ -199,11 +200,11 @@ func checkForged(t *testing.T, f *forger, a *archiver.Archive, p archiver.Point,
 	dest := filepath.Join(t.TempDir(), "dest")
 	restoreTo(t, a, plan, dest)
 	opensTo(t, p.String(), dest, want)
-	must(t, os.RemoveAll(dest))
-	r := a.Reader(t.Context(), plan, nil)
+	testkit.Must(t, os.RemoveAll(dest))
+	r := archiver.NewReader(t.Context(), a, plan, nil)
 	got := map[string]string{}
 	for rec, err := range r.Scan(segment.Range{}) {
-		must(t, err)
+		testkit.Must(t, err)
 		got[string(rec.Key)] = string(rec.Value)
 	}
 	same(t, p.String()+", scanned in place", got, want)
@@ -236,7 +237,7 @@ func TestMissingSegmentsAreNamed(t *testing.T) {
 	f.drop(5)
 	a := f.v.open(t)
 	f.v.reset()
-	_, err := a.Plan(t.Context(), f.uuid, archiver.Point{Seq: 7})
+	_, err := archiver.At(t.Context(), a, f.uuid, archiver.Point{Seq: 7})
 	if e, ok := errors.AsType[*archiver.MissingError](err); !ok || !slices.Equal(e.Missing, f.refs(5)) || !strings.Contains(err.Error(), f.ref(5).String()) {
 		t.Errorf("%v", err)
 	}
@@ -265,7 +266,7 @@ func TestPointsOutsideOfTheArchive(t *testing.T) {
 		{archiver.Point{Time: newest.Time.Add(1)}, true, 9},
 		{archiver.Point{Time: first.Add(-1)}, false, 1},
 	} {
-		_, err := a.Plan(t.Context(), f.uuid, c.p)
+		_, err := archiver.At(t.Context(), a, f.uuid, c.p)
 		if e, ok := errors.AsType[*archiver.PointError](err); !ok || e.Later != c.later || e.Seq != c.seq || !strings.Contains(err.Error(), e.Time.Format(time.RFC3339)) {
 			t.Errorf("%v: %v", &c.p, err)
 		}
@@ -273,7 +274,7 @@ func TestPointsOutsideOfTheArchive(t *testing.T) {
 	for d, seq := range map[time.Duration]uint64{0: 1, 1: 1, time.Second: 2, 3*time.Second - 1: 2, 3 * time.Second: 3, 4 * time.Second: 4} {
 		checkForged(t, f, a, archiver.Point{Time: first.Add(d)}, seq, states[seq])
 	}
-	if _, err := a.Plan(t.Context(), f.uuid, archiver.Point{Seq: 1, Time: first}); err == nil {
+	if _, err := archiver.At(t.Context(), a, f.uuid, archiver.Point{Seq: 1, Time: first}); err == nil {
 		t.Error("a point that is two was taken")
 	}
 }
@@ -297,25 +298,25 @@ func TestTwoTimelinesShareAnArchive(t *testing.T) {
 	wants := map[segment.Timeline]map[string]string{plan.Timeline: maps.Clone(l.now)}
 	for i, dir := range dirs {
 		db, err := store.Open(dir, &l.opt)
-		must(t, err)
+		testkit.Must(t, err)
 		want := maps.Clone(m.want)
 		for n := range 30 {
 			key := fmt.Sprintf("copy %d/%d", i, n)
 			want[key] = strings.Repeat("y", 300)
-			must(t, db.Put([]byte(key), []byte(want[key])))
+			testkit.Must(t, db.Put([]byte(key), []byte(want[key])))
 		}
 		_, err = db.Seal()
-		must(t, err)
-		must(t, db.Close())
+		testkit.Must(t, err)
+		testkit.Must(t, db.Close())
 		v.ship(t, dir)
 		wants[lines[i]] = want
 	}
-	_, err := a.Plan(t.Context(), l.uuid, archiver.Point{})
+	_, err := archiver.At(t.Context(), a, l.uuid, archiver.Point{})
 	if e, ok := errors.AsType[*archiver.ChoiceError](err); !ok || len(e.Choices) != 3 || !strings.Contains(err.Error(), lines[1].String()) {
 		t.Fatalf("no choice is asked for: %v", err)
 	}
 	_, err = archiver.Restore(t.Context(), a, l.dir+"2", archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{Timeline: plan.Timeline})})
-	must(t, err)
+	testkit.Must(t, err)
 	other := planOf(t, a, l.uuid, archiver.Point{Timeline: lines[0]})
 	if _, err = archiver.Restore(t.Context(), a, l.dir+"2", archiver.RestoreOptions{Plan: other}); !errors.Is(err, archiver.ErrDiverged) {
 		t.Errorf("a copy that went on along the parent: %v", err)
@@ -326,7 +327,7 @@ func TestTwoTimelinesShareAnArchive(t *testing.T) {
 		opensTo(t, "timeline "+line.String(), dest, want)
 		// A point before they parted is the same on each.
 		p := archiver.Point{Timeline: line, Seq: l.moments[10].seq}
-		readsInPlace(t, "timeline "+line.String(), a.Reader(t.Context(), planOf(t, a, l.uuid, p), nil), l.moments[10].want)
+		readsInPlace(t, "timeline "+line.String(), archiver.NewReader(t.Context(), a, planOf(t, a, l.uuid, p), nil), l.moments[10].want)
 	}
 }
 
@@ -334,7 +335,7 @@ func TestAPlanCostsFewRequests(t *testing.T) {
 	l, v, a := grown(t, 60, 1200)
 	for _, p := range []archiver.Point{{}, {Seq: l.moments[500].seq}, {Time: l.moments[700].at}} {
 		fresh, err := archiver.OpenArchive(t.Context(), v)
-		must(t, err)
+		testkit.Must(t, err)
 		v.reset()
 		planOf(t, fresh, l.uuid, p)
 		if n := len(v.names()); n < 90 || v.requests > 45 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -90,9 +91,9 @@ func TestAPlanForAMomentNamesAClockThatRanAhead(t *testing.T) {
 			target = d
 		}
 		_, err := archiver.Init(t.Context(), target)
-		must(t, err)
+		testkit.Must(t, err)
 		a, err := archiver.OpenArchive(t.Context(), target)
-		must(t, err)
+		testkit.Must(t, err)
 		last := uint64(39)
 		if c.dated {
 			last = 33

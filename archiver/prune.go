@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,7 +64,7 @@ type Amount struct {
 // Where the word of an object decides and the object cannot be read, the error is
 // an *UnreadableError for each such object, and nothing is changed. What is not
 // of this store, or cannot be read, is never deleted.
-func (a *Archive) Prune(ctx context.Context, store segment.UUID, o PruneOptions) (*PruneReport, error) {
+func Prune(ctx context.Context, a *Archive, store segment.UUID, o PruneOptions) (*PruneReport, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (p *pruner) read(ctx context.Context) error {
 			p.void = append(p.void, planName(p.store, id, "wait"))
 		}
 	}
-	if p.h, err = p.a.history(ctx, p.store, cuts); err != nil {
+	if p.h, err = readTree(ctx, p.a, p.store, cuts); err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
 	}
 	return nil
@@ -185,7 +186,7 @@ func (p *pruner) judge(ctx context.Context) error {
 	}
 	p.free = p.h.have.minus(&p.claims.all)
 	p.deleted, p.spared = &refSet{}, &refSet{}
-	for _, t := range keysOf(p.h.branches) {
+	for _, t := range slices.Sorted(maps.Keys(p.h.branches)) {
 		for _, name := range p.h.branches[t].Unknown {
 			p.rep.Notes = append(p.rep.Notes, p.a.at(name)+": not a name of varve's; left alone")
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -66,8 +67,8 @@ func (s *pruneScene) ship(w *simWriter) {
 func (s *pruneScene) prune(o PruneOptions) *PruneReport {
 	s.t.Helper()
 	o.Now = s.now
-	rep, err := s.a.Prune(s.t.Context(), simUUID, o)
-	must(s.t, err)
+	rep, err := Prune(s.t.Context(), s.a, simUUID, o)
+	testkit.Must(s.t, err)
 	return rep
 }
 
@@ -121,7 +122,7 @@ func evident(ctx context.Context, a *Archive, needed []segment.Ref) error {
 func (s *pruneScene) backup(refs ...segment.Ref) *Backup {
 	s.t.Helper()
 	b := &Backup{Time: s.now, Store: simUUID, Tip: refs[len(refs)-1], Segments: setOf(refs).normal()}
-	must(s.t, s.a.putBackup(s.t.Context(), b))
+	testkit.Must(s.t, s.a.PutBackup(s.t.Context(), b))
 	return b
 }
 
@@ -199,7 +200,7 @@ func TestPruneSparesWhatIsPinnedWhileItWorks(t *testing.T) {
 		left := s.there()
 		switch {
 		case when == ".wait":
-			must(t, pinErr)
+			testkit.Must(t, pinErr)
 			equalRefs(t, "pinned in time", left, simRefs(1, 1, 2, 3, 4, 5, 6, 7, 8, 9))
 			if _, ok := s.target.look(refName(simUUID, doomed[0], "gone")); ok {
 				t.Error("a segment that was spared is marked as gone")
@@ -227,17 +228,17 @@ func TestPruneDeletesNothingWhileItCannotReadAPin(t *testing.T) {
 			switch kind {
 			case "restore":
 				_, err := s.a.Pin(t.Context(), simUUID, simRefs(1, 4, 5), "a restore", 1e18)
-				must(t, err)
-				object, err = s.a.next(t.Context(), pinsOf(simUUID), "")
-				must(t, err)
+				testkit.Must(t, err)
+				object, err = firstName(t.Context(), s.a.target, pinsOf(simUUID), "")
+				testkit.Must(t, err)
 			case "plan":
-				object, _ = s.a.next(t.Context(), plansOf(simUUID), "")
+				object, _ = firstName(t.Context(), s.a.target, plansOf(simUUID), "")
 			}
 			o, _ := s.target.look(object)
 			o.b = spoil(bytes.Clone(o.b))
 			s.target.objects[object] = o
 			before := s.there()
-			_, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
+			_, err := Prune(t.Context(), s.a, simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
 			if name == "a changed digit" && kind == "plan" {
 				continue // its run is of three
 			}
@@ -267,9 +268,9 @@ func TestPruneNeverDeletesWhatItCannotRead(t *testing.T) {
 	s.target.put(t, simUUID.String()+"/0000000000000001/README.txt", []byte("mine"))                            // not varve's
 	s.target.put(t, "ac000000-0000-4000-8000-000000000001/0000000000000001/00000000000000000001.seg", []byte("of another store"))
 	a, err := OpenArchive(t.Context(), s.target) // it remembers no headers
-	must(t, err)
-	rep, err := a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now})
-	must(t, err)
+	testkit.Must(t, err)
+	rep, err := Prune(t.Context(), a, simUUID, PruneOptions{Now: s.now})
+	testkit.Must(t, err)
 	if rep.Deleted.Segments != 1 || len(rep.Notes) != 3 {
 		t.Errorf("%+v, want segment 3 deleted, and a note on each of three objects", rep)
 	}
@@ -287,7 +288,7 @@ func TestATipIsGivenUpOnlyByName(t *testing.T) {
 	s.now = s.now.Add(25 * time.Hour)
 	s.prune(PruneOptions{})
 	equalRefs(t, "both tips", s.there(), all)
-	if _, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now, Policy: Policy{DropTips: []segment.Timeline{9}}}); !errors.Is(err, ErrNotExist) {
+	if _, err := Prune(t.Context(), s.a, simUUID, PruneOptions{Now: s.now, Policy: Policy{DropTips: []segment.Timeline{9}}}); !errors.Is(err, ErrNotExist) {
 		t.Errorf("giving up a timeline that is not there: %v", err)
 	}
 	rep := s.prune(PruneOptions{Policy: Policy{DropTips: []segment.Timeline{2}}})
@@ -328,7 +329,7 @@ func TestAGivenUpTipStaysGivenUp(t *testing.T) {
 	s.now = s.now.Add(25 * time.Hour)
 	s.prune(PruneOptions{})
 	equalRefs(t, "with the backup", s.there(), append(simRefs(1, 4, 5, 6, 7, 8, 9), simRefs(2, 20)...))
-	must(t, s.a.DeleteBackup(t.Context(), simUUID, b.ID))
+	testkit.Must(t, s.a.DeleteBackup(t.Context(), simUUID, b.ID))
 	s.prune(PruneOptions{})
 	s.now = s.now.Add(25 * time.Hour)
 	s.prune(PruneOptions{})
@@ -365,15 +366,15 @@ func TestADropIsRemembered(t *testing.T) {
 			}
 		}
 		equalRefs(t, "kept by a "+keeps, s.there(), all)
-		if p, err := s.a.Plan(t.Context(), simUUID, Point{}); err != nil || p.Timeline != 1 {
+		if p, err := At(t.Context(), s.a, simUUID, Point{}); err != nil || p.Timeline != 1 {
 			t.Errorf("%s: with a tip given up, the newest state: %+v, %v", keeps, p, err)
 		}
-		if p, err := s.a.Plan(t.Context(), simUUID, Point{Timeline: 2}); err != nil || p.Timeline != 2 {
+		if p, err := At(t.Context(), s.a, simUUID, Point{Timeline: 2}); err != nil || p.Timeline != 2 {
 			t.Errorf("%s: the newest state of the tip given up, by name: %+v, %v", keeps, p, err)
 		}
 		s.now = s.now.Add(72 * time.Hour)
 		if b != nil {
-			must(t, s.a.DeleteBackup(t.Context(), simUUID, b.ID))
+			testkit.Must(t, s.a.DeleteBackup(t.Context(), simUUID, b.ID))
 		}
 		for range 2 {
 			s.prune(o)
@@ -388,7 +389,7 @@ func TestATimelineThatIsContinuedIsNoTip(t *testing.T) {
 	w := s.w.crash(2, s.now).crash(3, s.now)
 	s.w = w
 	s.roll()
-	_, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now, Policy: Policy{DropTips: []segment.Timeline{1}}})
+	_, err := Prune(t.Context(), s.a, simUUID, PruneOptions{Now: s.now, Policy: Policy{DropTips: []segment.Timeline{1}}})
 	if err == nil || !strings.Contains(err.Error(), "0000000000000003 goes on from it") {
 		t.Errorf("giving up what was continued: %v", err)
 	}
@@ -405,7 +406,7 @@ func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 		s.now = s.now.Add(25 * time.Hour)
 		ctx, cancel := context.WithCancel(t.Context())
 		a, err := OpenArchive(t.Context(), cutOff{s.target, ctx})
-		must(t, err)
+		testkit.Must(t, err)
 		var left atomic.Int64
 		left.Store(int64(n))
 		s.target.before = func(op, _ string) {
@@ -415,7 +416,7 @@ func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 				}
 			}
 		}
-		_, err = a.Prune(ctx, simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
+		_, err = Prune(ctx, a, simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
 		cancel()
 		s.target.before = nil
 		s.evident(fmt.Sprintf("cut off at change %d", n))
@@ -431,7 +432,7 @@ func TestAPruneThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 		}
 		equalRefs(t, "in the end", s.there(), simRefs(1, 4, 5, 6, 7, 8, 9))
 		bs, err := s.a.Backups(t.Context(), simUUID)
-		must(t, err)
+		testkit.Must(t, err)
 		if len(bs) != 1 || bs[0].ID != 2 {
 			t.Errorf("cut off at change %d: backups left: %v", n, bs)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -48,9 +49,9 @@ func (s *pruneScene) stays(o Policy, refs ...segment.Ref) {
 func (s *pruneScene) plans(window time.Duration) map[uint64][]segment.Ref {
 	all := map[uint64][]segment.Ref{}
 	a, err := OpenArchive(s.t.Context(), s.target)
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	for _, p := range append(slices.Collect(s.points(window)), Point{AcceptOlder: true}) {
-		if p, err := a.Plan(s.t.Context(), simUUID, p); err == nil {
+		if p, err := At(s.t.Context(), a, simUUID, p); err == nil {
 			seq := p.Seq
 			if len(p.Held) > 0 {
 				seq = 0

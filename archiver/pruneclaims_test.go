@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -29,7 +30,7 @@ func due(t *testing.T) *pruneScene {
 func (s *pruneScene) pinOf(made time.Time, refs ...segment.Ref) (string, []byte) {
 	p := &Pin{ID: "0123456789abcdef", Store: simUUID, What: "a restore", Made: made, Expires: made.Add(time.Hour), Segments: setOf(refs).normal()}
 	b, err := encode(p)
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	return p.object(), b
 }
 
@@ -47,7 +48,7 @@ func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 			bk := &Backup{ID: 7, Store: simUUID, Tip: simRefs(1, 1)[0], Segments: setOf(simRefs(1, 1)).normal()}
 			var err error
 			b, err = encode(bk)
-			must(t, err)
+			testkit.Must(t, err)
 			name = backupName(simUUID, 7, "json")
 		case "a name of nobody's":
 			name = pinsOf(simUUID) + "README"
@@ -58,7 +59,7 @@ func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 				s.target.put(t, name, newer(b))
 			}
 		}
-		_, err := s.a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now})
+		_, err := Prune(t.Context(), s.a, simUUID, PruneOptions{Now: s.now})
 		s.target.before = nil
 		if e, ok := errors.AsType[*UnreadableError](err); !came.Load() || !ok || !strings.HasSuffix(e.Object, name) {
 			t.Errorf("%s: %v, want an error that names %s", kind, err, name)
@@ -118,9 +119,9 @@ func TestPruneStopsAtALogThatItCannotRead(t *testing.T) {
 		}
 		s.target.objects[name] = o
 		a, err := OpenArchive(t.Context(), s.target)
-		must(t, err)
+		testkit.Must(t, err)
 		before := maps.Clone(s.target.objects)
-		_, err = a.Prune(t.Context(), simUUID, PruneOptions{Now: s.now})
+		_, err = Prune(t.Context(), a, simUUID, PruneOptions{Now: s.now})
 		if e, ok := errors.AsType[*UnreadableError](err); !ok || !strings.HasSuffix(e.Object, name) || len(s.target.objects) != len(before) {
 			t.Errorf("%s: %v; %d objects of %d are left", what, err, len(s.target.objects), len(before))
 		}
@@ -158,24 +159,24 @@ func TestAPinIsRenewedWhileItsRestoreRuns(t *testing.T) {
 		s.target.now = time.Now
 		refs := simRefs(1, 1, 2)
 		a, err := OpenArchive(t.Context(), &flaky{simTarget: s.target})
-		must(t, err)
+		testkit.Must(t, err)
 		unpin, err := a.Pin(t.Context(), simUUID, refs, "a restore", time.Hour)
-		must(t, err)
+		testkit.Must(t, err)
 		for range 100 {
 			time.Sleep(7 * time.Minute)
 			pins, _, err := s.a.pins(t.Context(), simUUID, time.Now())
-			must(t, err)
+			testkit.Must(t, err)
 			if len(pins) == 0 || !setOfRuns(pins[0].Segments).has(refs[1]) {
 				t.Fatalf("pins: %v", pins)
 			}
 		}
 		names, err := s.a.names(t.Context(), pinsOf(simUUID))
-		must(t, err)
+		testkit.Must(t, err)
 		if len(names) != 1 {
 			t.Errorf("pins that were replaced are left: %v", names)
 		}
 		for range 2 { // the second time there is nothing to do
-			must(t, unpin(t.Context()))
+			testkit.Must(t, unpin(t.Context()))
 		}
 		if names, err = s.a.names(t.Context(), pinsOf(simUUID)); err != nil || len(names) != 0 {
 			t.Errorf("after the restore: %v, %v", names, err)
@@ -184,7 +185,7 @@ func TestAPinIsRenewedWhileItsRestoreRuns(t *testing.T) {
 		// One whose process was killed.
 		ctx, kill := context.WithCancel(t.Context())
 		_, err = s.a.Pin(ctx, simUUID, refs, "a restore", time.Hour)
-		must(t, err)
+		testkit.Must(t, err)
 		kill()
 		time.Sleep(time.Hour)
 		if pins, _, err := s.a.pins(t.Context(), simUUID, time.Now()); err != nil || len(pins) != 0 {

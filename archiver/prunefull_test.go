@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // pruneDisk is a disk with the archive of a prune scene in a folder, in which segments 1
@@ -33,11 +34,11 @@ func pruneDisk(t *testing.T, planned bool) (*pruneScene, *crashfs.FS) {
 
 // pruneOn prunes what is on a disk, as a process that starts does.
 func (s *pruneScene) pruneOn(disk *crashfs.FS) (*Archive, *PruneReport, error) {
-	a, err := OpenArchive(s.t.Context(), openDirFS(disk, "file:///archive"))
+	a, err := OpenArchive(s.t.Context(), OpenFS(disk, "file:///archive"))
 	if err != nil {
 		return nil, nil, err
 	}
-	rep, err := a.Prune(s.t.Context(), simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
+	rep, err := Prune(s.t.Context(), a, simUUID, PruneOptions{Now: s.now, Policy: Policy{Keep: 1}})
 	return a, rep, err
 }
 
@@ -91,12 +92,12 @@ func TestPrunePowerCut(t *testing.T) {
 		again := true // once for each operation: it is the slow part
 		for state, crashed := range rec.At(n).States(seed) {
 			states++
-			a, err := OpenArchive(t.Context(), openDirFS(crashed, "file:///archive"))
+			a, err := OpenArchive(t.Context(), OpenFS(crashed, "file:///archive"))
 			if err == nil {
 				err = evident(t.Context(), a, simRefs(1, 4, 5, 6, 7, 8, 9))
 			}
 			if err == nil {
-				_, err = a.Plan(t.Context(), simUUID, Point{})
+				_, err = At(t.Context(), a, simUUID, Point{})
 			}
 			if err == nil && again {
 				err = s.finish(crashed)
@@ -138,7 +139,7 @@ func TestPruneFailedCalls(t *testing.T) {
 			if err != nil && !errors.Is(err, c.fault) {
 				t.Errorf("%v at call %d: %v", c.fault, n, err)
 			}
-			a, err2 := OpenArchive(t.Context(), openDirFS(disk, "file:///archive"))
+			a, err2 := OpenArchive(t.Context(), OpenFS(disk, "file:///archive"))
 			if err2 == nil {
 				err2 = evident(t.Context(), a, simRefs(1, 4, 5, 6, 7, 8, 9))
 			}
@@ -164,7 +165,7 @@ func TestPruneOfAFullArchive(t *testing.T) {
 	if err != nil || rep.Deleted.Segments != 3 || len(rep.Backups) != 1 || len(rep.Notes) != 0 {
 		t.Fatalf("%+v, %v", rep, err)
 	}
-	must(t, evident(t.Context(), a, simRefs(1, 4, 5, 6, 7, 8, 9)))
+	testkit.Must(t, evident(t.Context(), a, simRefs(1, 4, 5, 6, 7, 8, 9)))
 	for _, ref := range simRefs(1, 1, 2, 3) {
 		if disk.Bytes(refName(simUUID, ref, "gone")) == nil {
 			t.Errorf("segment %v has no marker", ref)
@@ -177,9 +178,9 @@ func TestPruneOfAFullArchive(t *testing.T) {
 		t.Fatalf("the first phase: %+v, %v", rep, err)
 	}
 	disk.SetFree(0)
-	must(t, s.finish(disk))
+	testkit.Must(t, s.finish(disk))
 	disk.SetFree(-1)
-	must(t, s.finish(disk))
+	testkit.Must(t, s.finish(disk))
 	if len(disk.Bytes(reserveName)) != reserveSize {
 		t.Error("the reserve is not there again")
 	}

@@ -22,14 +22,14 @@ import (
 // marker for each. So a plan that does not wait says of its segments what markers say,
 // and says it before any room is needed: to remove an object takes none.
 type prunePlan struct {
-	Format   int          `json:"format"`
-	ID       uint64       `json:"id"`
-	Store    segment.UUID `json:"store"`
-	Made     time.Time    `json:"made"`            // UTC
-	Drops    []Drop       `json:"drops,omitempty"` // tips given up
-	Bytes    int64        `json:"bytes"`           // of the segments
-	Segments []Run        `json:"segments"`
-	Sum      string       `json:"sum"` // see manifest
+	Format   int           `json:"format"`
+	ID       uint64        `json:"id"`
+	Store    segment.UUID  `json:"store"`
+	Made     time.Time     `json:"made"`            // UTC
+	Drops    []Drop        `json:"drops,omitempty"` // tips given up
+	Bytes    int64         `json:"bytes"`           // of the segments
+	Segments []segment.Run `json:"segments"`
+	Sum      string        `json:"sum"` // see manifest
 
 	stored time.Time // by the target's clock
 	waits  bool      // the second phase has not begun

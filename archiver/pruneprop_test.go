@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 	"pgregory.net/rapid"
 )
@@ -197,7 +199,7 @@ func (w *pruneWorld) backup(r *rapid.T) {
 	x.roll(w.now)
 	w.shipAll(x)
 	b := &Backup{Time: w.now, Store: simUUID, Tip: x.chain[len(x.chain)-1].hdr.Ref, Segments: setOf(x.live).normal()}
-	must(w.t, w.a.putBackup(w.t.Context(), b))
+	testkit.Must(w.t, w.a.PutBackup(w.t.Context(), b))
 	if err := w.a.refuseGone(w.t.Context(), simUUID, setOf(x.live), b.ID); err != nil {
 		r.Fatalf("a backup of a living store finds its segments pruned: %v", err)
 	}
@@ -209,8 +211,8 @@ func (w *pruneWorld) deleteBackup(r *rapid.T) {
 	if len(w.backups) == 0 {
 		return
 	}
-	id := rapid.SampledFrom(keysOf(w.backups)).Draw(r, "id")
-	must(w.t, w.a.DeleteBackup(w.t.Context(), simUUID, id))
+	id := rapid.SampledFrom(slices.Sorted(maps.Keys(w.backups))).Draw(r, "id")
+	testkit.Must(w.t, w.a.DeleteBackup(w.t.Context(), simUUID, id))
 	delete(w.backups, id)
 }
 
@@ -237,7 +239,7 @@ func (w *pruneWorld) pinNow(refs []segment.Ref) {
 	if errors.Is(err, ErrPruned) {
 		return
 	}
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	w.pins = append(w.pins, simPin{refs, w.now.Add(ttl)})
 }
 
@@ -283,7 +285,7 @@ func (w *pruneWorld) prune(r *rapid.T) {
 			}
 		}
 	}
-	rep, err := w.a.Prune(w.t.Context(), simUUID, o)
+	rep, err := Prune(w.t.Context(), w.a, simUUID, o)
 	w.target.before = nil
 	if err != nil {
 		if errors.Is(err, ErrNotExist) && len(have) == 0 {
@@ -360,7 +362,7 @@ func (w *pruneWorld) explained(r *rapid.T, rep *PruneReport, before map[segment.
 	told := map[segment.Ref]bool{}
 	after := w.target.segmentsThere()
 	for _, e := range rep.Explain {
-		for ref := range setOfRuns([]Run{e.Run}).refs() {
+		for ref := range setOfRuns([]segment.Run{e.Run}).refs() {
 			if told[ref] || !before[ref] {
 				r.Fatalf("the explanation tells of %v twice, or of nothing", ref)
 			}

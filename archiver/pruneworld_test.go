@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -108,15 +109,15 @@ func (w *world) once(s *member) {
 	w.t.Helper()
 	s.seal()
 	arc, err := archiver.New(w.options(s))
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	_, err = arc.Once(w.t.Context())
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	s.line, s.seq = s.db.Stats().Timeline, s.life.seq
 }
 
 func (w *world) options(s *member) archiver.Options {
 	state := filepath.Join(s.dir, "receipts")
-	must(w.t, os.MkdirAll(state, 0o700))
+	testkit.Must(w.t, os.MkdirAll(state, 0o700))
 	return archiver.Options{Store: os.DirFS(s.dir), Receipts: vfs.Dir(state), Targets: []archiver.Target{w.v}}
 }
 
@@ -124,9 +125,9 @@ func (w *world) backup(s *member) {
 	w.t.Helper()
 	w.write(s)
 	receipts, err := archiver.OpenReceipts(w.options(s).Receipts)
-	must(w.t, err)
-	b, err := w.a.CreateBackup(w.t.Context(), archiver.CreateOptions{Store: os.DirFS(s.dir), Receipts: receipts})
-	must(w.t, err)
+	testkit.Must(w.t, err)
+	b, err := archiver.Create(w.t.Context(), w.a, archiver.CreateOptions{Store: os.DirFS(s.dir), Receipts: receipts})
+	testkit.Must(w.t, err)
 	w.backups[b.ID] = maps.Clone(s.now)
 }
 
@@ -138,8 +139,8 @@ func (w *world) restore(s *member) {
 	if len(w.stores) > 3 || m.seq > s.seq {
 		return
 	}
-	plan, err := w.a.Plan(w.t.Context(), s.uuid, archiver.Point{Timeline: s.line, Seq: m.seq})
-	must(w.t, err)
+	plan, err := archiver.At(w.t.Context(), w.a, s.uuid, archiver.Point{Timeline: s.line, Seq: m.seq})
+	testkit.Must(w.t, err)
 	dir := filepath.Join(w.t.TempDir(), "restored")
 	restoreTo(w.t, w.a, plan, dir)
 	l := &life{t: w.t, rng: w.rng, dir: dir, opt: s.opt, now: maps.Clone(m.want), seq: m.seq, uuid: s.uuid, moments: slices.Clone(s.moments[:k+1])}
@@ -167,8 +168,8 @@ func (w *world) prune() {
 		w.stores = w.stores[:n-1]
 	}
 	for range 2 {
-		rep, err := w.a.Prune(w.t.Context(), w.stores[0].uuid, o)
-		must(w.t, err)
+		rep, err := archiver.Prune(w.t.Context(), w.a, w.stores[0].uuid, o)
+		testkit.Must(w.t, err)
 		w.deleted += rep.Deleted.Segments
 		for _, id := range rep.Backups {
 			delete(w.backups, id)
@@ -210,18 +211,18 @@ func (w *world) is(p archiver.Point, uuid segment.UUID, want map[string]string) 
 	w.t.Helper()
 	// Nothing is remembered from before.
 	a, err := archiver.OpenArchive(w.t.Context(), w.v)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	plan := planOf(w.t, a, uuid, p)
 	if w.rng.IntN(20) == 0 {
 		dir := filepath.Join(w.t.TempDir(), "full")
 		restoreTo(w.t, a, plan, dir)
 		opensTo(w.t, p.String(), dir, want)
-		must(w.t, os.RemoveAll(dir))
+		testkit.Must(w.t, os.RemoveAll(dir))
 		return
 	}
 	got := map[string]string{}
-	for rec, err := range a.Reader(w.t.Context(), plan, nil).Scan(segment.Range{}) {
-		must(w.t, err)
+	for rec, err := range archiver.NewReader(w.t.Context(), a, plan, nil).Scan(segment.Range{}) {
+		testkit.Must(w.t, err)
 		got[string(rec.Key)] = string(rec.Value)
 	}
 	same(w.t, p.String(), got, want)
@@ -249,8 +250,8 @@ func TestPrunedArchivesWithCompactionRestoreToTheModel(t *testing.T) {
 				o.Window = o.Now.Sub(h.states[from].at)
 			}
 			for range 2 {
-				rep, err := w.a.Prune(t.Context(), f.uuid, o)
-				must(t, err)
+				rep, err := archiver.Prune(t.Context(), w.a, f.uuid, o)
+				testkit.Must(t, err)
 				deleted += rep.Deleted.Segments
 			}
 			oldest = max(oldest, from)

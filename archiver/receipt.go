@@ -38,17 +38,6 @@ type Receipt struct {
 	Deletes   uint64 `json:"deletes"`
 }
 
-// receiptOf is the receipt of a segment that a target has now.
-func receiptOf(targetID, url string, s *Shipment) Receipt {
-	return Receipt{
-		Target: targetID, URL: url, Store: s.Store, Segment: s.Ref, Kind: s.Kind.String(),
-		Object: segmentName(s.Store, s.Ref), Size: s.Size, SHA256: s.SHA256, Shipped: time.Now().UTC(),
-		FirstSeq: s.Summary.FirstSeq, LastSeq: s.Summary.LastSeq,
-		FirstTime: s.Summary.FirstTime, LastTime: s.Summary.LastTime,
-		Puts: uint64(s.Summary.Puts), Deletes: uint64(s.Summary.Deletes),
-	}
-}
-
 // same reports whether two receipts say the same of a segment. When it was
 // shipped, and how the target was called, may differ: two archivers may both have
 // found the object there.

@@ -13,30 +13,27 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
-const targetA, targetB = "000102030405060708090a0b0c0d0e0f", "f0000000000000000000000000000000"
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+const (
+	targetA = "000102030405060708090a0b0c0d0e0f"
+	targetB = "f0000000000000000000000000000000"
+)
 
 func openReceipts(t testing.TB, fsys vfs.FS) *Receipts {
 	t.Helper()
 	r, err := OpenReceipts(fsys)
-	must(t, err)
+	testkit.Must(t, err)
 	return r
 }
 
 // receiptFor makes up a receipt.
 func receiptFor(target string, ref segment.Ref) Receipt {
 	store := segment.UUID{1, 2, 3}
-	return Receipt{Target: target, URL: "file:///mnt/a", Store: store, Segment: ref, Kind: "log", Object: segmentName(store, ref), Size: 4096,
+	return Receipt{Target: target, URL: "file:///mnt/a", Store: store, Segment: ref, Kind: "log", Object: fmt.Sprintf("%v/%v/%v.seg", store, ref.Timeline, ref.ID), Size: 4096,
 		SHA256: Digest{0xab, 31: 0xcd}, Shipped: time.Date(2026, 11, 20, 16, 40, 6, 7, time.UTC),
 		FirstSeq: 1, LastSeq: 12, FirstTime: 1e18, LastTime: 1e18 + 5, Puts: 10, Deletes: 2}
 }
@@ -50,7 +47,7 @@ func TestReceiptIsReadBack(t *testing.T) {
 				t.Fatalf("before: %v, %v", ok, err)
 			}
 			want := receiptFor(targetA, ref)
-			must(t, r.Write(want))
+			testkit.Must(t, r.Write(want))
 			want.Format = 1
 			if got, ok, err := r.Get(targetA, ref); !ok || err != nil || got != want {
 				t.Errorf("got %+v, %v, %v", got, ok, err)
@@ -72,9 +69,9 @@ func TestReceiptIsReadBack(t *testing.T) {
 func TestReceiptFile(t *testing.T) {
 	disk := crashfs.New()
 	ref := segment.Ref{Timeline: 0xabc, ID: 41}
-	must(t, openReceipts(t, disk).Write(receiptFor(targetA, ref)))
+	testkit.Must(t, openReceipts(t, disk).Write(receiptFor(targetA, ref)))
 	name, err := receiptName(targetA, ref)
-	must(t, err)
+	testkit.Must(t, err)
 	const want = `{
   "format": 1,
   "target": "000102030405060708090a0b0c0d0e0f",
@@ -104,10 +101,10 @@ func TestReceiptIsWrittenOnce(t *testing.T) {
 	disk := crashfs.New()
 	r := openReceipts(t, disk)
 	first := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
-	must(t, r.Write(first))
+	testkit.Must(t, r.Write(first))
 	again := first
 	again.Shipped, again.URL = first.Shipped.Add(time.Hour), "file:///mnt/other-name"
-	must(t, r.Write(again))
+	testkit.Must(t, r.Write(again))
 	if got, _, _ := r.Get(targetA, first.Segment); !got.Shipped.Equal(first.Shipped) || got.URL != first.URL {
 		t.Errorf("the first receipt was replaced: %+v", got)
 	}
@@ -120,7 +117,7 @@ func TestReceiptIsWrittenOnce(t *testing.T) {
 	} {
 		other := first
 		change(&other)
-		if err := r.Write(other); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "-0000000000000001.json") {
+		if err := r.Write(other); !errors.Is(err, ErrOtherReceipt) || !strings.Contains(err.Error(), "-0000000000000001.json") {
 			t.Errorf("another %s: %v", what, err)
 		}
 	}
@@ -151,9 +148,9 @@ func TestReceiptsAreListedInOrder(t *testing.T) {
 	r := openReceipts(t, disk)
 	want := []segment.Ref{{Timeline: 9, ID: 1}, {Timeline: 2, ID: 9}, {Timeline: 1, ID: 10}, {Timeline: 3, ID: 10}, {Timeline: 1, ID: 1 << 40}}
 	for _, i := range []int{3, 0, 4, 2, 1} {
-		must(t, r.Write(receiptFor(targetA, want[i])))
+		testkit.Must(t, r.Write(receiptFor(targetA, want[i])))
 	}
-	must(t, r.Write(receiptFor(targetB, segment.Ref{Timeline: 7, ID: 7})))
+	testkit.Must(t, r.Write(receiptFor(targetB, segment.Ref{Timeline: 7, ID: 7})))
 	disk.SetBytes(targetA+"/.tmp-x", []byte("cut off"))
 	disk.SetBytes(targetA+"/notes.txt", []byte("somebody's"))
 	disk.SetBytes("status.json", []byte("{}"))
@@ -180,13 +177,13 @@ func TestDamagedReceiptIsNamed(t *testing.T) {
 	disk := crashfs.New()
 	r := openReceipts(t, disk)
 	ref, other := segment.Ref{Timeline: 1, ID: 1}, segment.Ref{Timeline: 1, ID: 2}
-	must(t, r.Write(receiptFor(targetA, ref)))
-	must(t, r.Write(receiptFor(targetA, other)))
+	testkit.Must(t, r.Write(receiptFor(targetA, ref)))
+	testkit.Must(t, r.Write(receiptFor(targetA, other)))
 	name, err := receiptName(targetA, ref)
-	must(t, err)
+	testkit.Must(t, err)
 	good := disk.Bytes(name)
 	otherName, err := receiptName(targetA, other)
-	must(t, err)
+	testkit.Must(t, err)
 	for what, b := range map[string][]byte{
 		"empty":            {},
 		"cut":              good[:len(good)-3],
@@ -214,7 +211,7 @@ func TestDamagedReceiptIsNamed(t *testing.T) {
 		}
 	}
 	object, err := checked(good)
-	must(t, err)
+	testkit.Must(t, err)
 	disk.SetBytes(name, withCheck(bytes.Replace(object, []byte(`"format": 1`), []byte(`"format": 2`), 1)))
 	if _, _, err := r.Get(targetA, ref); !errors.Is(err, segment.ErrVersion) {
 		t.Errorf("a newer format: %v", err)
@@ -249,7 +246,7 @@ func TestReceiptPowerCut(t *testing.T) {
 	r := openReceipts(t, disk)
 	var done []int // the operations after which receipt i is durable
 	for i := range 3 {
-		must(t, r.Write(receiptFor([]string{targetA, targetB}[i%2], segment.Ref{Timeline: 1, ID: segment.ID(i + 1)})))
+		testkit.Must(t, r.Write(receiptFor([]string{targetA, targetB}[i%2], segment.Ref{Timeline: 1, ID: segment.ID(i + 1)})))
 		done = append(done, rec.Ops())
 	}
 	for n := range rec.Ops() + 1 {
@@ -315,7 +312,7 @@ func TestReceiptsOnAFullDisk(t *testing.T) {
 		t.Errorf("left %q", names)
 	}
 	disk.SetFree(-1)
-	must(t, r.Write(receipt))
+	testkit.Must(t, r.Write(receipt))
 }
 
 // noLinks is a file system without hard links.
@@ -327,9 +324,9 @@ func TestReceiptsWithoutHardLinks(t *testing.T) {
 	disk := crashfs.New()
 	r := openReceipts(t, noLinks{disk})
 	receipt := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
-	must(t, r.Write(receipt))
+	testkit.Must(t, r.Write(receipt))
 	receipt.Size++
-	if err := r.Write(receipt); !errors.Is(err, ErrConflict) {
+	if err := r.Write(receipt); !errors.Is(err, ErrOtherReceipt) {
 		t.Error(err)
 	}
 	if names := disk.Names(); len(names) != 1 {
@@ -360,7 +357,7 @@ func TestReceiptTrace(t *testing.T) {
 	r := openReceipts(t, trace())
 	step := func(what string, err error, want ...string) {
 		t.Helper()
-		must(t, err)
+		testkit.Must(t, err)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s:\n\t%s\nwant\n\t%s", what, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -30,10 +31,10 @@ func newInjuredReceipt(t *testing.T) *injuredReceipt {
 	s.add(1, 2)
 	s.once()
 	id, err := Identify(t.Context(), s.targets[0])
-	must(t, err)
+	testkit.Must(t, err)
 	s.id = id.ID
 	s.name, err = receiptName(id.ID, shipRef(2))
-	must(t, err)
+	testkit.Must(t, err)
 	s.good = s.disk.Bytes(s.name)
 	if len(s.good) < 500 {
 		t.Fatalf("the receipt is %q", s.good)
@@ -48,7 +49,7 @@ func (s *injuredReceipt) once() Status {
 	o.Receipts = s.disk
 	a := s.archiver(o)
 	_, err := a.Once(s.t.Context())
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	return a.Status()
 }
 
@@ -62,7 +63,7 @@ func (s *injuredReceipt) healed(what string, damaged []byte) {
 		s.t.Errorf("%s: %+v", what, st)
 	}
 	want, err := parseReceipt(s.good, s.id, shipRef(2))
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	r, ok, err := openReceipts(s.t, s.disk).Get(s.id, shipRef(2))
 	if !ok || err != nil || !r.same(want) {
 		s.t.Errorf("%s: the receipt is %+v, %v", what, r, err)
@@ -74,7 +75,7 @@ func (s *injuredReceipt) healed(what string, damaged []byte) {
 	if got := s.disk.Bytes(kept); !bytes.Equal(got, damaged) {
 		s.t.Errorf("%s: %d bytes of the damaged receipt are kept, want %d", what, len(got), len(damaged))
 	}
-	must(s.t, s.disk.Remove(kept))
+	testkit.Must(s.t, s.disk.Remove(kept))
 	s.disk.SetBytes(s.name, s.good)
 	if s.t.Failed() {
 		s.t.FailNow()
@@ -100,14 +101,14 @@ func TestEveryCutOfAReceiptIsHealed(t *testing.T) {
 	s.healed("zeros", make([]byte, len(s.good)))
 	s.healed("longer", append(slices.Clone(s.good), '\n'))
 	other, err := receiptName(s.id, shipRef(1))
-	must(t, err)
+	testkit.Must(t, err)
 	s.healed("that of another segment", s.disk.Bytes(other))
 }
 
 // TestADamagedReceiptOfALostObject: what the archive does not have is shipped again.
 func TestADamagedReceiptOfALostObject(t *testing.T) {
 	s := newInjuredReceipt(t)
-	must(t, s.targets[0].Delete(t.Context(), segmentName(shipUUID, shipRef(2))))
+	testkit.Must(t, s.targets[0].Delete(t.Context(), segmentName(shipUUID, shipRef(2))))
 	s.disk.SetBytes(s.name, s.good[:100])
 	if st := s.once(); st.Targets[0].Counts.Shipped != 1 || st.Targets[0].Alarm != nil {
 		t.Errorf("%+v", st)
@@ -122,7 +123,7 @@ func TestADamagedReceiptOfALostObject(t *testing.T) {
 func TestADamagedReceiptHidesNoConflict(t *testing.T) {
 	s := newInjuredReceipt(t)
 	b, err := os.ReadFile(s.path(1))
-	must(t, err)
+	testkit.Must(t, err)
 	s.targets[0].set(segmentName(shipUUID, shipRef(2)), b)
 	s.disk.SetBytes(s.name, s.good[:100])
 	o := s.options()
@@ -142,9 +143,9 @@ func TestADamagedReceiptHidesNoConflict(t *testing.T) {
 func TestASoundReceiptOfOtherContentIsAConflict(t *testing.T) {
 	r := openReceipts(t, crashfs.New())
 	first := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
-	must(t, r.Write(first))
+	testkit.Must(t, r.Write(first))
 	first.SHA256 = sha256.Sum256([]byte("other"))
-	if err := r.Write(first); !errors.Is(err, ErrConflict) {
+	if err := r.Write(first); !errors.Is(err, ErrOtherReceipt) {
 		t.Errorf("%v", err)
 	}
 }
@@ -158,13 +159,13 @@ func TestDamagedReceiptPowerCut(t *testing.T) {
 	ref := segment.Ref{Timeline: 1, ID: 1}
 	want := receiptFor(targetA, ref)
 	want.Format = receiptFormat
-	must(t, openReceipts(t, disk).Write(want))
+	testkit.Must(t, openReceipts(t, disk).Write(want))
 	name, err := receiptName(targetA, ref)
-	must(t, err)
+	testkit.Must(t, err)
 	bad := disk.Bytes(name)[:200]
 	disk.SetBytes(name, bad)
 	rec := disk.Record()
-	must(t, openReceipts(t, disk).Write(want))
+	testkit.Must(t, openReceipts(t, disk).Write(want))
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		for state, crashed := range rec.At(n).States(seed) {
 			r := openReceipts(t, crashed)
@@ -191,14 +192,14 @@ func TestAStartReadsABoundedNumberOfReceipts(t *testing.T) {
 	for i := range receiptsAtStart + 3 {
 		refs = append(refs, segment.Ref{Timeline: 1, ID: segment.ID(i + 1)})
 		name, err := receiptName(targetA, refs[i])
-		must(t, err)
+		testkit.Must(t, err)
 		disk.SetBytes(name, []byte("{}"))
 	}
-	found, err := r.damaged(t.Context(), targetA, refs)
+	found, err := damagedReceipts(t.Context(), r, targetA, refs)
 	if err != nil || len(found) != receiptsAtStart {
 		t.Errorf("%d of %d were read, %v", len(found), len(refs), err)
 	}
-	if found, err := r.damaged(t.Context(), targetA, refs[3:]); err != nil || len(found) != receiptsAtStart {
+	if found, err := damagedReceipts(t.Context(), r, targetA, refs[3:]); err != nil || len(found) != receiptsAtStart {
 		t.Errorf("%d of %d were read, %v", len(found), len(refs[3:]), err)
 	}
 }
@@ -207,10 +208,10 @@ func TestAStartReadsABoundedNumberOfReceipts(t *testing.T) {
 // receipts is noticed by whoever reads the file.
 func TestDamagedStateFilesAreNotBelieved(t *testing.T) {
 	disk := crashfs.New()
-	must(t, RecordDrill(disk, Drill{Time: time.Unix(1e9, 0).UTC(), URL: "file:///mnt/a"}))
+	testkit.Must(t, RecordDrill(disk, Drill{Time: time.Unix(1e9, 0).UTC(), URL: "file:///mnt/a"}))
 	good := disk.Bytes(drillName)
 	var d Drill
-	must(t, readFile(disk, drillName, &d))
+	testkit.Must(t, readFile(disk, drillName, &d))
 	if d.Time.Unix() != 1e9 || d.URL != "file:///mnt/a" {
 		t.Errorf("%+v", d)
 	}

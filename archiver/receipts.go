@@ -33,6 +33,10 @@ type Receipts struct {
 	settled map[string]bool // targets whose folders were synced, and no Write failed since
 }
 
+// ErrOtherReceipt is wrapped by the error of Write where a receipt is there that says something
+// else of the segment.
+var ErrOtherReceipt = errors.New("there is another receipt for the segment")
+
 // OpenReceipts opens the folder of fsys, and makes it where it is absent.
 func OpenReceipts(fsys vfs.FS) (*Receipts, error) {
 	if err := fsys.Mkdir("."); err != nil {
@@ -62,7 +66,7 @@ func (r *Receipts) tidy() error {
 		if target != nil {
 			dir = target.Name()
 		}
-		if target != nil && (!target.IsDir() || !validIdentity(dir)) {
+		if target != nil && (!target.IsDir() || !validID(dir)) {
 			continue
 		}
 		if err := removeTemps(r.fsys, dir, time.Now().Add(-tempAge)); err != nil && !denied(err) {
@@ -74,7 +78,7 @@ func (r *Receipts) tidy() error {
 
 // receiptName returns the name of a receipt's file.
 func receiptName(targetID string, ref segment.Ref) (string, error) {
-	if !validIdentity(targetID) {
+	if !validID(targetID) {
 		return "", fmt.Errorf("%q is not the identity of a target", targetID)
 	}
 	return fmt.Sprintf("%s/%v-%v.json", targetID, ref.ID, ref.Timeline), nil
@@ -166,7 +170,7 @@ func readReceipt(fsys vfs.FS, targetID string, ref segment.Ref) (Receipt, bool, 
 
 // Write keeps a receipt, and returns when it is durable. One that says the same
 // of the segment may be there, and stays; a damaged one is set aside. Where one says
-// something else the error wraps ErrConflict.
+// something else the error wraps ErrOtherReceipt.
 func (r *Receipts) Write(receipt Receipt) error {
 	receipt.Format = receiptFormat
 	name, err := receiptName(receipt.Target, receipt.Segment)
@@ -245,7 +249,7 @@ func (r *Receipts) compare(name string, want Receipt) error {
 		return fmt.Errorf("receipt %s: it was removed while it was written; try again", r.fsys.Path(name))
 	case !have.same(want):
 		return fmt.Errorf("receipt %s: %w: it says %d bytes of SHA-256 %v, now there are %d of %v; compare the target's object with the store's segment",
-			r.fsys.Path(name), ErrConflict, have.Size, have.SHA256, want.Size, want.SHA256)
+			r.fsys.Path(name), ErrOtherReceipt, have.Size, have.SHA256, want.Size, want.SHA256)
 	}
 	return nil
 }
@@ -253,7 +257,7 @@ func (r *Receipts) compare(name string, want Receipt) error {
 // Refs lists the segments of which a target has receipts, in order, from the
 // names alone; a damaged one has a name, too.
 func (r *Receipts) Refs(targetID string) ([]segment.Ref, error) {
-	if !validIdentity(targetID) {
+	if !validID(targetID) {
 		return nil, fmt.Errorf("%q is not the identity of a target", targetID)
 	}
 	if err := r.settle(targetID, false); err != nil {

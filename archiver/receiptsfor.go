@@ -17,7 +17,7 @@ func ReceiptsFor(fsys vfs.FS, ref segment.Ref) []Receipt {
 	}
 	var found []Receipt
 	for _, t := range targets {
-		if !t.IsDir() || !validIdentity(t.Name()) {
+		if !t.IsDir() || !validID(t.Name()) {
 			continue
 		}
 		if r, ok, err := readReceipt(fsys, t.Name(), ref); ok && err == nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -20,19 +21,19 @@ func TestReceiptsFor(t *testing.T) {
 	r := openReceipts(t, fsys)
 	for _, target := range []string{targetA, targetB} {
 		rec := receiptFor(target, ref)
-		must(t, r.Write(rec))
-		must(t, r.Write(receiptFor(target, segment.Ref{Timeline: 0xabc, ID: 42})))
+		testkit.Must(t, r.Write(rec))
+		testkit.Must(t, r.Write(receiptFor(target, segment.Ref{Timeline: 0xabc, ID: 42})))
 		rec.Format = 1
 		want = append(want, rec)
 	}
-	must(t, fsys.Mkdir(asideName))
+	testkit.Must(t, fsys.Mkdir(asideName))
 	if got := ReceiptsFor(fsys, ref); !slices.Equal(got, want) {
 		t.Errorf("got %v; want %v", got, want)
 	}
 	name, err := receiptName(targetA, ref)
-	must(t, err)
-	must(t, fsys.Remove(name))
-	must(t, writeFile(fsys, name, []byte("{}")))
+	testkit.Must(t, err)
+	testkit.Must(t, fsys.Remove(name))
+	testkit.Must(t, writeFile(fsys, name, []byte("{}")))
 	if got := ReceiptsFor(fsys, ref); !slices.Equal(got, want[1:]) {
 		t.Errorf("with a damaged one: got %v; want %v", got, want[1:])
 	}

@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,6 +177,9 @@ func pinPlan(ctx context.Context, a *Archive, p *Plan, dest string) (unpin func(
 	return func() {}, fmt.Sprintf("nothing kept prune from deleting what was being read: %v", err), nil
 }
 
+// fetchers is a bound of how many fetch at a time and share the rate.
+const fetchers = 64
+
 // restorer is one restore into one folder.
 type restorer struct {
 	a    *Archive
@@ -192,15 +196,15 @@ type restorer struct {
 }
 
 func newRestorer(a *Archive, fsys vfs.FS, o RestoreOptions) *restorer {
-	setDefault(&o.Parallel, 4)
-	setDefault(&o.Timeout, 5*time.Minute)
+	o.Parallel = cmp.Or(o.Parallel, 4)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	p := o.Plan
 	r := &restorer{a: a, fsys: fsys, o: o, plan: p, set: segment.SetOf(p.set()...)}
 	r.rep = &RestoreReport{Dest: fsys.Path("."), Store: p.Store, Seq: p.Seq, Time: p.Time, Segments: len(p.Segments), Bytes: p.Bytes()}
 	n := len(p.Segments)
 	t := &tracker{report: o.Progress, done: make([]bool, n), ended: make([]time.Time, n)}
 	t.now.Total = p.Bytes()
-	r.get = &fetcher{a: a, store: p.Store, fsys: fsys, timeout: o.Timeout, track: t}
+	r.get = &fetcher{a: a, store: p.Store, fsys: fsys, track: t, timeout: Timeout{PerUnit: o.Timeout, Rate: o.Rate, Senders: fetchers}}
 	if o.Rate > 0 {
 		r.get.limit = rate.NewLimiter(rate.Limit(o.Rate), burst(o.Rate))
 	}
@@ -282,11 +286,11 @@ func (r *restorer) temporaries(last bool) (old []*integrity.Entry) {
 	wanted := map[string]bool{}
 	for _, s := range r.ready {
 		if !s.placed {
-			wanted[tmpName(s.ref.ID)] = true
+			wanted[segment.FileName(s.ref.ID, segment.TempExt)] = true
 		}
 	}
 	if c := r.plan.Cut; c != nil && !last {
-		wanted[tmpName(c.Ref.ID)] = true
+		wanted[segment.FileName(c.Ref.ID, segment.TempExt)] = true
 	}
 	for name, x := range r.dir.tmps {
 		if !wanted[name] {

@@ -13,6 +13,7 @@ import (
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -38,9 +39,9 @@ func stateOf(fsys vfs.FS) (map[string]string, error) {
 // returns what it holds.
 func onDisk(t *testing.T, fsys *crashfs.FS) (map[string]string, error) {
 	dir := filepath.Join(t.TempDir(), "d")
-	must(t, os.Mkdir(dir, 0o700))
+	testkit.Must(t, os.Mkdir(dir, 0o700))
 	for _, name := range fsys.Names() {
-		must(t, os.WriteFile(filepath.Join(dir, name), fsys.Bytes(name), 0o600))
+		testkit.Must(t, os.WriteFile(filepath.Join(dir, name), fsys.Bytes(name), 0o600))
 	}
 	db, err := store.Open(dir, &store.Options{MustExist: true})
 	if err != nil {
@@ -55,12 +56,12 @@ func onDisk(t *testing.T, fsys *crashfs.FS) (map[string]string, error) {
 // anything of a store, an error that says that a restore did not finish, and changes nothing.
 func putThere(t *testing.T, disk *crashfs.FS, folder string, want map[string]string) error {
 	dir := filepath.Join(t.TempDir(), "d")
-	must(t, os.Mkdir(dir, 0o700))
+	testkit.Must(t, os.Mkdir(dir, 0o700))
 	of := false // there is anything of a store
 	for _, name := range disk.Names() {
 		if in, base := filepath.Split(name); filepath.Clean(in) == folder {
 			of = of || filepath.Ext(base) != ""
-			must(t, os.WriteFile(filepath.Join(dir, base), disk.Bytes(name), 0o600))
+			testkit.Must(t, os.WriteFile(filepath.Join(dir, base), disk.Bytes(name), 0o600))
 		}
 	}
 	if !of {
@@ -128,7 +129,7 @@ func TestPowerCutWhileFreshening(t *testing.T) {
 		was := old.want
 		fsys := crashfs.New()
 		_, err := archiver.BuildIn(t.Context(), a, fsys, archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{Seq: old.seq}), Parallel: 1})
-		must(t, err)
+		testkit.Must(t, err)
 		for range 20 {
 			l.commit()
 		}
@@ -142,7 +143,7 @@ func TestPowerCutWhileFreshening(t *testing.T) {
 		o := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, p), Parallel: 1}
 		rec := fsys.Record()
 		_, err = archiver.FreshenIn(t.Context(), a, fsys, o)
-		must(t, err)
+		testkit.Must(t, err)
 		changed := false
 		states := cutEverywhere(t, rec, seed, func(n int, crashed *crashfs.FS) error {
 			got, err := stateOf(crashed)
@@ -228,10 +229,10 @@ func TestPowerCutWhileRestoring(t *testing.T) {
 	} {
 		disk := crashfs.New()
 		if s.made {
-			must(t, disk.Mkdir("d"))
+			testkit.Must(t, disk.Mkdir("d"))
 		}
 		rec := disk.Record()
-		must(t, restore(disk, "d", s.o))
+		testkit.Must(t, restore(disk, "d", s.o))
 		seen, puts := map[bool]int{}, 0
 		states := cutEverywhere(t, rec, 30, func(n int, crashed *crashfs.FS) error {
 			got, err := stateOf(vfs.Sub(crashed, "d"))
@@ -269,7 +270,7 @@ func TestEachCallOfAFresheningFails(t *testing.T) {
 	was := maps.Clone(l.now)
 	before := crashfs.New()
 	_, err := archiver.BuildIn(t.Context(), a, before, archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{}), Parallel: 1})
-	must(t, err)
+	testkit.Must(t, err)
 	l.grow(v, 12)
 	o := archiver.RestoreOptions{Plan: planOf(t, a, l.uuid, archiver.Point{}), Parallel: 1}
 	failed := &fs.PathError{Op: "x", Path: "y", Err: fs.ErrClosed}
@@ -294,6 +295,6 @@ func TestEachCallOfAFresheningFails(t *testing.T) {
 		if _, err := archiver.FreshenIn(t.Context(), a, fsys, o); err != nil {
 			t.Fatalf("seed 40: operation %d failed; again: %v", n, err)
 		}
-		must(t, isNowThere(fsys, l.now))
+		testkit.Must(t, isNowThere(fsys, l.now))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/archivertest"
 	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // TestRestoreFromABucket restores from a real S3 server, at first over a line that
@@ -19,19 +20,19 @@ func TestRestoreFromABucket(t *testing.T) {
 	server := archivertest.StartS3(t)
 	proxy := archivertest.StartProxy(t, server.Endpoint)
 	target, err := s3.Open(t.Context(), s3.Options{Bucket: server.Bucket, Endpoint: proxy.URL, Region: server.Region})
-	must(t, err)
+	testkit.Must(t, err)
 	l, v, _ := grown(t, 80, 150)
 	for _, name := range v.names() {
 		b := v.objects[name]
-		must(t, target.Put(t.Context(), name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b)))
+		testkit.Must(t, target.Put(t.Context(), name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b)))
 	}
 	_, err = archiver.Init(t.Context(), target)
-	must(t, err)
+	testkit.Must(t, err)
 	a, err := archiver.OpenArchive(t.Context(), target)
-	must(t, err)
+	testkit.Must(t, err)
 	m := l.moments[100]
 	plan := planOf(t, a, l.uuid, archiver.Point{Time: m.at})
-	readsInPlace(t, "seed 80, in place", a.Reader(t.Context(), plan, nil), m.want)
+	readsInPlace(t, "seed 80, in place", archiver.NewReader(t.Context(), a, plan, nil), m.want)
 
 	segments := func(r *http.Request) bool { return r.Method == "GET" && strings.HasSuffix(r.URL.Path, ".seg") }
 	before := len(proxy.Requests())

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -246,7 +247,7 @@ func (l *life) copyTo(dir string) {
 // and renamed, so a copy counts only if the folder stood still while it was made.
 func (l *life) copyOpen(dir string) {
 	l.t.Helper()
-	must(l.t, l.db.Sync())
+	testkit.Must(l.t, l.db.Sync())
 	for range 1000 {
 		before := l.files()
 		err := os.CopyFS(dir, os.DirFS(l.dir))
@@ -256,7 +257,7 @@ func (l *life) copyOpen(dir string) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.t.Fatal(err)
 		}
-		must(l.t, os.RemoveAll(dir))
+		testkit.Must(l.t, os.RemoveAll(dir))
 	}
 	l.t.Fatal("the folder never stands still")
 }
@@ -265,7 +266,7 @@ func (l *life) copyOpen(dir string) {
 func (l *life) files() map[string]string {
 	l.t.Helper()
 	list, err := os.ReadDir(l.dir)
-	must(l.t, err)
+	testkit.Must(l.t, err)
 	all := map[string]string{}
 	for _, e := range list {
 		all[e.Name()] = "gone"
@@ -283,16 +284,16 @@ func (l *life) commit() {
 	for range 1 + l.rng.IntN(4)*l.rng.IntN(3) {
 		key := fmt.Sprintf("key/%02d", l.rng.IntN(40))
 		if l.rng.IntN(4) == 0 {
-			must(l.t, b.Delete([]byte(key)))
+			testkit.Must(l.t, b.Delete([]byte(key)))
 			delete(l.now, key)
 		} else {
 			value := fmt.Sprintf("%d %s", l.rng.Uint64(), strings.Repeat("x", l.rng.IntN(200)))
-			must(l.t, b.Put([]byte(key), []byte(value)))
+			testkit.Must(l.t, b.Put([]byte(key), []byte(value)))
 			l.now[key] = value
 		}
 		l.seq++
 	}
-	must(l.t, l.db.Apply(&b))
+	testkit.Must(l.t, l.db.Apply(&b))
 	l.moments = append(l.moments, moment{l.seq, time.Now(), maps.Clone(l.now)})
 }
 
@@ -307,7 +308,7 @@ func (l *life) seal() {
 // plan plans a point, or fails the test.
 func planOf(t testing.TB, a *archiver.Archive, u segment.UUID, p archiver.Point) *archiver.Plan {
 	t.Helper()
-	plan, err := a.Plan(t.Context(), u, p)
+	plan, err := archiver.At(t.Context(), a, u, p)
 	if err != nil {
 		t.Fatalf("plan for %v: %v", &p, err)
 	}

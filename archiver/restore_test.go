@@ -12,6 +12,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -82,17 +83,17 @@ func checkPoint(t *testing.T, what string, a *archiver.Archive, u segment.UUID, 
 	dest := filepath.Join(t.TempDir(), "dest")
 	restoreTo(t, a, plan, dest)
 	opensTo(t, what+", restored", dest, m.want)
-	must(t, os.RemoveAll(dest))
+	testkit.Must(t, os.RemoveAll(dest))
 
 	fsys, err := plan.FS(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	r, err := store.OpenReadOnlyFS(fsys, nil)
 	if err != nil {
 		t.Fatalf("%s, as a folder: %v", what, err)
 	}
 	same(t, what+", as a folder", contents(t, r), m.want)
-	must(t, r.Close())
-	readsInPlace(t, what+", in place", a.Reader(t.Context(), plan, nil), m.want)
+	testkit.Must(t, r.Close())
+	readsInPlace(t, what+", in place", archiver.NewReader(t.Context(), a, plan, nil), m.want)
 }
 
 // readsInPlace compares scans and gets with the model.
@@ -101,7 +102,7 @@ func readsInPlace(t *testing.T, what string, r *archiver.Reader, want map[string
 	for _, reverse := range []bool{false, true} {
 		got, last := map[string]string{}, ""
 		for rec, err := range r.Scan(segment.Range{Reverse: reverse}) {
-			must(t, err)
+			testkit.Must(t, err)
 			if key := string(rec.Key); last != "" && (key > last) == reverse {
 				t.Fatalf("%s: %q after %q", what, key, last)
 			}
@@ -147,7 +148,7 @@ func TestADiskWithoutRoomIsFoundBefore(t *testing.T) {
 	if names := fsys.Names(); !errors.Is(err, archiver.ErrNoRoom) || len(names) != 1 || names[0] != "LOCK" {
 		t.Errorf("with a lock file: %v; %v is there", err, names)
 	}
-	must(t, fsys.Remove("LOCK"))
+	testkit.Must(t, fsys.Remove("LOCK"))
 	fsys.Fail(func(op crashfs.Op) error {
 		if op.Kind == crashfs.OpFree {
 			return errors.New("not told")
@@ -163,7 +164,7 @@ func TestADiskWithoutRoomIsFoundBefore(t *testing.T) {
 	if err != nil || rep.Fetched > rep.Bytes*2/3 {
 		t.Errorf("after that: fetched %d of %d bytes: %v", rep.Fetched, rep.Bytes, err)
 	}
-	must(t, isNowThere(fsys, l.moments[50].want))
+	testkit.Must(t, isNowThere(fsys, l.moments[50].want))
 }
 
 // TestWhileARestoreRunsItIsPinned looks at the archive from within a restore.
@@ -189,7 +190,7 @@ func TestWhileARestoreRunsItIsPinned(t *testing.T) {
 		most, last = max(most, pins()), p
 	}}
 	_, err := archiver.Restore(t.Context(), a, filepath.Join(t.TempDir(), "a"), o)
-	must(t, err)
+	testkit.Must(t, err)
 	if most != 1 || pins() != 0 {
 		t.Errorf("%d pins while it ran, %d after", most, pins())
 	}

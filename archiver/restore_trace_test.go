@@ -6,6 +6,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -20,7 +21,7 @@ func TestRestoreTrace(t *testing.T) {
 	fsys := crashfs.New()
 	trace := func(step func(vfs.FS) error) string {
 		var lines []string
-		must(t, step(vfs.Trace(fsys, func(line string) {
+		testkit.Must(t, step(vfs.Trace(fsys, func(line string) {
 			op, rest, _ := strings.Cut(line, " ")
 			if op == "remove" && strings.Contains(rest, ": ") {
 				return // it was not there

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // TestShippingGoesOnAfterAnOutage lets every request fail for a minute, and after that one
@@ -39,7 +40,7 @@ func TestShippingGoesOnAfterAnOutage(t *testing.T) {
 			if left := a.Status().Targets[0].Segments; left > 0 {
 				t.Errorf("seed %d: %d segments are left three minutes after the outage", seed, left)
 			}
-			must(t, stop())
+			testkit.Must(t, stop())
 		})
 		if t.Failed() {
 			return
@@ -68,7 +69,7 @@ func TestRefusalsAreNotWornOut(t *testing.T) {
 		o.Poll, o.Receipts = time.Second, crashfs.New()
 		stop := s.run(s.archiver(o))
 		time.Sleep(10 * time.Minute)
-		must(t, stop())
+		testkit.Must(t, stop())
 		if puts < 5 || puts > 40 {
 			t.Errorf("%d puts in ten minutes of refusals", puts)
 		}

@@ -121,7 +121,7 @@ func (a *Archiver) grace(ctx context.Context) (context.Context, context.CancelFu
 // scan lists the store's folder, and hands every lane what it lacks.
 func (a *Archiver) scan() error {
 	begun := time.Now()
-	unsealed, unread := a.source.unsealed(false) // before the listing, so that what is sealed meanwhile is in one of both
+	unsealed, unread := a.source.oldestUnsealed() // before the listing, so that what is sealed meanwhile is in one of both
 	found, err := a.source.Segments()
 	var broken error
 	if err == nil {

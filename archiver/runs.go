@@ -8,16 +8,12 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Run stands for segments of one timeline with consecutive ids: what pins them stays
-// small.
-type Run = segment.Run
-
 // maxRunRefs bounds what the runs of one object stand for: what a live set may
 // hold, so that a run cannot make a program take all memory.
 const maxRunRefs = 1 << 22
 
 // checkRuns returns an error unless runs are what a refSet returns.
-func checkRuns(runs []Run) error {
+func checkRuns(runs []segment.Run) error {
 	var total uint64
 	for i, r := range runs {
 		total += r.Count
@@ -32,7 +28,7 @@ func checkRuns(runs []Run) error {
 }
 
 // runOrder orders runs by timeline, then by id.
-func runOrder(a, b Run) int {
+func runOrder(a, b segment.Run) int {
 	return cmp.Or(cmp.Compare(a.Timeline, b.Timeline), cmp.Compare(a.First, b.First))
 }
 
@@ -40,7 +36,7 @@ func runOrder(a, b Run) int {
 // what is added one by one is put in order once. It may be read from several
 // goroutines once it was normalized.
 type refSet struct {
-	added []Run // in any order, overlapping
+	added []segment.Run // in any order, overlapping
 	set   segment.Set
 }
 
@@ -48,7 +44,7 @@ type refSet struct {
 func setOf(refs []segment.Ref) *refSet { return &refSet{set: segment.SetOf(refs...)} }
 
 // setOfRuns returns the set of runs.
-func setOfRuns(runs []Run) *refSet { return &refSet{set: segment.SetOfRuns(runs...)} }
+func setOfRuns(runs []segment.Run) *refSet { return &refSet{set: segment.SetOfRuns(runs...)} }
 
 // addRefs adds refs. It is quick for refs in order.
 func (s *refSet) addRefs(refs []segment.Ref) {
@@ -57,12 +53,12 @@ func (s *refSet) addRefs(refs []segment.Ref) {
 			s.added[n-1].Count++
 			continue
 		}
-		s.added = append(s.added, Run{Timeline: r.Timeline, First: r.ID, Count: 1})
+		s.added = append(s.added, segment.Run{Timeline: r.Timeline, First: r.ID, Count: 1})
 	}
 }
 
 // addRuns adds runs.
-func (s *refSet) addRuns(runs []Run) { s.added = append(s.added, runs...) }
+func (s *refSet) addRuns(runs []segment.Run) { s.added = append(s.added, runs...) }
 
 // addSet adds what a set holds.
 func (s *refSet) addSet(o segment.Set) { s.addRuns(o.Runs()) }
@@ -80,7 +76,7 @@ func (s *refSet) whole() segment.Set {
 
 // normal returns the set as runs in order of timeline, then of id, as few as can
 // be. They belong to the set.
-func (s *refSet) normal() []Run { return s.whole().Runs() }
+func (s *refSet) normal() []segment.Run { return s.whole().Runs() }
 
 // has reports whether the set holds ref.
 func (s *refSet) has(ref segment.Ref) bool { return s.whole().Has(ref) }

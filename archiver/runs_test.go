@@ -54,10 +54,10 @@ func TestASetOfRunsIsASet(t *testing.T) {
 
 // TestRunsThatCannotBeAreRefused is a table of runs that no set returns.
 func TestRunsThatCannotBeAreRefused(t *testing.T) {
-	run := func(timeline segment.Timeline, first segment.ID, count uint64) Run {
-		return Run{Timeline: timeline, First: first, Count: count}
+	run := func(timeline segment.Timeline, first segment.ID, count uint64) segment.Run {
+		return segment.Run{Timeline: timeline, First: first, Count: count}
 	}
-	for name, runs := range map[string][]Run{
+	for name, runs := range map[string][]segment.Run{
 		"no timeline":      {run(0, 1, 1)},
 		"no id":            {run(1, 0, 1)},
 		"no segment":       {run(1, 1, 0)},

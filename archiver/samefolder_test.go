@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -23,21 +24,21 @@ func storeFiles(t *testing.T, segments int) (segment.UUID, fstest.MapFS) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "s")
 	db, err := store.Open(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	for i := range segments {
-		must(t, db.Put([]byte{'k', byte(i)}, []byte("value")))
+		testkit.Must(t, db.Put([]byte{'k', byte(i)}, []byte("value")))
 		_, err := db.Seal()
-		must(t, err)
+		testkit.Must(t, err)
 	}
 	id := db.OpenReport().UUID
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 	files := fstest.MapFS{}
 	list, err := os.ReadDir(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	for _, d := range list {
 		if _, _, ok := integrity.SegmentName(d); ok {
 			b, err := os.ReadFile(filepath.Join(dir, d.Name()))
-			must(t, err)
+			testkit.Must(t, err)
 			files[d.Name()] = &fstest.MapFile{Data: b, Mode: 0o600}
 		}
 	}

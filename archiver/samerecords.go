@@ -18,7 +18,7 @@ import (
 
 // unknownLine reports on what known stretch of history the segments of a copy end whose
 // own log names a timeline that the plan does not know; nil if on none.
-func (p *Plan) unknownLine(old *copyState) *Stretch {
+func unknownLine(p *Plan, old *copyState) *Stretch {
 	if old.seq != old.hdr.ParentSeq {
 		return nil // it was written to
 	}
@@ -49,9 +49,9 @@ func (r *restorer) sameRecords(old *copyState) error {
 	defer f.Close()
 	theirs, stop := iter.Pull2(r.logged(next))
 	defer stop()
-	for rec, err := range records(f, old.v.End) {
+	for rec, err := range segment.DataRecords(f, old.v.End) {
 		if err != nil {
-			return inFile(r.fsys.Path(old.log.Name), err)
+			return segment.InFile(r.fsys.Path(old.log.Name), err)
 		}
 		their, err, ok := theirs()
 		if err != nil {
@@ -79,7 +79,7 @@ func (r *restorer) logged(from uint64) iter.Seq2[*segment.Record, error] {
 			if x.kind != segment.Log {
 				continue
 			}
-			name := tmpName(x.ref.ID)
+			name := segment.FileName(x.ref.ID, segment.TempExt)
 			if x.placed {
 				name = r.dir.sealed(x.ref).Name
 			}
@@ -88,7 +88,7 @@ func (r *restorer) logged(from uint64) iter.Seq2[*segment.Record, error] {
 			}
 		}
 		if c := r.plan.Cut; c != nil && c.Offset > 0 {
-			r.loggedIn(tmpName(c.Ref.ID), c.Offset, from, yield)
+			r.loggedIn(segment.FileName(c.Ref.ID, segment.TempExt), c.Offset, from, yield)
 		}
 	}
 }
@@ -104,14 +104,14 @@ func (r *restorer) loggedIn(name string, end int64, from uint64, yield func(*seg
 	if end < 0 {
 		foot, err := footerOf(f)
 		if err != nil {
-			return yield(nil, inFile(name, err))
+			return yield(nil, segment.InFile(name, err))
 		}
 		if foot.LastSeq < from {
 			return true
 		}
 		end = foot.RecordsEnd
 	}
-	for rec, err := range records(io.ReaderAt(f), end) {
+	for rec, err := range segment.DataRecords(io.ReaderAt(f), end) {
 		if (err != nil || rec.Seq >= from) && !yield(rec, err) || err != nil {
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/store"
 )
 
@@ -17,16 +18,16 @@ func reopened(t *testing.T, dir string, times int, change func(n int, db *store.
 	t.Helper()
 	for n := range times {
 		to := filepath.Join(t.TempDir(), fmt.Sprint("copy", n))
-		must(t, os.CopyFS(to, os.DirFS(dir)))
+		testkit.Must(t, os.CopyFS(to, os.DirFS(dir)))
 		db, err := store.Open(to, nil)
-		must(t, err)
+		testkit.Must(t, err)
 		if db.OpenReport().Begun == nil {
 			t.Fatal("the copy began no timeline")
 		}
 		if change != nil {
 			change(n, db)
 		}
-		must(t, db.Close())
+		testkit.Must(t, db.Close())
 		dir = to
 	}
 	return dir
@@ -42,7 +43,7 @@ func TestACopyThatWasOnlyOpenedIsFreshened(t *testing.T) {
 				for range unsealed {
 					l.commit()
 				}
-				must(t, l.db.Sync())
+				testkit.Must(t, l.db.Sync())
 				at := l.moments[len(l.moments)-1]
 				standby := reopened(t, l.dir, times, nil)
 				readsTo(t, "the copy", standby, at.want)
@@ -67,10 +68,10 @@ func TestACopyWithARecordOfItsOwnIsRefused(t *testing.T) {
 				for range unsealed {
 					l.commit()
 				}
-				must(t, l.db.Sync())
+				testkit.Must(t, l.db.Sync())
 				standby := reopened(t, l.dir, 3, func(n int, db *store.DB) {
 					if n == when {
-						must(t, db.Put([]byte("own"), []byte("x")))
+						testkit.Must(t, db.Put([]byte("own"), []byte("x")))
 					}
 				})
 				l.grow(v, 30)
@@ -79,7 +80,7 @@ func TestACopyWithARecordOfItsOwnIsRefused(t *testing.T) {
 					t.Fatalf("%v", err)
 				}
 				db, err := store.OpenReadOnly(standby, nil)
-				must(t, err)
+				testkit.Must(t, err)
 				defer db.Close()
 				if got, err := db.Get([]byte("own")); err != nil || string(got) != "x" {
 					t.Errorf("its own record: %q, %v", got, err)

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"io/fs"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/varve-db/varve/internal/vfs"
@@ -63,7 +61,7 @@ func (s *Source) recall(state vfs.FS) {
 	defer s.mu.Unlock()
 	for _, g := range f.Groups {
 		for _, v := range g.Files {
-			name := segment.ID(v[0]).String() + ".seg"
+			name := segment.FileName(segment.ID(v[0]), segment.SealedExt)
 			s.known[name] = Sealed{Name: name, Size: int64(v[2]), Modified: time.Unix(0, int64(v[3])), inode: v[4],
 				Store: g.Store, Ref: segment.Ref{Timeline: g.Timeline, ID: segment.ID(v[1])}, Kind: g.Kind, FirstSeq: v[5]}
 		}
@@ -93,15 +91,15 @@ func (s *Source) seen(now time.Time) *seenFile {
 	groups := map[seenKey]*seenGroup{}
 	f := &seenFile{Format: seenFormat, Groups: []seenGroup{}}
 	for _, g := range s.known {
-		id, err := strconv.ParseUint(strings.TrimSuffix(g.Name, ".seg"), 10, 64)
-		if err != nil || g.Err != nil || now.Sub(g.Modified) < seenAge {
+		id, _, ok := segment.ParseFileName(g.Name)
+		if !ok || g.Err != nil || now.Sub(g.Modified) < seenAge {
 			continue
 		}
 		k := seenKey{g.Store, g.Ref.Timeline, g.Kind}
 		if groups[k] == nil {
 			groups[k] = &seenGroup{Store: k.store, Timeline: k.timeline, Kind: k.kind}
 		}
-		groups[k].Files = append(groups[k].Files, [6]uint64{id, uint64(g.Ref.ID), uint64(g.Size),
+		groups[k].Files = append(groups[k].Files, [6]uint64{uint64(id), uint64(g.Ref.ID), uint64(g.Size),
 			uint64(g.Modified.UnixNano()), g.inode, g.FirstSeq})
 	}
 	for _, g := range groups {

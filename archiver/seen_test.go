@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -26,9 +27,9 @@ func manyLogs(t testing.TB, dir string, first, last int) {
 			}
 		}
 		path := filepath.Join(dir, ref.ID.String()+".seg")
-		must(t, os.WriteFile(path, simSegment(t, h, 1, nil), 0o400))
+		testkit.Must(t, os.WriteFile(path, simSegment(t, h, 1, nil), 0o400))
 		old := time.Unix(1e9, int64(i))
-		must(t, os.Chtimes(path, old, old))
+		testkit.Must(t, os.Chtimes(path, old, old))
 	}
 }
 
@@ -47,7 +48,7 @@ func TestHeadersAreReadOnce(t *testing.T) {
 		fsys.opens.Store(0)
 		begun := time.Now()
 		_, err := s.archiver(o).Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		t.Logf("%s: %d files opened of %d, %v", what, fsys.opens.Load(), n, time.Since(begun))
 		if got := int(fsys.opens.Load()); got > most {
 			t.Errorf("%s: %d files opened, want no more than %d", what, got, most)
@@ -56,12 +57,12 @@ func TestHeadersAreReadOnce(t *testing.T) {
 	backup := func(what string, most int) {
 		t.Helper()
 		receipts, err := OpenReceipts(s.receipts())
-		must(t, err)
+		testkit.Must(t, err)
 		a, err := OpenArchive(t.Context(), s.targets[0])
-		must(t, err)
+		testkit.Must(t, err)
 		fsys.opens.Store(0)
-		b, err := a.CreateBackup(t.Context(), CreateOptions{Store: fsys, Receipts: receipts})
-		must(t, err)
+		b, err := Create(t.Context(), a, CreateOptions{Store: fsys, Receipts: receipts})
+		testkit.Must(t, err)
 		if b.Tip != shipRef(n) || b.Count() != n {
 			t.Errorf("%s: tip %v, %d segments", what, b.Tip, b.Count())
 		}
@@ -104,18 +105,18 @@ func TestFileInThePlaceOfAnotherIsReadAgain(t *testing.T) {
 	} {
 		s := newShipScene(t, 0)
 		s.add(1)
-		must(t, times(s.path(1), c.at))
+		testkit.Must(t, times(s.path(1), c.at))
 		state := crashfs.New()
 		src := NewSource(vfs.AsFS(vfs.Dir(s.dir)))
 		_, err := src.Segments()
-		must(t, err)
+		testkit.Must(t, err)
 		src.peeks = seenStep
-		must(t, src.note(state))
-		must(t, c.place(s.path(1)))
+		testkit.Must(t, src.note(state))
+		testkit.Must(t, c.place(s.path(1)))
 		src = NewSource(vfs.AsFS(vfs.Dir(s.dir)))
 		src.recall(state)
 		l, err := src.Segments()
-		must(t, err)
+		testkit.Must(t, err)
 		if len(l.Segments) != 1 || l.Segments[0].Ref != shipRef(77) {
 			t.Errorf("%s: %+v", c.what, l)
 		}
@@ -129,18 +130,18 @@ func TestWhatWasNotedWronglyMakesNoWrongBackup(t *testing.T) {
 		manyLogs(t, s.dir, 1, 3)
 		a := s.archiver(s.options())
 		_, err := a.Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		g := a.source.known[filepath.Base(s.path(wrong))]
 		g.Ref = shipRef(9)
 		a.source.known[g.Name] = g
 		a.source.peeks = seenStep
-		must(t, a.source.note(s.receipts()))
+		testkit.Must(t, a.source.note(s.receipts()))
 		receipts, err := OpenReceipts(s.receipts())
-		must(t, err)
+		testkit.Must(t, err)
 		archive, err := OpenArchive(t.Context(), s.targets[0])
-		must(t, err)
-		b, err := archive.CreateBackup(t.Context(), CreateOptions{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: receipts})
-		must(t, err)
+		testkit.Must(t, err)
+		b, err := Create(t.Context(), archive, CreateOptions{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: receipts})
+		testkit.Must(t, err)
 		if b.Tip != shipRef(3) || b.Count() != 3 {
 			t.Errorf("wrong for %d: tip %v, %d segments", wrong, b.Tip, b.Count())
 		}
@@ -151,9 +152,9 @@ func TestDamagedNotesAreNoLoss(t *testing.T) {
 	for _, text := range []string{"", "{", `{"format":2,"groups":[{"files":[[1,2,3,4,5,6]]}]}`, `{"format":1,"groups":[{"files":[[1]]}]}`} {
 		s := newShipScene(t, 1)
 		s.add(1, 2)
-		must(t, errors.Join(os.Mkdir(filepath.Join(s.dir, "receipts"), 0o700), os.WriteFile(filepath.Join(s.dir, "receipts", seenName), []byte(text), 0o600)))
+		testkit.Must(t, errors.Join(os.Mkdir(filepath.Join(s.dir, "receipts"), 0o700), os.WriteFile(filepath.Join(s.dir, "receipts", seenName), []byte(text), 0o600)))
 		_, err := s.archiver(s.options()).Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		s.check(s.targets[0])
 	}
 }
@@ -161,7 +162,7 @@ func TestDamagedNotesAreNoLoss(t *testing.T) {
 func TestNotesOfANewerFormatAreNotRead(t *testing.T) {
 	for format := 1; format <= 2; format++ {
 		state := crashfs.New()
-		must(t, replaceFile(state, seenName, seenFile{Format: format, Groups: []seenGroup{{Store: shipUUID, Timeline: shipLine, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
+		testkit.Must(t, replaceFile(state, seenName, seenFile{Format: format, Groups: []seenGroup{{Store: shipUUID, Timeline: shipLine, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
 		src := NewSource(nil)
 		src.recall(state)
 		if n := len(src.known); n != 2-format {

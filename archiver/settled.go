@@ -264,7 +264,7 @@ func (l *lane) beat(ctx context.Context) {
 	}
 	ctx, cancel := withTimeout(ctx, l.a.opt.Timeout)
 	defer cancel()
-	arc := &Archive{target: l.target, ident: id}
+	arc := archiveOf(l.target, id)
 	kept, err := arc.putHeartbeat(ctx, &Heartbeat{Store: s.store, Timeline: s.timeline, Seq: s.seq, At: s.at})
 	if err != nil {
 		l.a.opt.Logger.Warn("heartbeat not written", "target", l.url, "err", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,9 +20,9 @@ type shelf struct {
 	seen    *Backup               // the newest, once remember was called; one without an id if there is none
 }
 
-// shelf lists what the archive holds of a store.
-func (a *Archive) shelf(ctx context.Context, store segment.UUID) (*shelf, error) {
-	t, err := a.tree(ctx, store, nil, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
+// newShelf lists what the archive holds of a store.
+func newShelf(ctx context.Context, a *Archive, store segment.UUID) (*shelf, error) {
+	t, err := newTree(ctx, a, store, nil, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
 		h, err := a.Header(ctx, store, ref)
 		return h, a.vanished(err, store, ref)
 	})
@@ -99,7 +100,7 @@ func (s *shelf) choose(ctx context.Context, p Point) (b *branch, hole *MissingEr
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, t := range keysOf(s.branches) {
+	for _, t := range slices.Sorted(maps.Keys(s.branches)) {
 		if b := s.branches[t]; !b.tip {
 			hole.Missing = merged(hole.Missing, s.beyond(b))
 		}
@@ -127,7 +128,7 @@ func (s *shelf) tips(ctx context.Context) (tips []*branch, err error) {
 	if err := s.findTips(ctx); err != nil {
 		return nil, err
 	}
-	for _, t := range keysOf(s.branches) {
+	for _, t := range slices.Sorted(maps.Keys(s.branches)) {
 		if b := s.branches[t]; b.tip {
 			tips = append(tips, b)
 		}

@@ -30,8 +30,11 @@ func (e *receiptsError) Error() string { return e.err.Error() }
 func (e *receiptsError) Unwrap() error { return e.err }
 
 func ofReceipts(err error) error {
-	if err == nil || errors.Is(err, ErrConflict) { // which is about the target, too
-		return err
+	if errors.Is(err, ErrOtherReceipt) { // which is about the target, too
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	if err == nil {
+		return nil
 	}
 	return &receiptsError{err}
 }
@@ -54,7 +57,7 @@ func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 		return outcome{}, a.setAside(seg, err)
 	}
 	defer f.Close()
-	if dir, ok := l.target.(*Dir); ok && a.known(seg, f) == nil {
+	if dir, ok := l.target.(CheckedPutter); ok && a.known(seg, f) == nil {
 		if _, err := dir.Stat(ctx, segmentName(seg.Store, seg.Ref)); errors.Is(err, ErrNotExist) {
 			return l.shipChecked(ctx, dir, seg, f)
 		}
@@ -69,7 +72,7 @@ func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 	}
 	defer done(0)
 	begun := time.Now()
-	ctx, cancel := withTimeout(ctx, a.opt.allowance(s.Size))
+	ctx, cancel := withTimeout(ctx, a.timeout.For(s.Size))
 	defer cancel()
 	sent, err := l.store(ctx, f, s, done)
 	if err == nil {
@@ -94,10 +97,14 @@ func (l *lane) store(ctx context.Context, f io.ReaderAt, s *Shipment, copied fun
 		return false, err
 	}
 	name, src := segmentName(s.Store, s.Ref), l.paced(ctx, f)
-	if dir, ok := l.target.(*Dir); ok {
-		err = dir.putChecked(ctx, name, src, s.Size, l.digests(s.Size), func(file io.ReaderAt, d *digests) error {
+	if dir, ok := l.target.(CheckedPutter); ok {
+		d := l.digests(s.Size)
+		err = dir.PutChecked(ctx, name, src, s.Size, d, func(io.ReaderAt) error {
 			copied(d.took)
-			return has(s.SHA256)(file, d)
+			if got := d.whole(); got != s.SHA256 {
+				return fmt.Errorf("what is to be stored has SHA-256 %v and not %v: it changed since it was verified; try again", Digest(got), Digest(s.SHA256))
+			}
+			return nil
 		})
 	} else {
 		err = l.target.Put(ctx, name, src, s.Size, s.SHA256)
@@ -155,5 +162,5 @@ func (l *lane) receipt(ctx context.Context, s *Shipment) error {
 	if err := l.identified(ctx); err != nil {
 		return err
 	}
-	return ofReceipts(l.a.receipts.Write(receiptOf(l.id.ID, l.url, s)))
+	return ofReceipts(l.a.receipts.Write(s.receipt(l.id.ID, l.url, segmentName(s.Store, s.Ref))))
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -47,7 +48,7 @@ func TestTargetThatBecomesAnotherArchiveStopsAndTheOthersGoOn(t *testing.T) {
 			t.Errorf("%d objects were put there afterwards", n-before)
 		}
 		s.check(s.targets[1])
-		must(t, stop())
+		testkit.Must(t, stop())
 	})
 }
 
@@ -58,7 +59,7 @@ func TestNoReceiptFromAPlaceThatIsNotTheArchive(t *testing.T) {
 	s.add(1, 2, 3)
 	m := s.targets[0]
 	id, err := Identify(t.Context(), m)
-	must(t, err)
+	testkit.Must(t, err)
 	m.hook(func(_ context.Context, op, name string) error {
 		if op == "put" {
 			m.mu.Lock()
@@ -80,11 +81,11 @@ func TestUnmountedFolderIsNotTakenForAnEmptyArchive(t *testing.T) {
 	s := newShipScene(t, 0)
 	s.add(1, 2)
 	mount := filepath.Join(t.TempDir(), "mount")
-	must(t, os.Mkdir(mount, 0o700))
+	testkit.Must(t, os.Mkdir(mount, 0o700))
 	dir, err := OpenDir(mount, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = Init(t.Context(), dir)
-	must(t, err)
+	testkit.Must(t, err)
 	o := s.options()
 	o.Targets, o.Poll = []Target{dir}, time.Hour
 	notify := make(chan struct{})
@@ -92,22 +93,22 @@ func TestUnmountedFolderIsNotTakenForAnEmptyArchive(t *testing.T) {
 	a := s.archiver(o)
 	stop := s.run(a)
 	wait(t, "the first segments", func() bool { return a.Status().Targets[0].Receipts == 2 })
-	must(t, os.Rename(mount, mount+".disk"))
-	must(t, os.Mkdir(mount, 0o700)) // what is below the disk
+	testkit.Must(t, os.Rename(mount, mount+".disk"))
+	testkit.Must(t, os.Mkdir(mount, 0o700)) // what is below the disk
 	s.add(3)
 	notify <- struct{}{}
 	wait(t, "the alarm", func() bool {
 		alarm := a.Status().Targets[0].Alarm
 		return alarm != nil && alarm.Kind == AlarmAway
 	})
-	must(t, stop())
+	testkit.Must(t, stop())
 	if has, err := a.receipts.Has(a.lanes[0].id.ID, shipRef(3)); has || err != nil {
 		t.Errorf("a receipt for what is not in the archive: %v, %v", has, err)
 	}
-	must(t, os.RemoveAll(mount))
-	must(t, os.Rename(mount+".disk", mount))
+	testkit.Must(t, os.RemoveAll(mount))
+	testkit.Must(t, os.Rename(mount+".disk", mount))
 	_, err = s.archiver(s.to(dir)).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	info, err := dir.Sum(t.Context(), segmentName(shipUUID, shipRef(3)))
 	if err != nil || info.Size == 0 {
 		t.Errorf("after it was mounted again: %+v, %v", info, err)
@@ -160,12 +161,12 @@ func TestTwoStoresShareAnArchive(t *testing.T) {
 	store := shipUUID
 	store[0]++
 	for id := 1; id <= 3; id++ {
-		must(t, os.WriteFile(other.path(id), logBytes(t, store, shipRef(id), uint64(id), 1, 50, time.Unix(1e9, 0), true), 0o400))
+		testkit.Must(t, os.WriteFile(other.path(id), logBytes(t, store, shipRef(id), uint64(id), 1, 50, time.Unix(1e9, 0), true), 0o400))
 	}
 	for range 2 {
 		for _, x := range []*shipScene{s, other} {
 			_, err := x.archiver(x.options()).Once(t.Context())
-			must(t, err)
+			testkit.Must(t, err)
 		}
 	}
 	if n := len(s.targets[0].names()); n != 8 || s.targets[0].stored() != 8 { // with identity and reserve
@@ -179,9 +180,9 @@ func TestSegmentsOfAnotherStoreInTheFolderAreLeftAlone(t *testing.T) {
 	store := shipUUID
 	store[0]++
 	foreign := s.path(9)
-	must(t, os.WriteFile(foreign, logBytes(t, store, shipRef(9), 1, 1, 50, time.Unix(1e9, 0), true), 0o400))
+	testkit.Must(t, os.WriteFile(foreign, logBytes(t, store, shipRef(9), 1, 1, 50, time.Unix(1e9, 0), true), 0o400))
 	_, err := s.archiver(s.options()).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	s.check(s.targets[0], 9)
 }
 
@@ -196,21 +197,21 @@ func TestStoreThatIsNotMountedIsAnAlarm(t *testing.T) {
 		a := s.archiver(o)
 		stop := s.run(a)
 		time.Sleep(time.Second)
-		must(t, os.Rename(s.dir, s.dir+".disk"))
-		must(t, os.Mkdir(s.dir, 0o700))
+		testkit.Must(t, os.Rename(s.dir, s.dir+".disk"))
+		testkit.Must(t, os.Mkdir(s.dir, 0o700))
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
 		if h := a.Health(); len(h) != 1 || !strings.HasPrefix(h[0], "store: ") {
 			t.Errorf("health %q", h)
 		}
-		must(t, os.Remove(s.dir))
-		must(t, os.Rename(s.dir+".disk", s.dir))
+		testkit.Must(t, os.Remove(s.dir))
+		testkit.Must(t, os.Rename(s.dir+".disk", s.dir))
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
 		if h := a.Health(); len(h) != 0 {
 			t.Errorf("health %q", h)
 		}
-		must(t, stop())
+		testkit.Must(t, stop())
 	})
 }
 
@@ -243,7 +244,7 @@ func TestEndingWaitsForUploads(t *testing.T) {
 		stop := s.run(a)
 		time.Sleep(time.Second)
 		begin := time.Now()
-		must(t, stop())
+		testkit.Must(t, stop())
 		if d := time.Since(begin); d < 29*time.Second || d > 31*time.Second {
 			t.Errorf("it took %v to end, and the grace time is 30 s", d)
 		}
@@ -305,7 +306,7 @@ func TestTargetThatIsUnreachableAtTheStartIsTriedAgain(t *testing.T) {
 		if h := a.Health(); len(h) != 0 {
 			t.Errorf("health %q", h)
 		}
-		must(t, stop())
+		testkit.Must(t, stop())
 	})
 }
 
@@ -319,10 +320,10 @@ func TestSegmentThatIsDamagedAfterItWasVerified(t *testing.T) {
 		if op == "sum" && strings.Contains(name, "2.seg") {
 			once.Do(func() {
 				b, err := os.ReadFile(s.path(2))
-				must(t, err)
+				testkit.Must(t, err)
 				b[len(b)/2] ^= 1
-				must(t, os.Chmod(s.path(2), 0o600))
-				must(t, os.WriteFile(s.path(2), b, 0o600))
+				testkit.Must(t, os.Chmod(s.path(2), 0o600))
+				testkit.Must(t, os.WriteFile(s.path(2), b, 0o600))
 			})
 		}
 		return nil
@@ -340,10 +341,10 @@ func TestReceiptThatIsLostIsWrittenAgain(t *testing.T) {
 	s := newShipScene(t, 1)
 	s.add(1, 2, 3)
 	_, err := s.archiver(s.options()).Once(t.Context())
-	must(t, err)
-	must(t, os.RemoveAll(filepath.Join(s.dir, "receipts")))
+	testkit.Must(t, err)
+	testkit.Must(t, os.RemoveAll(filepath.Join(s.dir, "receipts")))
 	r, err := s.archiver(s.options()).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	if got := r.Targets[0]; got.Found != 3 || got.Shipped != 0 {
 		t.Errorf("report %+v", got)
 	}
@@ -359,7 +360,7 @@ func TestObjectThatAppearsBeforeThePutIsCompared(t *testing.T) {
 			s.add(1)
 			m := s.targets[0]
 			b, err := os.ReadFile(s.path(1))
-			must(t, err)
+			testkit.Must(t, err)
 			if !same {
 				b[len(b)/2] ^= 1
 			}
@@ -371,7 +372,7 @@ func TestObjectThatAppearsBeforeThePutIsCompared(t *testing.T) {
 			}, nil)
 			_, err = s.archiver(s.options()).Once(t.Context())
 			if same {
-				must(t, err)
+				testkit.Must(t, err)
 				s.check(m)
 			} else if !errors.Is(err, ErrConflict) {
 				t.Errorf("error %v", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,16 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"golang.org/x/time/rate"
 )
 
 func TestParseURL(t *testing.T) {
 	here, err := filepath.Abs("x/y")
-	must(t, err)
+	testkit.Must(t, err)
 	for in, want := range map[string]string{
 		"file:///a/b": "file:///a/b",
 		"/a/b":        "file:///a/b",
@@ -84,14 +81,14 @@ func TestRateBoundsWhatIsSentToAllTargets(t *testing.T) {
 
 func TestAllowanceGrowsWithTheSegmentAndTheRate(t *testing.T) {
 	o := Options{Timeout: time.Minute, Parallel: 4, Targets: make([]Target, 2)}
-	if d := o.allowance(10); d != time.Minute {
+	if d := o.timeout().For(10); d != time.Minute {
 		t.Errorf("small: %v", d)
 	}
-	if d := o.allowance(4 << 30); d != 65*time.Minute {
+	if d := o.timeout().For(4 << 30); d != 65*time.Minute {
 		t.Errorf("4 GiB: %v", d)
 	}
 	o.Rate = 1 << 20
-	if d := o.allowance(64 << 20); d != 2*time.Minute+8*64*time.Second {
+	if d := o.timeout().For(64 << 20); d != 2*time.Minute+8*64*time.Second {
 		t.Errorf("64 MiB at 1 MiB/s shared by 8: %v", d)
 	}
 }
@@ -114,19 +111,19 @@ func TestBackoffDoublesWithinBounds(t *testing.T) {
 	}
 }
 
-// TestMetricsAreWellFormedAndTrue scrapes an archiver that has shipped, found, failed
-// and set aside.
-func TestMetricsAreWellFormedAndTrue(t *testing.T) {
+// Busy returns an archiver that will ship, find, fail and set aside: the second of its two
+// targets is full.
+func Busy(t *testing.T) *Archiver {
 	s := newShipScene(t, 2)
 	s.add(1, 2, 3, 4)
 	b, err := os.ReadFile(s.path(4))
-	must(t, err)
+	testkit.Must(t, err)
 	b[len(b)/2] ^= 1
-	must(t, os.Chmod(s.path(4), 0o600))
-	must(t, os.WriteFile(s.path(4), b, 0o600))
-	must(t, RecordDrill(s.receipts(), Drill{Time: time.Unix(1.5e9, 0), URL: "mem://0"}))
+	testkit.Must(t, os.Chmod(s.path(4), 0o600))
+	testkit.Must(t, os.WriteFile(s.path(4), b, 0o600))
+	testkit.Must(t, RecordDrill(s.receipts(), Drill{Time: time.Unix(1.5e9, 0), URL: "mem://0"}))
 	three, err := os.ReadFile(s.path(3))
-	must(t, err)
+	testkit.Must(t, err)
 	s.targets[0].set(segmentName(shipUUID, shipRef(3)), three)
 	s.targets[1].hook(func(_ context.Context, op, _ string) error {
 		if op == "put" {
@@ -136,38 +133,7 @@ func TestMetricsAreWellFormedAndTrue(t *testing.T) {
 	}, nil)
 	a := s.archiver(s.options())
 	a.backoff = backoff{base: time.Millisecond, most: time.Millisecond}
-	if _, err := a.Once(t.Context()); !errors.Is(err, ErrFull) {
-		t.Fatal(err)
-	}
-	reg := prometheus.NewPedanticRegistry()
-	must(t, reg.Register(a.Collector()))
-	rec := httptest.NewRecorder()
-	promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}).ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
-	text := rec.Body.String()
-	for _, want := range []string{
-		`varve_archiver_shipped_segments_total{target="mem://0"} 2`,
-		`varve_archiver_found_segments_total{target="mem://0"} 1`,
-		`varve_archiver_shipped_segments_total{target="mem://1"} 0`,
-		`varve_archiver_backlog_segments{target="mem://0"} 0`,
-		`varve_archiver_backlog_segments{target="mem://1"} 3`,
-		`varve_archiver_alarm{kind="full",target="mem://1"} 1`,
-		`varve_archiver_alarm{kind="full",target="mem://0"} 0`,
-		`varve_archiver_store_alarm{kind="damaged"} 1`,
-		`varve_archiver_damaged_segments 1`,
-		`varve_archiver_ship_size_bytes_count{target="mem://0"} 2`,
-		`varve_archiver_last_drill_timestamp_seconds 1.5e+09`,
-	} {
-		if !strings.Contains(text, want+"\n") {
-			t.Errorf("no line %s", want)
-		}
-	}
-	problems, err := promlint.New(strings.NewReader(text)).Lint()
-	if err != nil || len(problems) != 0 {
-		t.Errorf("%v, %v", problems, err)
-	}
-	if t.Failed() {
-		t.Log(text)
-	}
+	return a
 }
 
 func TestStatusIsKeptAndRecounted(t *testing.T) {
@@ -177,12 +143,12 @@ func TestStatusIsKeptAndRecounted(t *testing.T) {
 	}
 	s.add(1, 2)
 	_, err := s.archiver(s.options()).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	s.add(3)
 	old := time.Now().Add(-time.Hour)
-	must(t, os.Chtimes(s.path(3), old, old))
+	testkit.Must(t, os.Chtimes(s.path(3), old, old))
 	st, err := readStatusNow(vfs.AsFS(vfs.Dir(s.dir)), s.receipts(), asIfWhole)
-	must(t, err)
+	testkit.Must(t, err)
 	got := st.Targets[0]
 	if got.Receipts != 2 || got.Segments != 1 || got.Bytes == 0 || got.Oldest.Segment != shipRef(3) || got.Oldest.Age < time.Hour || got.Last.IsZero() {
 		t.Errorf("status %+v", got)
@@ -196,19 +162,19 @@ func TestStatusIsKeptAndRecounted(t *testing.T) {
 	// Another archiver of the store, with another target, leaves the first one in it.
 	other := newMemTarget("mem://other")
 	_, err = Init(t.Context(), other)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = s.archiver(s.to(other)).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	st, err = ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts())
 	if err != nil || len(st.Targets) != 2 || st.Targets[0].URL != "mem://other" || st.Targets[1].Last != got.Last {
 		t.Errorf("status %+v, %v", st.Targets, err)
 	}
-	must(t, os.WriteFile(filepath.Join(s.dir, "receipts", statusName), []byte("{"), 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Join(s.dir, "receipts", statusName), []byte("{"), 0o600))
 	if _, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts()); err == nil || !strings.Contains(err.Error(), "remove the file") {
 		t.Errorf("damaged: %v", err)
 	}
 	_, err = s.archiver(s.options()).Once(t.Context()) // and it is written again
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 func TestWatchTellsOfSealedSegments(t *testing.T) {
@@ -219,9 +185,9 @@ func TestWatchTellsOfSealedSegments(t *testing.T) {
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
 	}
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(dir, "a.open"), nil, 0o600))
-	must(t, os.Rename(filepath.Join(dir, "a.open"), filepath.Join(dir, "a.seg")))
+	testkit.Must(t, err)
+	testkit.Must(t, os.WriteFile(filepath.Join(dir, "a.open"), nil, 0o600))
+	testkit.Must(t, os.Rename(filepath.Join(dir, "a.open"), filepath.Join(dir, "a.seg")))
 	select {
 	case <-c:
 	case <-time.After(10 * time.Second):
@@ -241,15 +207,15 @@ func TestRunShipsWhatItIsToldOf(t *testing.T) {
 	if o.Notify, err = Watch(t.Context(), s.dir); errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
 	}
-	must(t, err)
+	testkit.Must(t, err)
 	a := s.archiver(o)
 	stop := s.run(a)
 	wait(t, "the first segment", func() bool { return a.Status().Targets[0].Receipts == 1 })
 	other := &shipScene{t: t, dir: t.TempDir(), next: s.next}
 	other.add(2)
-	must(t, os.Rename(other.path(2), s.path(2)))
+	testkit.Must(t, os.Rename(other.path(2), s.path(2)))
 	wait(t, "the second segment", func() bool { return a.Status().Targets[0].Receipts == 2 })
-	must(t, stop())
+	testkit.Must(t, stop())
 	s.check(s.targets[0])
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -18,7 +19,7 @@ func TestOnceShipsWhatIsThere(t *testing.T) {
 	s.add(1, 2, 3, 7)
 	a := s.archiver(s.options())
 	r, err := a.Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	for i, m := range s.targets {
 		s.check(m)
 		if got := r.Targets[i]; got.Shipped != 4 || got.Left != 0 || got.Error != "" {
@@ -27,7 +28,7 @@ func TestOnceShipsWhatIsThere(t *testing.T) {
 	}
 	s.add(8)
 	r, err = s.archiver(s.options()).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	for i, m := range s.targets {
 		s.check(m)
 		if got := r.Targets[i]; got.Shipped != 1 || got.Found != 0 {
@@ -42,15 +43,15 @@ func TestDamagedSegmentIsSetAsideAndTheOthersGoOn(t *testing.T) {
 	good := map[int][]byte{}
 	for _, id := range []int{2, 4} {
 		b, err := os.ReadFile(s.path(id))
-		must(t, err)
+		testkit.Must(t, err)
 		good[id] = b
 		bad := append([]byte{}, b...)
 		bad[len(b)*id/5] ^= 1
 		if id == 4 {
 			bad[0] ^= 1 // no header at all
 		}
-		must(t, os.Remove(s.path(id)))
-		must(t, os.WriteFile(s.path(id), bad, 0o400))
+		testkit.Must(t, os.Remove(s.path(id)))
+		testkit.Must(t, os.WriteFile(s.path(id), bad, 0o400))
 	}
 	a := s.archiver(s.options())
 	r, err := a.Once(t.Context())
@@ -64,11 +65,11 @@ func TestDamagedSegmentIsSetAsideAndTheOthersGoOn(t *testing.T) {
 		s.check(m, 2, 4)
 	}
 	for id, b := range good {
-		must(t, os.Remove(s.path(id)))
-		must(t, os.WriteFile(s.path(id), b, 0o400))
+		testkit.Must(t, os.Remove(s.path(id)))
+		testkit.Must(t, os.WriteFile(s.path(id), b, 0o400))
 	}
 	_, err = a.Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	for _, m := range s.targets {
 		s.check(m)
 	}
@@ -87,7 +88,7 @@ func TestOtherContentUnderASegmentsNameIsAnAlarmAndStaysAsItIs(t *testing.T) {
 			s := newShipScene(t, 2)
 			s.add(1, 2, 3)
 			b, err := os.ReadFile(s.path(2))
-			must(t, err)
+			testkit.Must(t, err)
 			name := segmentName(shipUUID, shipRef(2))
 			there := other(b)
 			s.targets[0].set(name, there)
@@ -119,7 +120,7 @@ func TestLostAnswersAreResolvedByAsking(t *testing.T) {
 			return nil
 		})
 		r, err := s.archiver(s.options()).Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		if got := r.Targets[0]; got.Shipped != 4 || got.Failures != 0 {
 			t.Errorf("report %+v", got)
 		}
@@ -148,7 +149,7 @@ func TestLostAnswersAreResolvedLater(t *testing.T) {
 		o := s.options()
 		o.Tries = 20
 		r, err := s.archiver(o).Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		if got := r.Targets[0]; got.Found == 0 || got.Failures == 0 {
 			t.Errorf("report %+v", got)
 		}
@@ -185,7 +186,7 @@ func TestFullTargetIsAnAlarmUntilThereIsRoom(t *testing.T) {
 		}
 		s.check(s.targets[0])
 		cancel()
-		must(t, <-ended)
+		testkit.Must(t, <-ended)
 	})
 }
 
@@ -223,7 +224,7 @@ func TestRetriesBackOff(t *testing.T) {
 		synctest.Wait()
 		s.check(s.targets[0])
 		cancel()
-		must(t, <-ended)
+		testkit.Must(t, <-ended)
 	})
 }
 
@@ -282,6 +283,6 @@ func TestHungTargetHoldsUpNobody(t *testing.T) {
 		s.check(s.targets[0])
 		s.check(s.targets[1])
 		cancel()
-		must(t, <-ended)
+		testkit.Must(t, <-ended)
 	})
 }

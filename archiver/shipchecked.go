@@ -16,18 +16,19 @@ import (
 var errDoubt = errors.New("the copy is not the segment that was sealed")
 
 // shipChecked is ship to a folder that has no object of the segment's name.
-func (l *lane) shipChecked(ctx context.Context, dir *Dir, seg Sealed, f *opened) (outcome, error) {
+func (l *lane) shipChecked(ctx context.Context, dir CheckedPutter, seg Sealed, f *opened) (outcome, error) {
 	done, err := l.turn(ctx)
 	if err != nil {
 		return outcome{}, err
 	}
 	defer done(0)
 	begun := time.Now()
-	within, cancel := withTimeout(ctx, l.a.opt.allowance(f.size))
+	within, cancel := withTimeout(ctx, l.a.timeout.For(f.size))
 	defer cancel()
 	src := &noting{src: l.paced(within, f)}
 	var s *Shipment
-	err = dir.putChecked(within, segmentName(seg.Store, seg.Ref), src, f.size, l.digests(f.size), func(file io.ReaderAt, d *digests) error {
+	d := l.digests(f.size)
+	err = dir.PutChecked(within, segmentName(seg.Store, seg.Ref), src, f.size, d, func(file io.ReaderAt) error {
 		done(d.took)
 		found, err := d.segment(file, f.size)
 		if err != nil || found.Ref != seg.Ref || found.Store != seg.Store {

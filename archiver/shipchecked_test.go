@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -37,14 +38,14 @@ func newFolderScene(t testing.TB, n, size int) *folderScene {
 		b := logBytes(t, shipUUID, ref, uint64(1+3*i), 3, size, time.Unix(1e9, 0), true)
 		s.store[ref.ID.String()+".seg"] = &fstest.MapFile{Data: b, Mode: 0o400}
 	}
-	_, err := Init(t.Context(), openDirFS(s.disk, "file:///archive"))
-	must(t, err)
+	_, err := Init(t.Context(), OpenFS(s.disk, "file:///archive"))
+	testkit.Must(t, err)
 	return s
 }
 
 // once ships from store through disk, as a process that starts does.
 func (s *folderScene) once(t testing.TB, store fs.FS, disk vfs.FS) (Report, error) {
-	a, err := New(Options{Store: store, Receipts: disk, Targets: []Target{openDirFS(disk, "file:///archive")}, Tries: 1})
+	a, err := New(Options{Store: store, Receipts: disk, Targets: []Target{OpenFS(disk, "file:///archive")}, Tries: 1})
 	if err != nil {
 		return Report{}, err
 	}
@@ -56,7 +57,7 @@ func (s *folderScene) once(t testing.TB, store fs.FS, disk vfs.FS) (Report, erro
 // judge reports what must not be on a disk: an object that is not the store's
 // segment, and a receipt without its object.
 func (s *folderScene) judge(t testing.TB, disk *crashfs.FS) error {
-	target := openDirFS(disk, "file:///archive")
+	target := OpenFS(disk, "file:///archive")
 	have := map[string]bool{}
 	for info, err := range target.List(t.Context(), shipUUID.String(), "") {
 		if err != nil {
@@ -97,23 +98,23 @@ func TestDigestsAreThoseOfVerify(t *testing.T) {
 	b := logBytes(t, shipUUID, shipRef(1), 1, 3, 100, time.Unix(1e9, 0), true)
 	size := int64(len(b))
 	want, err := verify(t.Context(), bytes.NewReader(b), size)
-	must(t, err)
+	testkit.Must(t, err)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	for range 300 {
 		d := newDigests(size)
 		for rest := b; len(rest) > 0; {
 			n := rnd.IntN(min(len(rest), 1+rnd.IntN(len(b))) + 1) // also none
-			d.add(rest[:n])
+			d.Write(rest[:n])
 			rest = rest[n:]
 		}
 		got, err := d.segment(bytes.NewReader(b), size)
-		must(t, err)
+		testkit.Must(t, err)
 		if *got != *want {
 			t.Fatalf("seed %d: %+v, want %+v", seed, got, want)
 		}
 	}
 	d := newDigests(size)
-	d.add(b[:size-1])
+	d.Write(b[:size-1])
 	if _, err := d.segment(bytes.NewReader(b), size); err == nil {
 		t.Error("a byte that was not hashed is not missed")
 	}
@@ -127,8 +128,8 @@ func TestDamageGetsNoNameInAFolder(t *testing.T) {
 		bad := bytes.Clone(good)
 		bad[at] ^= 1
 		s.disk = crashfs.New()
-		_, err := Init(t.Context(), openDirFS(s.disk, "file:///archive"))
-		must(t, err)
+		_, err := Init(t.Context(), OpenFS(s.disk, "file:///archive"))
+		testkit.Must(t, err)
 		if _, err = s.once(t, fstest.MapFS{name: {Data: bad, Mode: 0o400}}, s.disk); err == nil {
 			t.Errorf("byte %d of %d: no error", at, len(good))
 		}
@@ -139,8 +140,8 @@ func TestDamageGetsNoNameInAFolder(t *testing.T) {
 		}
 	}
 	s.disk = crashfs.New()
-	_, err := Init(t.Context(), openDirFS(s.disk, "file:///archive"))
-	must(t, err)
+	_, err := Init(t.Context(), OpenFS(s.disk, "file:///archive"))
+	testkit.Must(t, err)
 	bad := bytes.Clone(good)
 	bad[len(bad)/2] ^= 1
 	r, err := s.once(t, fstest.MapFS{name: {Data: bad, Mode: 0o400}}, s.disk)
@@ -157,7 +158,7 @@ func TestUnreadableSegmentIsNoFaultOfTheFolder(t *testing.T) {
 	if !errors.Is(err, ErrSetAside) || !errors.Is(err, syscall.EIO) || len(r.Damaged) != 1 || r.Targets[0].Failures != 0 || r.Targets[0].Shipped != 2 {
 		t.Errorf("%v, %+v: want one segment set aside, two shipped, and no failure of the target", err, r)
 	}
-	must(t, s.judge(t, s.disk))
+	testkit.Must(t, s.judge(t, s.disk))
 }
 
 // TestPowerCutWhileAFolderIsShippedTo cuts the power after every operation of Once.
@@ -165,8 +166,8 @@ func TestPowerCutWhileAFolderIsShippedTo(t *testing.T) {
 	s := newFolderScene(t, 2, 1000)
 	rec := s.disk.Record()
 	_, err := s.once(t, s.store, s.disk)
-	must(t, err)
-	must(t, s.judge(t, s.disk))
+	testkit.Must(t, err)
+	testkit.Must(t, s.judge(t, s.disk))
 	const seed = 3
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		for state, crashed := range rec.At(n).States(seed) {
@@ -237,8 +238,8 @@ func TestAFolderIsShippedToInOnePass(t *testing.T) {
 			syncs++
 		}
 	}))
-	must(t, err)
-	must(t, s.judge(t, s.disk))
+	testkit.Must(t, err)
+	testkit.Must(t, s.judge(t, s.disk))
 	// Beside the segments, their heads, and what tells how old what waits is.
 	if got, most := src.bytes.Load(), total+n*segment.PeekSize+(64<<10); r.Targets[0].Shipped != n || got > most {
 		t.Errorf("%d segments shipped, %d bytes read of %d", r.Targets[0].Shipped, got, most)

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -54,9 +55,9 @@ func logBytes(t testing.TB, store segment.UUID, ref segment.Ref, first uint64, n
 	end.SetEnd(segment.Ref{Timeline: ref.Timeline, ID: ref.ID + 1})
 	b = p.AppendRecord(b, int64(len(b)), &end)
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
-	must(t, err)
+	testkit.Must(t, err)
 	footer, _, err := r.Seal(int64(len(b)))
-	must(t, err)
+	testkit.Must(t, err)
 	return append(b, footer...)
 }
 
@@ -73,7 +74,7 @@ func newShipScene(t testing.TB, targets int) *shipScene {
 	for i := range targets {
 		m := newMemTarget(fmt.Sprintf("mem://%d", i))
 		_, err := Init(t.Context(), m)
-		must(t, err)
+		testkit.Must(t, err)
 		s.targets = append(s.targets, m)
 	}
 	return s
@@ -91,7 +92,7 @@ func (s *shipScene) add(ids ...int) {
 	for _, id := range ids {
 		b := logBytes(s.t, shipUUID, shipRef(id), s.next, 3, 100, time.Unix(1e9, 0), true)
 		s.next += 3
-		must(s.t, os.WriteFile(s.path(id), b, 0o400))
+		testkit.Must(s.t, os.WriteFile(s.path(id), b, 0o400))
 	}
 }
 
@@ -112,7 +113,7 @@ func asIfWhole(fs.FS) error { return nil }
 func (s *shipScene) archiver(o Options) *Archiver {
 	s.t.Helper()
 	a, err := New(o)
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	a.standing.opens = asIfWhole
 	return a
 }
@@ -122,16 +123,16 @@ func (s *shipScene) archiver(o Options) *Archiver {
 func (s *shipScene) check(m *memTarget, without ...int) {
 	s.t.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "*.seg"))
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	id, err := Identify(s.t.Context(), m)
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	receipts := openReceipts(s.t, s.receipts())
 	want := map[string]bool{identityName: true, reserveName: true}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
-		must(s.t, err)
+		testkit.Must(s.t, err)
 		n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(file), ".seg"))
-		must(s.t, err)
+		testkit.Must(s.t, err)
 		ref := shipRef(n)
 		name := segmentName(shipUUID, ref)
 		got, there := m.get(name)

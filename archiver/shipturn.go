@@ -21,7 +21,7 @@ const restPart = 3
 // rest for the time that was hashed, for which it does not wait. It may be called again, to
 // no effect. Other targets than folders have no turns: there the network is the limit.
 func (l *lane) turn(ctx context.Context) (done func(hashed time.Duration), err error) {
-	if _, ok := l.target.(*Dir); !ok {
+	if _, ok := l.target.(CheckedPutter); !ok {
 		return func(time.Duration) {}, nil
 	}
 	select {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -64,21 +65,21 @@ func TestOneSegmentIsCopiedToAFolderAtATime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFolderScene(t, 6, 300<<10) // four writes each
 			disk := &slowDisk{FS: s.disk}
-			a, err := New(Options{Store: s.store, Receipts: s.disk, Targets: []Target{openDirFS(disk, "file:///archive")}})
-			must(t, err)
+			a, err := New(Options{Store: s.store, Receipts: s.disk, Targets: []Target{OpenFS(disk, "file:///archive")}})
+			testkit.Must(t, err)
 			a.standing.opens = asIfWhole
 			if known {
 				list, err := a.source.Segments()
-				must(t, err)
+				testkit.Must(t, err)
 				for _, g := range list.Segments {
 					ship, err := a.source.Verify(t.Context(), g.Name)
-					must(t, err)
+					testkit.Must(t, err)
 					a.know(g, ship)
 				}
 			}
 			r, err := a.Once(t.Context())
-			must(t, err)
-			must(t, s.judge(t, s.disk))
+			testkit.Must(t, err)
+			testkit.Must(t, s.judge(t, s.disk))
 			if r.Targets[0].Shipped != 6 || disk.mostCopy != 1 || disk.mostSyn < 2 {
 				t.Errorf("known %v: %d segments shipped, %d copied at a time, %d synced", known, r.Targets[0].Shipped, disk.mostCopy, disk.mostSyn)
 			}
@@ -90,17 +91,17 @@ func TestAfterACopyTheNextOneWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShipScene(t, 1)
 		a := s.archiver(s.options())
-		l := newLane(a, "file:///archive", openDirFS(nil, "file:///archive"))
+		l := newLane(a, "file:///archive", OpenFS(nil, "file:///archive"))
 		begun := time.Now()
 		for range 3 {
 			done, err := l.turn(t.Context())
-			must(t, err)
+			testkit.Must(t, err)
 			time.Sleep(2 * time.Second)
 			done(restPart * time.Second)
 			done(0) // to no effect
 		}
 		done, err := l.turn(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		if took := time.Since(begun); took != 9*time.Second {
 			t.Errorf("the fourth turn came after %v, want three of two seconds, with a rest of one after each", took)
 		}
@@ -112,7 +113,7 @@ func TestAfterACopyTheNextOneWaits(t *testing.T) {
 		done(0)
 		for range 2 { // no folder
 			_, err := a.lanes[0].turn(t.Context())
-			must(t, err)
+			testkit.Must(t, err)
 		}
 	})
 }
@@ -136,7 +137,7 @@ func TestOneHashesAtATime(t *testing.T) {
 	o := oneHash{src: src, mu: &mu}
 	for range 3 {
 		_, err := o.ReadAt(make([]byte, 3), 1)
-		must(t, err)
+		testkit.Must(t, err)
 		if free() {
 			t.Error("others do not wait while it hashes")
 		}

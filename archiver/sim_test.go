@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -151,16 +152,16 @@ func (s *simTarget) Probe(context.Context) error { return nil }
 func simArchive(t testing.TB, target Target) *Archive {
 	t.Helper()
 	_, err := Init(t.Context(), target)
-	must(t, err)
+	testkit.Must(t, err)
 	a, err := OpenArchive(t.Context(), target)
-	must(t, err)
+	testkit.Must(t, err)
 	return a
 }
 
 // put stores bytes under a name.
 func (s *simTarget) put(t testing.TB, name string, b []byte) {
 	t.Helper()
-	must(t, s.Put(t.Context(), name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b)))
+	testkit.Must(t, s.Put(t.Context(), name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b)))
 }
 
 // simSegment returns a sealed segment with n puts: of a log from the header's first
@@ -168,7 +169,7 @@ func (s *simTarget) put(t testing.TB, name string, b []byte) {
 // numbers before.
 func simSegment(t testing.TB, h *segment.Header, n int, edits []segment.EditSet) []byte {
 	t.Helper()
-	must(t, h.Check())
+	testkit.Must(t, h.Check())
 	b := h.Append(nil)
 	p := h.Place()
 	at, seq := h.Time, h.FirstSeq
@@ -196,9 +197,9 @@ func simSegment(t testing.TB, h *segment.Header, n int, edits []segment.EditSet)
 		add(r)
 	}
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
-	must(t, err)
+	testkit.Must(t, err)
 	footer, _, err := r.Seal(int64(len(b)))
-	must(t, err)
+	testkit.Must(t, err)
 	return append(b, footer...)
 }
 

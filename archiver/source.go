@@ -112,7 +112,7 @@ func (s *Source) peek(name string, info fs.FileInfo) Sealed {
 	g := Sealed{Name: name, Size: info.Size(), Modified: info.ModTime(), inode: inode(info)}
 	h, err := s.header(name)
 	if err != nil {
-		g.Err = inFile(name, err)
+		g.Err = segment.InFile(name, err)
 		return g
 	}
 	g.Store, g.Ref, g.Kind, g.FirstSeq = h.UUID, h.Ref, h.Kind, h.FirstSeq
@@ -180,18 +180,4 @@ func listing(s *integrity.Survey, found map[string]Sealed) *Listing {
 	slices.SortFunc(l.Damaged, func(a, b Sealed) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(l.Ignored)
 	return l
-}
-
-// inFile gives an error about a file's bytes the file's name.
-func inFile(name string, err error) error {
-	if c, ok := errors.AsType[*segment.CorruptError](err); ok {
-		if c.File == "" {
-			c.File = name
-		}
-		return err
-	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return err
-	}
-	return fmt.Errorf("%s: %w", name, err)
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -20,9 +21,9 @@ import (
 func TestSourceListsSealedSegmentsByTheirHeaders(t *testing.T) {
 	s := newShipScene(t, 0)
 	s.add(3, 1, 2)
-	put := func(name string, b []byte) { must(t, os.WriteFile(filepath.Join(s.dir, name), b, 0o600)) }
+	put := func(name string, b []byte) { testkit.Must(t, os.WriteFile(filepath.Join(s.dir, name), b, 0o600)) }
 	two, err := os.ReadFile(s.path(2))
-	must(t, err)
+	testkit.Must(t, err)
 	put("00000000000000000007.seg", two) // second files of segment 2
 	put("00000000000000000000.seg", two)
 	foreign := shipUUID
@@ -33,11 +34,11 @@ func TestSourceListsSealedSegmentsByTheirHeaders(t *testing.T) {
 	put("00000000000000000011.open", two)
 	put("12.seg", two)
 	put("00000000000000000013.seg.tmp", two)
-	must(t, os.Mkdir(filepath.Join(s.dir, "00000000000000000014.seg"), 0o700))
-	must(t, os.Symlink(s.path(2), s.path(15)))
+	testkit.Must(t, os.Mkdir(filepath.Join(s.dir, "00000000000000000014.seg"), 0o700))
+	testkit.Must(t, os.Symlink(s.path(2), s.path(15)))
 	src := NewSource(vfs.AsFS(vfs.Dir(s.dir)))
 	l, err := src.Segments()
-	must(t, err)
+	testkit.Must(t, err)
 	var got []segment.ID
 	for _, g := range l.Segments {
 		got = append(got, g.Ref.ID)
@@ -59,11 +60,11 @@ func TestSourceListsSealedSegmentsByTheirHeaders(t *testing.T) {
 	if len(l.Damaged) != 2 {
 		t.Errorf("damaged %+v", l.Damaged)
 	}
-	must(t, os.Remove(s.path(2)))
+	testkit.Must(t, os.Remove(s.path(2)))
 	if l, err = src.Segments(); err != nil || len(l.Segments) != 2 || len(l.Damaged) != 4 || len(l.Ignored) != 1 {
 		t.Errorf("of two files with wrong names none stands for the segment: %+v, %v", l, err)
 	}
-	must(t, os.Remove(filepath.Join(s.dir, "00000000000000000007.seg")))
+	testkit.Must(t, os.Remove(filepath.Join(s.dir, "00000000000000000007.seg")))
 	if l, err = src.Segments(); err != nil || len(l.Segments) != 3 || l.Segments[1].Name != "00000000000000000000.seg" {
 		t.Errorf("one file stands for its segment, whatever its name: %+v, %v", l, err)
 	}
@@ -77,7 +78,7 @@ func TestFlipAnywhereKeepsASegmentFromBeingShipped(t *testing.T) {
 		_, err := NewSource(fstest.MapFS{name: {Data: b}}).Verify(t.Context(), name)
 		return err
 	}
-	must(t, try(b))
+	testkit.Must(t, try(b))
 	for i := range b {
 		b[i] ^= 0x10
 		if err := try(b); err == nil {
@@ -98,7 +99,7 @@ func TestFlipAnywhereKeepsASegmentFromBeingShipped(t *testing.T) {
 func TestVerifyReadsInBoundedMemory(t *testing.T) {
 	dir := t.TempDir()
 	name := shipRef(1).ID.String() + ".seg"
-	must(t, os.WriteFile(filepath.Join(dir, name), logBytes(t, shipUUID, shipRef(1), 1, 16, 1<<20, time.Unix(1e9, 0), true), 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Join(dir, name), logBytes(t, shipUUID, shipRef(1), 1, 16, 1<<20, time.Unix(1e9, 0), true), 0o600))
 	src := NewSource(vfs.AsFS(vfs.Dir(dir)))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -116,12 +117,12 @@ func TestUnsealedIsTheNewestLogWithObjects(t *testing.T) {
 		dir := t.TempDir()
 		src := NewSource(vfs.AsFS(vfs.Dir(dir)))
 		open := func(id int, b []byte) {
-			must(t, os.WriteFile(filepath.Join(dir, shipRef(id).ID.String()+".open"), b, 0o600))
+			testkit.Must(t, os.WriteFile(filepath.Join(dir, shipRef(id).ID.String()+".open"), b, 0o600))
 		}
 		want := func(id int, age time.Duration) {
 			t.Helper()
 			ref, got, ok, err := src.Unsealed()
-			must(t, err)
+			testkit.Must(t, err)
 			if id == 0 && ok || id != 0 && (!ok || ref != shipRef(id) || got < age || got > age+time.Minute) {
 				t.Fatalf("got %v, %v old, %v; want %d, %v old", ref, got, ok, id, age)
 			}
@@ -133,7 +134,7 @@ func TestUnsealedIsTheNewestLogWithObjects(t *testing.T) {
 		b := logBytes(t, shipUUID, shipRef(4), 1, 0, 0, time.Now(), false)
 		r := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: 1, Time: time.Now().UnixNano(), Vouch: int64(len(b))}
 		h, _, err := segment.ParseHeader(b)
-		must(t, err)
+		testkit.Must(t, err)
 		open(4, h.Place().AppendRecord(b, int64(len(b)), &r)) // a mark alone
 		time.Sleep(time.Hour)
 		want(0, 0)
@@ -149,7 +150,7 @@ func TestUnsealedIsTheNewestLogWithObjects(t *testing.T) {
 		full := logBytes(t, shipUUID, shipRef(7), 7, 3, 10, time.Now(), false)
 		open(7, full[:len(full)-50]) // torn
 		want(7, 0)
-		must(t, os.Rename(filepath.Join(dir, shipRef(7).ID.String()+".open"), filepath.Join(dir, shipRef(7).ID.String()+".seg")))
+		testkit.Must(t, os.Rename(filepath.Join(dir, shipRef(7).ID.String()+".open"), filepath.Join(dir, shipRef(7).ID.String()+".seg")))
 		want(6, time.Hour)
 	})
 }
@@ -176,7 +177,7 @@ func TestRunHasOldLogsSealed(t *testing.T) {
 			if fail != nil {
 				return fail
 			}
-			must(t, os.Remove(open))
+			testkit.Must(t, os.Remove(open))
 			s.add(2)
 			return nil
 		})
@@ -192,7 +193,7 @@ func TestRunHasOldLogsSealed(t *testing.T) {
 		if asked := log(); len(asked) != 0 {
 			t.Errorf("asked %v for a log that is not there", asked)
 		}
-		must(t, os.WriteFile(open, logBytes(t, shipUUID, shipRef(2), s.next, 3, 10, time.Now(), false), 0o600))
+		testkit.Must(t, os.WriteFile(open, logBytes(t, shipUUID, shipRef(2), s.next, 3, 10, time.Now(), false), 0o600))
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
 		if asked := log(); len(asked) != 0 {
@@ -214,7 +215,7 @@ func TestRunHasOldLogsSealed(t *testing.T) {
 		if h := a.Health(); len(h) != 0 {
 			t.Errorf("health %q", h)
 		}
-		must(t, stop())
+		testkit.Must(t, stop())
 		s.check(s.targets[0])
 	})
 }
@@ -225,7 +226,7 @@ func TestOnceSealsFirstAndShipsAllTheSameIfThatFails(t *testing.T) {
 	o := s.options()
 	o.Sealer = fakeSealer(func(context.Context, time.Duration) error { s.add(2); return nil })
 	_, err := s.archiver(o).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	s.check(s.targets[0])
 	s.add(3)
 	bad := errors.New("no answer")

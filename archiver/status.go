@@ -98,7 +98,7 @@ func (a *Archiver) Status() Status {
 		s.Damaged = append(s.Damaged, Damaged{File: name, Reason: d.err.Error(), Since: d.since})
 	}
 	slices.SortFunc(s.Damaged, func(x, y Damaged) int { return strings.Compare(x.File, y.File) })
-	for _, k := range alarmKinds() {
+	for _, k := range StoreAlarms() {
 		if t, ok := a.troubles[k]; ok {
 			s.Alarms = append(s.Alarms, t)
 		}
@@ -294,7 +294,7 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 	src := NewSource(store)
 	src.recall(receipts)
 	looked := time.Now().UTC()
-	unsealed, err := src.unsealed(false)
+	unsealed, err := src.oldestUnsealed()
 	if err != nil {
 		return s, err
 	}

@@ -90,6 +90,32 @@ type Topped interface {
 	Top(ctx context.Context) iter.Seq2[string, error]
 }
 
+// A Local is a target that may be a folder of this machine. Its errors do not pass, its calls
+// do not end early, and to list it whole costs one read of each folder.
+type Local interface {
+	Target
+
+	// Local reports whether it is such a folder.
+	Local() bool
+}
+
+// isLocal reports whether a target is a folder of this machine.
+func isLocal(t Target) bool {
+	l, ok := t.(Local)
+	return ok && l.Local()
+}
+
+// A CheckedPutter is a target that takes an object in one pass, and lets the caller judge what
+// was written before it is an object. It is made use of where there is one.
+type CheckedPutter interface {
+	Target
+
+	// PutChecked is Put of content whose SHA-256 is not known before. Each byte that was
+	// written goes to sums, in order. Then check judges the file, and only if it returns nil
+	// is the file synced, and becomes an object.
+	PutChecked(ctx context.Context, name string, r io.ReaderAt, size int64, sums io.Writer, check func(file io.ReaderAt) error) error
+}
+
 // Info describes an object.
 type Info struct {
 	Name     string

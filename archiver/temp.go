@@ -31,8 +31,11 @@ const (
 
 // newTemp returns a temporary name that nobody else has: with the machine and the number of
 // this process.
-func newTemp() string {
-	return fmt.Sprintf("%s%s-%d-%s", tempPrefix, machine(), os.Getpid(), rand.Text())
+func newTemp() string { return TempOf(os.Getpid()) }
+
+// TempOf returns a temporary name of a process of this machine.
+func TempOf(pid int) string {
+	return fmt.Sprintf("%s%s-%d-%s", tempPrefix, machine(), pid, rand.Text())
 }
 
 // machine stands for where process numbers mean what they mean here: the host, and on

@@ -1,9 +1,9 @@
 package archiver
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/varve-db/varve/segment"
@@ -39,9 +39,9 @@ type branch struct {
 	tip     bool   // likewise, and it was not given up itself
 }
 
-// tree lists what the archive holds of a store, in parts: see cuts. header reads a header
+// newTree lists what the archive holds of a store, in parts: see cuts. header reads a header
 // of it.
-func (a *Archive) tree(ctx context.Context, store segment.UUID, cuts []string, header func(context.Context, segment.Ref) (*segment.Header, error)) (*tree, error) {
+func newTree(ctx context.Context, a *Archive, store segment.UUID, cuts []string, header func(context.Context, segment.Ref) (*segment.Header, error)) (*tree, error) {
 	all, err := a.allContents(ctx, store, cuts)
 	if err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (t *tree) footer(ctx context.Context, s Stored) (*segment.Footer, error) {
 
 // placeAll places every branch, and tells the parents of their children.
 func (t *tree) placeAll(ctx context.Context) error {
-	all := keysOf(t.branches)
+	all := slices.Sorted(maps.Keys(t.branches))
 	err := fanOut(ctx, lookParallel, len(all), func(ctx context.Context, i int) error {
 		_, err := t.newest(ctx, t.branches[all[i]])
 		return err
@@ -192,7 +192,7 @@ func (t *tree) placeAll(ctx context.Context) error {
 
 // findTips finds out which branches are tips, once all are placed.
 func (t *tree) findTips(ctx context.Context) error {
-	all := keysOf(t.branches)
+	all := slices.Sorted(maps.Keys(t.branches))
 	return fanOut(ctx, lookParallel, len(all), func(ctx context.Context, i int) error {
 		b := t.branches[all[i]]
 		b.end, b.tip = false, false
@@ -242,13 +242,3 @@ func (t *tree) lastSeq(ctx context.Context, b *branch) (uint64, error) {
 
 // lookParallel is how many headers and footers are read at a time.
 const lookParallel = 16
-
-// keysOf returns the keys of a map in order.
-func keysOf[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}

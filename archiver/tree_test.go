@@ -4,14 +4,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
 // newestOf plans the newest state, and expects it on a timeline.
 func (s *pruneScene) newestOf(want segment.Timeline) *Plan {
 	s.t.Helper()
-	p, err := s.a.Plan(s.t.Context(), simUUID, Point{})
-	must(s.t, err)
+	p, err := At(s.t.Context(), s.a, simUUID, Point{})
+	testkit.Must(s.t, err)
 	if p.Timeline != want {
 		s.t.Fatalf("the newest state is on timeline %v, want %v", p.Timeline, want)
 	}
@@ -29,7 +30,7 @@ func TestATimelineWithOutputsOnlyIsBridged(t *testing.T) {
 	s.roll()
 	s.newestOf(3)
 	for seq := uint64(1); seq <= 9; seq++ {
-		if _, err := s.a.Plan(t.Context(), simUUID, Point{Seq: seq}); err != nil {
+		if _, err := At(t.Context(), s.a, simUUID, Point{Seq: seq}); err != nil {
 			t.Errorf("number %d: %v", seq, err)
 		}
 	}
@@ -51,7 +52,7 @@ func TestATipThatWasGivenUpIsNoChoice(t *testing.T) {
 	}
 	equalRefs(t, "with the backup", s.there(), append(simRefs(1, 4, 5, 6, 7, 8, 9), simRefs(2, 20)...))
 	s.newestOf(1)
-	if plan, err := s.a.Plan(t.Context(), simUUID, Point{Backup: b.ID}); err != nil || plan.Timeline != 2 {
+	if plan, err := At(t.Context(), s.a, simUUID, Point{Backup: b.ID}); err != nil || plan.Timeline != 2 {
 		t.Errorf("the backup: %v, %v", plan, err)
 	}
 
@@ -59,7 +60,7 @@ func TestATipThatWasGivenUpIsNoChoice(t *testing.T) {
 	other.puts++
 	other.roll(s.now)
 	s.ship(other)
-	if _, err := s.a.Plan(t.Context(), simUUID, Point{}); err == nil {
+	if _, err := At(t.Context(), s.a, simUUID, Point{}); err == nil {
 		t.Error("a tip that went on after it was given up is none")
 	}
 	all := s.there()
@@ -81,14 +82,14 @@ func TestABranchOnABridgeIsNoContinuationOfMore(t *testing.T) {
 	other.roll(s.now)
 	s.ship(other)
 	for _, line := range []segment.Timeline{1, 3} {
-		if _, err := s.a.Plan(t.Context(), simUUID, Point{Timeline: line}); err != nil {
+		if _, err := At(t.Context(), s.a, simUUID, Point{Timeline: line}); err != nil {
 			t.Errorf("timeline %v: %v", line, err)
 		}
 	}
-	h, err := s.a.history(t.Context(), simUUID, nil)
-	must(t, err)
+	h, err := readTree(t.Context(), s.a, simUUID, nil)
+	testkit.Must(t, err)
 	_, err = h.dropsOf(t.Context(), nil, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	if b := h.branches[3]; b.parent != h.branches[1] || b.fork != simRefs(1, 9)[0] || !b.tip || !h.branches[1].tip {
 		t.Errorf("timeline 3 begins at %v; tips: %v and %v", b.fork, h.branches[1].tip, b.tip)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -16,7 +17,7 @@ func (l *life) crash() {
 	l.t.Helper()
 	dir := filepath.Join(l.t.TempDir(), "crashed")
 	l.copyOpen(dir)
-	must(l.t, l.db.Close())
+	testkit.Must(l.t, l.db.Close())
 	l.dir = dir
 	l.open()
 	if b := l.db.OpenReport().Begun; b == nil {
@@ -46,7 +47,7 @@ func TestTimelinesThatShippedNothingAreBridged(t *testing.T) {
 			}
 			for _, m := range l.moments {
 				for _, p := range []archiver.Point{{Seq: m.seq}, {Time: m.at}} {
-					readsInPlace(t, p.String(), a.Reader(t.Context(), planOf(t, a, l.uuid, p), nil), m.want)
+					readsInPlace(t, p.String(), archiver.NewReader(t.Context(), a, planOf(t, a, l.uuid, p), nil), m.want)
 				}
 			}
 			dest := filepath.Join(t.TempDir(), "dest")
@@ -54,7 +55,7 @@ func TestTimelinesThatShippedNothingAreBridged(t *testing.T) {
 			opensTo(t, "a point before the crashes", dest, l.moments[10].want)
 
 			// The old timeline is no tip to prune either.
-			_, err := a.Prune(t.Context(), l.uuid, archiver.PruneOptions{Policy: archiver.Policy{DropTips: []segment.Timeline{first.Timeline}}})
+			_, err := archiver.Prune(t.Context(), a, l.uuid, archiver.PruneOptions{Policy: archiver.Policy{DropTips: []segment.Timeline{first.Timeline}}})
 			if err == nil || errors.Is(err, archiver.ErrNotExist) {
 				t.Errorf("giving up a timeline that was continued: %v", err)
 			}
@@ -75,7 +76,7 @@ func TestACopyOfAStoreThatCrashedTwiceIsNoContinuation(t *testing.T) {
 	copied.crash()
 	copied.grow(v, 20)
 	l.grow(v, 20)
-	_, err := a.Plan(t.Context(), l.uuid, archiver.Point{})
+	_, err := archiver.At(t.Context(), a, l.uuid, archiver.Point{})
 	if e, ok := errors.AsType[*archiver.ChoiceError](err); !ok || len(e.Choices) != 2 {
 		t.Fatalf("two that went on from one: %v", err)
 	}
@@ -83,7 +84,7 @@ func TestACopyOfAStoreThatCrashedTwiceIsNoContinuation(t *testing.T) {
 		line := l.db.Stats().Timeline
 		for _, m := range l.moments {
 			p := archiver.Point{Timeline: line, Seq: m.seq}
-			readsInPlace(t, p.String(), a.Reader(t.Context(), planOf(t, a, l.uuid, p), nil), m.want)
+			readsInPlace(t, p.String(), archiver.NewReader(t.Context(), a, planOf(t, a, l.uuid, p), nil), m.want)
 		}
 	}
 }

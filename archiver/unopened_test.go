@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // TestTargetThatCannotBeUsedAtTheStartIsTriedAgain, whatever the reason, beside one that
@@ -45,7 +47,7 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 			if h := a.Health(); len(h) != 0 {
 				t.Errorf("%v: health %q", c.fails, h)
 			}
-			must(t, stop())
+			testkit.Must(t, stop())
 		})
 	}
 }
@@ -67,14 +69,14 @@ func TestFolderThatBecomesAnArchiveIsShippedTo(t *testing.T) {
 			t.Errorf("objects %q where no archive is", n)
 		}
 		_, err := Init(t.Context(), late)
-		must(t, err)
+		testkit.Must(t, err)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		s.check(late)
 		if h := a.Health(); len(h) != 0 {
 			t.Errorf("health %q", h)
 		}
-		must(t, stop())
+		testkit.Must(t, stop())
 	})
 }
 
@@ -114,6 +116,6 @@ func TestTargetsThatAreAllAwayAtTheStartAreWaitedFor(t *testing.T) {
 		if h := a.Health(); len(h) != 0 {
 			t.Errorf("health %q", h)
 		}
-		must(t, stop())
+		testkit.Must(t, stop())
 	})
 }

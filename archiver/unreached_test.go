@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -19,7 +20,7 @@ func TestWhatIsNotReachedHasABacklog(t *testing.T) {
 	}
 	s.add(1, 2)
 	_, err := s.archiver(s.to(m)).Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	s.add(3)
 	away(m)
 	away(never)
@@ -31,7 +32,7 @@ func TestWhatIsNotReachedHasABacklog(t *testing.T) {
 			t.Fatal("it was reached")
 		}
 		kept, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts())
-		must(t, err)
+		testkit.Must(t, err)
 		for _, st := range []Status{a.Status(), kept} {
 			for _, target := range st.Targets {
 				want, receipts := 1, 2
@@ -48,7 +49,7 @@ func TestWhatIsNotReachedHasABacklog(t *testing.T) {
 	never.hook(nil, nil)
 	a := s.archiver(o)
 	_, err = a.Once(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	for _, target := range a.Status().Targets {
 		if target.Segments != 0 || target.Bytes != 0 || target.Counts.Found != 0 {
 			t.Errorf("%+v", target)

@@ -3,6 +3,8 @@ package archiver
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -12,8 +14,8 @@ import (
 // were not read, in order of timeline; tips that were given up do not count, and a newest
 // log that is damaged does, by its name; its size is then not known. It lists the archive,
 // and reads headers and footers of newest logs. The error is that of the target.
-func (a *Archive) Unread(ctx context.Context, store segment.UUID, refs []segment.Ref) ([]AuditTip, error) {
-	s, err := a.shelf(ctx, store)
+func Unread(ctx context.Context, a *Archive, store segment.UUID, refs []segment.Ref) ([]AuditTip, error) {
+	s, err := newShelf(ctx, a, store)
 	if errors.Is(err, ErrNotExist) { // there is nothing left to read
 		return nil, nil
 	}
@@ -44,7 +46,7 @@ func (a *Archive) Unread(ctx context.Context, store segment.UUID, refs []segment
 			}
 		}
 	}
-	for _, ref := range orderedRefs(s.spoiled) {
+	for _, ref := range slices.SortedFunc(maps.Keys(s.spoiled), segment.Ref.Compare) {
 		if read.has(ref) {
 			continue
 		}
@@ -54,7 +56,7 @@ func (a *Archive) Unread(ctx context.Context, store segment.UUID, refs []segment
 		unread[ref.Timeline].add(Stored{Ref: ref})
 	}
 	list := []AuditTip{}
-	for _, t := range keysOf(unread) {
+	for _, t := range slices.Sorted(maps.Keys(unread)) {
 		list = append(list, *unread[t])
 	}
 	return list, nil

@@ -52,6 +52,9 @@ func (s *Source) Unsealed() (log segment.Ref, age time.Duration, ok bool, err er
 	return l.ref, l.age(), true, nil
 }
 
+// oldestUnsealed returns the oldest log that holds objects and is not sealed, nil for none.
+func (s *Source) oldestUnsealed() (*unsealed, error) { return s.unsealed(false) }
+
 // unsealed returns the newest or the oldest log that holds objects and is not sealed, nil
 // for none.
 func (s *Source) unsealed(newest bool) (*unsealed, error) {
@@ -75,7 +78,7 @@ func (s *Source) unsealed(newest bool) (*unsealed, error) {
 			continue // sealed meanwhile
 		}
 		if err != nil {
-			return nil, inFile(f.name, err)
+			return nil, segment.InFile(f.name, err)
 		}
 		if l != nil && l.first != 0 {
 			found := *l

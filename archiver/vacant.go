@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +42,7 @@ func (e *NotEmptyError) Unwrap() error { return ErrNotEmpty }
 // made an archive must be the archive's alone. What counts is what a Topped target says, and
 // of any other what it lists.
 func Vacant(ctx context.Context, t Target) error {
-	names, err := topNames(ctx, t)
+	names, err := topNames(ctx, t, func(name string) bool { return !archived(name) })
 	if err != nil || len(names) == 0 {
 		return err
 	}
@@ -58,49 +57,6 @@ func Vacant(ctx context.Context, t Target) error {
 func archived(name string) bool {
 	_, ok := parseUUID(name)
 	return ok || name == identityName || name == reserveName
-}
-
-// topNames returns the names at the top of a target, until one is none of an archive's.
-func topNames(ctx context.Context, t Target) (names []string, err error) {
-	if p, ok := t.(*patient); ok {
-		err := p.ask(ctx, func(ctx context.Context, _ *watch) error {
-			names, err = topNames(ctx, p.Target)
-			return err
-		})
-		return names, err
-	}
-	top := (&Archive{target: t}).listedTop(ctx)
-	if r, ok := t.(Topped); ok {
-		top = r.Top(ctx)
-	}
-	for name, err := range top {
-		if err != nil {
-			return nil, err
-		}
-		if names = append(names, name); !archived(name) {
-			break
-		}
-	}
-	return names, nil
-}
-
-// listedTop is Topped.Top for a target that only lists its objects.
-func (a *Archive) listedTop(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for after := ""; ; {
-			name, err := a.next(ctx, "", after)
-			if err == nil && name == "" {
-				return
-			}
-			folder, _, deep := strings.Cut(name, "/")
-			if !yield(folder, err) || err != nil {
-				return
-			}
-			if after = name; deep {
-				after = afterFolder(folder)
-			}
-		}
-	}
 }
 
 // StoreAround returns the folder of the store in which a folder lies, or that it is; empty

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -16,6 +17,17 @@ type Shipment struct {
 	Size    int64
 	SHA256  [32]byte // of the whole file
 	Summary segment.Summary
+}
+
+// receipt is the receipt of the segment for a target that has it now, as an object.
+func (s *Shipment) receipt(targetID, url, object string) Receipt {
+	return Receipt{
+		Target: targetID, URL: url, Store: s.Store, Segment: s.Ref, Kind: s.Kind.String(),
+		Object: object, Size: s.Size, SHA256: s.SHA256, Shipped: time.Now().UTC(),
+		FirstSeq: s.Summary.FirstSeq, LastSeq: s.Summary.LastSeq,
+		FirstTime: s.Summary.FirstTime, LastTime: s.Summary.LastTime,
+		Puts: uint64(s.Summary.Puts), Deletes: uint64(s.Summary.Deletes),
+	}
 }
 
 // verify reads the sealed segment in src once, in bounded memory, and proves that
@@ -103,7 +115,7 @@ func (s *Source) Verify(ctx context.Context, name string) (*Shipment, error) {
 	defer f.Close()
 	ship, err := verify(ctx, f, f.size)
 	if err != nil {
-		return nil, inFile(name, err)
+		return nil, segment.InFile(name, err)
 	}
 	return ship, nil
 }

@@ -43,9 +43,9 @@ type BadSegment struct {
 	Problem string      `json:"problem"`
 }
 
-// VerifyBackup looks at every segment of a backup. Segments that are missing or
+// Verify looks at every segment of a backup. Segments that are missing or
 // damaged are in the report; the error is that of the target, or of ctx.
-func (a *Archive) VerifyBackup(ctx context.Context, b *Backup, o VerifyOptions) (*VerifyReport, error) {
+func Verify(ctx context.Context, a *Archive, b *Backup, o VerifyOptions) (*VerifyReport, error) {
 	rep := &VerifyReport{Backup: b.ID, Level: "hash", Digest: "unknown"}
 	if o.Data {
 		rep.Level = "data"
@@ -56,7 +56,7 @@ func (a *Archive) VerifyBackup(ctx context.Context, b *Backup, o VerifyOptions) 
 	var total setDigest
 	hashes := true
 	err := fanOut(ctx, cmp.Or(o.Parallel, 4), len(refs), func(ctx context.Context, i int) error {
-		info, err := a.verifySegment(ctx, b.Store, refs[i], &o)
+		info, err := verifySegment(ctx, a, b.Store, refs[i], &o)
 		problem, err := problemOf(err)
 		if err != nil {
 			return err
@@ -79,7 +79,7 @@ func (a *Archive) VerifyBackup(ctx context.Context, b *Backup, o VerifyOptions) 
 		rep.Level = "size"
 	}
 	rep.Digest = compareDigest(rep, b, hashes, total.digest())
-	if rep.Unread, err = a.Unread(ctx, b.Store, refs); err != nil {
+	if rep.Unread, err = Unread(ctx, a, b.Store, refs); err != nil {
 		return nil, err
 	}
 	return rep, nil
@@ -100,7 +100,7 @@ func compareDigest(rep *VerifyReport, b *Backup, hashes bool, total Digest) stri
 }
 
 // verifySegment looks at one segment: its size and hash, as far as they are known.
-func (a *Archive) verifySegment(ctx context.Context, store segment.UUID, ref segment.Ref, o *VerifyOptions) (Info, error) {
+func verifySegment(ctx context.Context, a *Archive, store segment.UUID, ref segment.Ref, o *VerifyOptions) (Info, error) {
 	name := segmentName(store, ref)
 	info, err := a.target.Stat(ctx, name)
 	if err != nil {

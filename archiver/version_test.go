@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -33,7 +34,7 @@ func TestADamagedVersionInTheArchiveIsHealed(t *testing.T) {
 			t.Errorf("%s: the audit finds %q", where, got)
 		}
 		a := s.archive()
-		plan, err := a.Plan(t.Context(), s.store, archiver.Point{Timeline: s.logs[len(s.logs)-1].Timeline})
+		plan, err := archiver.At(t.Context(), a, s.store, archiver.Point{Timeline: s.logs[len(s.logs)-1].Timeline})
 		if err == nil {
 			_, err = archiver.Restore(t.Context(), a, filepath.Join(t.TempDir(), "restored"), archiver.RestoreOptions{Plan: plan})
 		}
@@ -63,7 +64,7 @@ func TestHealLeavesANewerFormatAlone(t *testing.T) {
 		return b
 	})
 	rep, err := archiver.Heal(t.Context(), archiver.HealOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
-	must(t, err)
+	testkit.Must(t, err)
 	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "newer varve") {
 		t.Errorf("%+v", rep)
 	}
@@ -80,7 +81,7 @@ func TestADamagedVersionInTheStoreIsNotShipped(t *testing.T) {
 		s.remove(s.object(ref), s.receipt(ref))
 		s.change(s.local(ref), func(b []byte) []byte { *at(b) ^= 4; return b })
 		a, err := archiver.New(archiver.Options{Store: os.DirFS(s.dir), Receipts: s.receipts(), Targets: []archiver.Target{s.target}})
-		must(t, err)
+		testkit.Must(t, err)
 		_, _ = a.Once(t.Context())
 		st := a.Status()
 		if len(st.Damaged) != 1 || !strings.Contains(st.Damaged[0].Reason, "corrupt") || !strings.Contains(st.Damaged[0].Reason, "version") {

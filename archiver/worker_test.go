@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -34,10 +35,10 @@ func TestOneArchiverATarget(t *testing.T) {
 		}
 		s.untouched(s.targets[1])
 		_, err := s.archiver(s.to(s.targets[1])).Once(t.Context())
-		must(t, err)
-		must(t, stop())
+		testkit.Must(t, err)
+		testkit.Must(t, stop())
 		_, err = s.archiver(s.options()).Once(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 	})
 }
 
@@ -51,7 +52,7 @@ func TestAnArchiverThatSaysNothingIsMissed(t *testing.T) {
 		o.Receipts, o.Poll = disk, time.Hour
 		status := func(state vfs.FS) *TargetStatus {
 			st, err := readStatusNow(o.Store, state, asIfWhole)
-			must(t, err)
+			testkit.Must(t, err)
 			return &st.Targets[0]
 		}
 		stop := s.run(s.archiver(o))
@@ -64,17 +65,17 @@ func TestAnArchiverThatSaysNothingIsMissed(t *testing.T) {
 		if got := status(dead); got.Running || !strings.Contains(got.Silent(), "not running") {
 			t.Errorf("when it died: %+v, %q", got, got.Silent())
 		}
-		must(t, stop())
+		testkit.Must(t, stop())
 		if got := status(disk); got.Running || got.Silent() != "" || got.Worker.Ended.IsZero() {
 			t.Errorf("when it ended: %+v, %q", got, got.Silent())
 		}
 		lock, _, err := dead.Lock(workerLock("mem://0"), "pid 1")
-		must(t, err)
+		testkit.Must(t, err)
 		time.Sleep(10 * time.Minute)
 		if got := status(dead); !got.Running || !strings.Contains(got.Silent(), "has said nothing for 1") {
 			t.Errorf("when it hangs: %+v, %q", got, got.Silent())
 		}
-		must(t, lock.Close())
+		testkit.Must(t, lock.Close())
 		if got := s.archiver(o).Status().Targets[0]; got.Last.IsZero() {
 			t.Error("the last success is forgotten")
 		}
@@ -97,7 +98,7 @@ func TestLagIsThatOfTheOldestCommit(t *testing.T) {
 			time.Sleep(11 * time.Second)
 			synctest.Wait()
 			kept, err := readStatusNow(o.Store, disk, asIfWhole)
-			must(t, err)
+			testkit.Must(t, err)
 			for _, st := range []Status{a.Status(), kept} {
 				if through.IsZero() { // up to now
 					if d := time.Since(st.Targets[0].Through); d < 0 || d > 11*time.Second {
@@ -117,18 +118,18 @@ func TestLagIsThatOfTheOldestCommit(t *testing.T) {
 		check("nothing", time.Time{}, 0, 0)
 		commit := time.Now()
 		open := filepath.Join(s.dir, shipRef(1).ID.String()+".open")
-		must(t, os.WriteFile(open, logBytes(t, shipUUID, shipRef(1), 1, 3, 100, commit, false), 0o600))
+		testkit.Must(t, os.WriteFile(open, logBytes(t, shipUUID, shipRef(1), 1, 3, 100, commit, false), 0o600))
 		check("not sealed", commit, 0, 0)
 		time.Sleep(time.Hour)
 		check("not sealed for an hour", commit, time.Since(commit), 1)
-		must(t, os.Remove(open))
+		testkit.Must(t, os.Remove(open))
 		s.targets[0].hook(func(context.Context, string, string) error { return errors.New("503") }, nil)
-		must(t, os.WriteFile(s.path(1), logBytes(t, shipUUID, shipRef(1), 1, 3, 100, commit, true), 0o400))
+		testkit.Must(t, os.WriteFile(s.path(1), logBytes(t, shipUUID, shipRef(1), 1, 3, 100, commit, true), 0o400))
 		check("sealed and not shipped", commit, time.Since(commit), 1)
 		s.targets[0].hook(nil, nil)
 		time.Sleep(2 * time.Minute)
 		check("shipped", time.Time{}, 0, 0)
-		must(t, stop())
+		testkit.Must(t, stop())
 	})
 }
 

@@ -163,7 +163,7 @@ func (t *task) prune(ctx context.Context, c *traffic, dry bool) error {
 	if err != nil {
 		return err
 	}
-	rep, err := a.Prune(ctx, store, archiver.PruneOptions{DryRun: dry, Policy: archiver.Policy{Keep: t.N + 1 - givenUp, Window: time.Hour}})
+	rep, err := archiver.Prune(ctx, a, store, archiver.PruneOptions{DryRun: dry, Policy: archiver.Policy{Keep: t.N + 1 - givenUp, Window: time.Hour}})
 	if err == nil && len(rep.Backups) != givenUp {
 		err = fmt.Errorf("%d backups were given up, not %d", len(rep.Backups), givenUp)
 	}

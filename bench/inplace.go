@@ -70,12 +70,12 @@ func runOne(t *task) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := a.Plan(ctx, store, archiver.Point{})
+	plan, err := archiver.At(ctx, a, store, archiver.Point{})
 	if err != nil {
 		return nil, err
 	}
 	g := newGen(t.Keys, t.N, t.Value)
-	rec, err := a.Reader(ctx, plan, nil).Get(g.key(make([]byte, keyLen), t.More))
+	rec, err := archiver.NewReader(ctx, a, plan, nil).Get(g.key(make([]byte, keyLen), t.More))
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func runRestore(t *task) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := a.Plan(ctx, store, archiver.Point{})
+	plan, err := archiver.At(ctx, a, store, archiver.Point{})
 	if err != nil {
 		return nil, err
 	}

@@ -177,6 +177,6 @@ func (t *task) backup(ctx context.Context, after *archiver.Archiver, target arch
 	if err != nil {
 		return err
 	}
-	_, err = archive.CreateBackup(ctx, archiver.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: receipts, After: after})
+	_, err = archiver.Create(ctx, archive, archiver.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: receipts, After: after.Shipped(archive.Identity().ID)})
 	return err
 }

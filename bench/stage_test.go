@@ -80,7 +80,7 @@ func verifyAll(ctx context.Context, dir string) error {
 	}
 	all, err := a.Backups(ctx, store)
 	for _, b := range all {
-		rep, verr := a.VerifyBackup(ctx, b, archiver.VerifyOptions{Data: true})
+		rep, verr := archiver.Verify(ctx, a, b, archiver.VerifyOptions{Data: true})
 		if verr != nil {
 			return verr
 		}

@@ -145,7 +145,7 @@ func (y *synthetic) newest(n int) error {
 // backup writes the manifest of a backup of the first logs, as the archiver does.
 func (y *synthetic) backup(id, logs int) error {
 	b := &archiver.Backup{Format: 1, ID: uint64(id), Time: y.at(segment.ID(logs)).UTC(), Store: syntheticUUID, Tip: y.refs[logs-1],
-		Seq: uint64(logs), Objects: int64(logs), Segments: []archiver.Run{{Timeline: 1, First: 1, Count: uint64(logs)}}}
+		Seq: uint64(logs), Objects: int64(logs), Segments: []segment.Run{{Timeline: 1, First: 1, Count: uint64(logs)}}}
 	plain, err := json.Marshal(b)
 	if err != nil {
 		return err

@@ -159,7 +159,7 @@ func (c *check) withoutNewest(why error) error {
 	}
 	for _, e := range c.s.Bare {
 		if e.Sealed {
-			c.problem(InFile(c.fs.Path(e.Name), e.Err))
+			c.problem(segment.InFile(c.fs.Path(e.Name), e.Err))
 		}
 	}
 	for _, err := range c.s.Problems {

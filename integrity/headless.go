@@ -15,7 +15,7 @@ func (st *Standing) headless(bare byID, ref segment.Ref) *Part {
 		h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: ref, FirstSeq: st.due()}
 		whole := &Entry{Name: e.Name, ID: e.ID, Sealed: true, Size: e.Size, Mode: e.Mode, Header: h}
 		if p := st.openHeadless(whole); p != nil {
-			p.Err = InFile(st.FS.Path(e.Name), e.Err)
+			p.Err = segment.InFile(st.FS.Path(e.Name), e.Err)
 			return p
 		}
 	}

@@ -72,7 +72,7 @@ func TestCheckOfManyUnreadableFiles(t *testing.T) {
 			}
 			e := &Entry{Name: ref.ID.String() + ".seg", ID: ref.ID, Sealed: true, Err: &asked{&asks}}
 			c.s.Unread = append(c.s.Unread, e)
-			c.s.Problems = append(c.s.Problems, InFile(e.Name, e.Err))
+			c.s.Problems = append(c.s.Problems, segment.InFile(e.Name, e.Err))
 		}
 		c.setLive(segment.SetOf(live...))
 		for _, err := range c.s.Problems {

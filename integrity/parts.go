@@ -135,7 +135,7 @@ func (st *Standing) footerOf(e *Entry, src Source) (*segment.Footer, error) {
 		err = &segment.CorruptError{Segment: e.Header.Ref, Offset: e.Size, Reason: "a sealed segment without its footer, cut off perhaps"}
 	}
 	if err != nil {
-		return nil, InFile(st.FS.Path(e.Name), err)
+		return nil, segment.InFile(st.FS.Path(e.Name), err)
 	}
 	return f, nil
 }
@@ -154,7 +154,7 @@ func (st *Standing) openPart(e *Entry) (*Part, error) {
 		err = st.makeFooter(p)
 	}
 	if err == nil && st.tolerate {
-		err = InFile(st.FS.Path(e.Name), checkTable(p.Footer))
+		err = segment.InFile(st.FS.Path(e.Name), checkTable(p.Footer))
 	}
 	if err == nil && st.summaries {
 		p.Footer, p.Bytes = &segment.Footer{Summary: p.Footer.Summary}, nil
@@ -188,11 +188,11 @@ func (st *Standing) makeFooter(p *Part) error {
 	path := st.FS.Path(p.Name)
 	r, err := segment.NewReader(p.Src, p.Size)
 	if err != nil {
-		return InFile(path, err)
+		return segment.InFile(path, err)
 	}
 	v, err := Judge(r, Log)
 	if err != nil {
-		return InFile(path, err)
+		return segment.InFile(path, err)
 	}
 	if v.Successor == (segment.Ref{}) {
 		return &segment.CorruptError{File: path, Segment: p.Header.Ref, Offset: v.End,
@@ -200,7 +200,7 @@ func (st *Standing) makeFooter(p *Part) error {
 			Reason: strings.TrimPrefix(v.Torn+"; ", "; ") + "the log does not end here, since a later one was begun"}
 	}
 	if p.Bytes, _, err = r.Seal(v.End); err != nil {
-		return InFile(path, err)
+		return segment.InFile(path, err)
 	}
 	end := v.End + int64(len(p.Bytes))
 	if r, err = segment.NewReader(&withFooter{p.Src, p.Bytes, v.End}, end); err == nil {
@@ -209,7 +209,7 @@ func (st *Standing) makeFooter(p *Part) error {
 	if err == nil && !p.Sealed && p.Size > end {
 		err = &segment.CorruptError{Segment: p.Header.Ref, Offset: end, Reason: "bytes after the end of the segment"}
 	}
-	return InFile(path, err)
+	return segment.InFile(path, err)
 }
 
 // withFooter is a log with the footer that its file does not have yet.

@@ -303,7 +303,7 @@ func (p *planner) liveOf(l *Entry) (segment.Set, error) {
 	defer src.Close()
 	h, err := l.whole(src)
 	if err != nil {
-		return segment.Set{}, InFile(p.view.Path(l.Name), err)
+		return segment.Set{}, segment.InFile(p.view.Path(l.Name), err)
 	}
 	return h.Live, nil
 }

@@ -60,7 +60,7 @@ func (s *Survey) resolve() error {
 	own = slices.DeleteFunc(own, func(e *Entry) bool { return e.Header == nil })
 	for group := range Groups(own) {
 		if err := Twice(group); err != nil {
-			if err := s.problem(InFile(s.FS.Path(err.File), err)); err != nil {
+			if err := s.problem(segment.InFile(s.FS.Path(err.File), err)); err != nil {
 				return err
 			}
 		}

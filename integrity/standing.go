@@ -87,7 +87,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 		s.demote(old, "which does not know of "+e.Name+"; one of them does not belong here")
 		if old.Sealed {
 			st.twoTips(old, e)
-			return st, InFile(s.FS.Path(old.Name), old.Err)
+			return st, segment.InFile(s.FS.Path(old.Name), old.Err)
 		}
 		st.Src.Close()
 		st.Newest, st.Src, st.Why = s.NewestLog(), nil, ""
@@ -144,7 +144,7 @@ func (s *Survey) Unfinished() error {
 func (s *Survey) noLog() error {
 	if len(s.Bare) > 0 {
 		e := s.Bare[len(s.Bare)-1]
-		return InFile(s.FS.Path(e.Name), e.Err)
+		return segment.InFile(s.FS.Path(e.Name), e.Err)
 	}
 	what := "log"
 	if s.None() {
@@ -177,15 +177,15 @@ func (st *Standing) judge(o *StandOptions) error {
 		end = f.RecordsEnd
 	}
 	if st.R, err = segment.NewReader(src, end); err != nil {
-		return InFile(path, err)
+		return segment.InFile(path, err)
 	}
 	st.V, err = judgeNewest(st.Witness, st.R, o.Level)
 	if c, ok := asCorrupt(err); ok && c.Closed && o.AcceptLost {
-		st.Short = InFile(path, err)
+		st.Short = segment.InFile(path, err)
 		st.V, err = Judge(st.R, o.Level)
 	}
 	if err != nil {
-		return InFile(path, err)
+		return segment.InFile(path, err)
 	}
 	if e.Sealed && st.V.Successor == (segment.Ref{}) {
 		return &segment.CorruptError{File: path, Segment: e.Header.Ref, Offset: st.V.End, Reason: "a sealed log without an end record"}
@@ -261,7 +261,7 @@ func (st *Standing) judgeClose() error {
 		if !st.Clean {
 			// It will be written anew, so damage anywhere in it must be known first.
 			st.V, err = Judge(st.R, Log)
-			return InFile(st.FS.Path(st.Newest.Name), err)
+			return segment.InFile(st.FS.Path(st.Newest.Name), err)
 		}
 	}
 	return nil
@@ -301,9 +301,9 @@ func (st *Standing) judgeBare(live bool) error {
 		case e.ID == st.Newest.Header.Replaced.ID && !e.Sealed:
 			st.Tmps = append(st.Tmps, e.Name) // recovery kept its bytes and could not remove it any more
 		case st.tolerate && e.ID < st.Newest.Header.Ref.ID: // if it is of the set, it is missing there
-			st.Problems = append(st.Problems, InFile(st.FS.Path(e.Name), e.Err))
+			st.Problems = append(st.Problems, segment.InFile(st.FS.Path(e.Name), e.Err))
 		default:
-			return InFile(st.FS.Path(e.Name), e.Err)
+			return segment.InFile(st.FS.Path(e.Name), e.Err)
 		}
 	}
 	st.Lost = next != (segment.Ref{}) && (st.Next == nil || begun(st.Witness, st.UUID, next))
@@ -323,5 +323,5 @@ func (st *Standing) judgeNext(e *Entry) error {
 	}
 	defer f.Close()
 	h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: st.V.Successor, FirstSeq: st.V.NextSeq}
-	return InFile(st.FS.Path(e.Name), JudgeHeaderless(segment.ReaderFor(h, f, e.Size)))
+	return segment.InFile(st.FS.Path(e.Name), JudgeHeaderless(segment.ReaderFor(h, f, e.Size)))
 }

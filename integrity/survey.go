@@ -87,7 +87,7 @@ func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
 	}
 	for _, e := range s.found {
 		if e.Err != nil && !isCorrupt(e.Err) {
-			if err := s.problem(InFile(fsys.Path(e.Name), e.Err)); err != nil {
+			if err := s.problem(segment.InFile(fsys.Path(e.Name), e.Err)); err != nil {
 				return nil, err
 			}
 		}
@@ -271,19 +271,4 @@ func byName(lists ...[]*Entry) []*Entry {
 // None reports whether the folder holds no segment file at all.
 func (s *Survey) None() bool {
 	return len(s.Files)+len(s.Bare)+len(s.Empty)+len(s.Newer)+len(s.Unread) == 0
-}
-
-// InFile puts the file's name into the errors that a segment's reader makes.
-func InFile(path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if c, ok := asCorrupt(err); ok {
-		c.File = path
-		return err
-	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok { // which has it
-		return err
-	}
-	return fmt.Errorf("%s: %w", path, err)
 }

@@ -51,7 +51,7 @@ func readWitness(fsys vfs.FS) (w *segment.Witness, bad, err error) {
 	b := make([]byte, segment.WitnessSize)
 	n, err := f.ReadAt(b, segment.WitnessOffset)
 	if n < len(b) && !errors.Is(err, io.EOF) {
-		return nil, nil, InFile(fsys.Path(LockName), fmt.Errorf("read the witness of the last close: %w", err))
+		return nil, nil, segment.InFile(fsys.Path(LockName), fmt.Errorf("read the witness of the last close: %w", err))
 	}
 	clear(b[n:]) // what was never written
 	w, bad = segment.ParseWitness(b)

@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -73,4 +74,21 @@ func shorten(k []byte) []byte {
 // corrupt is the failure of a check at an offset, before the file is known.
 func corrupt(off int64, format string, args ...any) *CorruptError {
 	return &CorruptError{Offset: off, Reason: fmt.Sprintf(format, args...)}
+}
+
+// InFile puts the name of a file into an error of reading a segment there.
+func InFile(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if c, ok := errors.AsType[*CorruptError](err); ok {
+		if c.File == "" {
+			c.File = name
+		}
+		return err
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok { // which has it
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/varve-db/varve/index"
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -59,7 +58,7 @@ func tooLarge(heap, most int64) error {
 func (st standing) inPart(err error) error {
 	for _, p := range st.Parts {
 		if c, ok := asCorrupt(err); ok && c.Segment == p.Header.Ref {
-			return integrity.InFile(fileOf(p).path, err)
+			return segment.InFile(fileOf(p).path, err)
 		}
 	}
 	return err
@@ -107,7 +106,7 @@ func (st standing) replay(v *view, sf *segFile, rep *OpenReport) error {
 	if st.V.End > st.R.HeaderSize {
 		for rec, err := range st.R.Records(segment.Span{To: st.V.End}) {
 			if err != nil {
-				return integrity.InFile(sf.path, err)
+				return segment.InFile(sf.path, err)
 			}
 			if rec.Kind.Data() {
 				c := change{key: rec.Key, loc: index.Loc{Slot: sf.slot, Offset: rec.Offset, Size: rec.Size}, kind: rec.Kind}

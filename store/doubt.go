@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -64,7 +63,7 @@ func (st standing) doubt(rep *OpenReport) (*doubts, error) {
 			}
 		}
 		if err := c.Err(); err != nil {
-			return nil, integrity.InFile(fileOf(p).path, err)
+			return nil, segment.InFile(fileOf(p).path, err)
 		}
 	}
 	return d, nil

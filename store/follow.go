@@ -97,7 +97,7 @@ func (r *Reader) read(size int64) (next segment.Ref, edits bool, err error) {
 	t := &r.tip
 	sr, err := segment.NewReader(t.f, size)
 	if err != nil {
-		return next, false, integrity.InFile(t.sf.path, err)
+		return next, false, segment.InFile(t.sf.path, err)
 	}
 	from := segment.Span{From: t.off, Next: t.next}
 	durable := t.off
@@ -122,7 +122,7 @@ func (r *Reader) read(size int64) (next segment.Ref, edits bool, err error) {
 	defer r.rw.Unlock()
 	for rec, err := range sr.Records(from) {
 		if err != nil {
-			return next, false, integrity.InFile(t.sf.path, err)
+			return next, false, segment.InFile(t.sf.path, err)
 		}
 		t.off = rec.Offset + rec.Size
 		if rec.Kind.Data() {

@@ -98,7 +98,7 @@ func (st standing) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep 
 	if !inTable {
 		log, err := logEntries(sf, end)
 		if err != nil {
-			return integrity.InFile(sf.path, err)
+			return segment.InFile(sf.path, err)
 		}
 		sources = append(sources, log)
 		entries += int64(len(log.entries))

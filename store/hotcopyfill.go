@@ -144,7 +144,7 @@ func whereToCut(st standing) (cut, error) {
 			break // a torn tail, or what is being written
 		}
 		if err != nil {
-			return at, integrity.InFile(st.FS.Path(st.Newest.Name), err)
+			return at, segment.InFile(st.FS.Path(st.Newest.Name), err)
 		}
 		if rec.Kind.Data() {
 			seq, data = rec.Seq, true

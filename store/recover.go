@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -18,25 +17,14 @@ import (
 // its name is the old file removed. So recovery edits nothing, vouches for
 // nothing that it only read from a cache, and can be cut off anywhere.
 
-// random returns a number that is not zero, for timelines.
-func random() uint64 {
-	var b [16]byte
-	for {
-		rand.Read(b[:])
-		if n := binary.LittleEndian.Uint64(b[:]); n != 0 {
-			return n
-		}
-	}
-}
-
 // freshLog writes a log as *.tmp: its header, then the records that fill
 // appends, then a mark that vouches for them all. Each step is on the disk before the
 // next, and the log has its name, durably, when freshLog returns.
-func (db *DB) freshLog(h *segment.Header, fill func(*appender) error) (l *log, err error) {
+func (db *DB) freshLog(h *segment.Header, fill func(*segment.LogWriter) error) (l *log, err error) {
 	if err := db.fs.SyncOwnName(); err != nil { // the folder's name, before a log says that a store is in it
 		return nil, err
 	}
-	tmp := h.Ref.ID.String() + ".tmp"
+	tmp := segment.FileName(h.Ref.ID, segment.TempExt)
 	if err := removeIfThere(db.fs, tmp); err != nil {
 		return nil, err
 	}
@@ -49,12 +37,12 @@ func (db *DB) freshLog(h *segment.Header, fill func(*appender) error) (l *log, e
 			err = errors.Join(noRoom(err), f.Close(), removeIfThere(db.fs, tmp))
 		}
 	}()
-	header := h.Append(nil)
-	a := &appender{f: f, place: h.Place(), next: h.FirstSeq, time: h.Time, off: int64(len(header)), buf: header}
-	if err := fill(a); err != nil {
+	w := segment.NewLogWriter(f, h)
+	header := w.Offset
+	if err := fill(w); err != nil {
 		return nil, err
 	}
-	if err := a.seal(); err != nil {
+	if err := markAll(f, w); err != nil {
 		return nil, err
 	}
 	if err := db.fs.Rename(tmp, logName(h.Ref.ID)); err != nil {
@@ -63,70 +51,27 @@ func (db *DB) freshLog(h *segment.Header, fill func(*appender) error) (l *log, e
 	if err := db.fs.SyncDir("."); err != nil { // the name
 		return nil, err
 	}
-	db.lastTime = max(db.lastTime, a.time) // the mark's, which the next commit must not repeat
-	l = db.newLog(h, int64(len(header)))
-	l.f, l.end, l.data, l.synced, l.marked, l.touched = f, a.off, a.data, a.off, true, true
-	l.sf.size.Store(a.off)
-	l.sf.last.Store(a.next - 1)
-	l.sf.src.Store(newSource(f, max(l.limit, a.off), false))
+	db.lastTime = max(db.lastTime, w.Time) // the mark's, which the next commit must not repeat
+	l = db.newLog(h, header)
+	l.f, l.end, l.data, l.synced, l.marked, l.touched = f, w.Offset, w.Data, w.Offset, true, true
+	l.sf.size.Store(w.Offset)
+	l.sf.last.Store(w.Next - 1)
+	l.sf.src.Store(newSource(f, max(l.limit, w.Offset), false))
 	return l, nil
 }
 
-// appender writes records one after the other through a buffer.
-type appender struct {
-	f     vfs.File
-	place segment.Place
-	next  uint64 // sequence number
-	time  int64  // of the newest commit
-	data  int64  // puts and deletes
-	off   int64  // where the next record goes
-	buf   []byte // not written yet
-}
-
-// add appends a record at the next offset, which it returns with its size.
-func (a *appender) add(r *segment.Record) (off, size int64, err error) {
-	if len(a.buf) > 1<<20 {
-		if err := a.flush(); err != nil {
-			return 0, 0, err
-		}
-	}
-	n := len(a.buf)
-	a.buf = a.place.AppendRecord(a.buf, a.off, r)
-	off, size = a.off, int64(len(a.buf)-n)
-	a.off += size
-	if r.Kind.Data() {
-		a.data++
-		a.next = r.Seq + 1
-	}
-	if r.Commit() {
-		a.time = r.Time
-	}
-	return off, size, nil
-}
-
-func (a *appender) flush() error {
-	_, err := a.f.WriteAt(a.buf, a.off-int64(len(a.buf)))
-	a.buf = a.buf[:0]
-	return err
-}
-
-// seal has everything on the disk, and then a mark that says so.
-func (a *appender) seal() error {
-	if err := a.flush(); err != nil {
+// markAll has everything on the disk, and then a mark that says so.
+func markAll(f vfs.File, w *segment.LogWriter) error {
+	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := a.f.Sync(); err != nil { // before the mark vouches for it
+	if err := f.Sync(); err != nil { // before the mark vouches for it
 		return err
 	}
-	t := segment.NextTime(a.time, time.Now())
-	mark := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: a.next, Time: t, Vouch: a.off}
-	if _, _, err := a.add(&mark); err != nil {
+	if err := w.AddMark(); err != nil {
 		return err
 	}
-	if err := a.flush(); err != nil {
-		return err
-	}
-	return a.f.Sync()
+	return f.Sync()
 }
 
 // create makes the first log of a store.
@@ -135,17 +80,17 @@ func (db *DB) create() (*log, error) {
 	rand.Read(u[:])
 	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80 // random, RFC 9562
 	h := &segment.Header{
-		Head: segment.Head{Kind: segment.Log, UUID: u, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: 1},
+		Head: segment.Head{Kind: segment.Log, UUID: u, Ref: segment.Ref{Timeline: segment.NewTimeline(), ID: 1},
 			FirstSeq: 1, Time: segment.NextTime(0, time.Now()), NextID: 2},
 	}
-	return db.freshLog(h, func(*appender) error { return nil })
+	return db.freshLog(h, func(*segment.LogWriter) error { return nil })
 }
 
 // newTimeline is the header of a log that begins a timeline where st ends.
 func (st standing) newTimeline(id segment.ID) *segment.Header {
 	old := st.Newest.Header
 	h := &segment.Header{
-		Head: segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: segment.Ref{Timeline: segment.Timeline(random()), ID: id},
+		Head: segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: segment.Ref{Timeline: segment.NewTimeline(), ID: id},
 			FirstSeq: st.V.NextSeq, Time: segment.NextTime(st.V.LastTime, time.Now()),
 			Parent: old.Ref, ParentSeq: st.V.NextSeq - 1, Replaced: old.Ref, NextID: id + 1},
 		Live: st.Live, Retired: st.Retired(),
@@ -176,19 +121,19 @@ func (db *DB) recover(st standing, rep *OpenReport) (*log, error) {
 	}
 	v := &db.view
 	slot := uint32(len(v.segs))
-	l, err := db.freshLog(h, func(a *appender) error {
+	l, err := db.freshLog(h, func(w *segment.LogWriter) error {
 		if st.V.Successor != (segment.Ref{}) || st.V.End == st.R.HeaderSize {
 			return nil
 		}
 		for rec, err := range st.R.Records(segment.Span{To: st.V.End, Depth: segment.WithValues}) {
 			if err != nil {
-				return integrity.InFile(st.log().path, err)
+				return segment.InFile(st.log().path, err)
 			}
 			if !rec.Kind.Data() {
 				continue
 			}
 			rec.Flags &^= segment.FlagVouch
-			off, size, err := a.add(rec)
+			off, size, err := w.Add(rec)
 			if err != nil {
 				return err
 			}

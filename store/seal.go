@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -152,13 +151,13 @@ func (db *DB) seal(l *log) error {
 			err = sealFile(db.fs, l.f, id, end, false)
 		}
 		if footerFull(err) || isCorrupt(err) { // a copy would fare no better
-			return noRoom(integrity.InFile(l.sf.path, err))
+			return noRoom(segment.InFile(l.sf.path, err))
 		}
 		l.spoiled = err != nil // no sync is tried again on that file
 	}
 	if l.spoiled {
 		if again := sealFile(db.fs, l.f, id, end, true); again != nil {
-			return noRoom(integrity.InFile(l.sf.path, errors.Join(err, again)))
+			return noRoom(segment.InFile(l.sf.path, errors.Join(err, again)))
 		}
 	}
 	db.settle(l, l.spoiled)

@@ -23,7 +23,7 @@ type statusServer struct {
 // serve begins to serve what the archiver tells of itself.
 func serve(listen string, arc *archiver.Archiver) (*statusServer, error) {
 	reg := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{arc.Collector(), collectors.NewGoCollector(),
+	for _, c := range []prometheus.Collector{archiver.NewCollector(arc), collectors.NewGoCollector(),
 		collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

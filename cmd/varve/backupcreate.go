@@ -98,14 +98,15 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 	if errors.Is(err, archiver.ErrBroken) || err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
 		return err
 	}
-	if report.Targets != nil {
-		create.After = arc
+	shipped := arc
+	if report.Targets == nil {
+		shipped = nil
 	}
 	var open archiver.Options
 	err = errors.Join(err, a.openOrLater(ctx, flags, &open))
 	for _, t := range open.Targets {
 		if !failed[t.URL()] {
-			err = errors.Join(err, a.createBackup(ctx, t, create))
+			err = errors.Join(err, a.createBackup(ctx, t, create, shipped))
 		}
 	}
 	return err
@@ -164,16 +165,20 @@ func unshipped(ctx context.Context, raw string, o archiver.CreateOptions) (int, 
 	if err != nil {
 		return 0, err
 	}
-	missing, err := arc.Unshipped(&o)
+	missing, err := archiver.Unshipped(arc, &o)
 	return len(missing), err
 }
 
-func (a *app) createBackup(ctx context.Context, t archiver.Target, o archiver.CreateOptions) error {
+// createBackup makes a backup. shipped has just shipped the store; nil: nobody has.
+func (a *app) createBackup(ctx context.Context, t archiver.Target, o archiver.CreateOptions, shipped *archiver.Archiver) error {
 	arc, err := openArchive(ctx, t)
 	if err != nil {
 		return err
 	}
-	b, err := arc.CreateBackup(ctx, o)
+	if shipped != nil {
+		o.After = shipped.Shipped(arc.Identity().ID)
+	}
+	b, err := archiver.Create(ctx, arc, o)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (a *app) backupListCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, _ []string) error {
 		backups, err := arc.Backups(ctx, uuid)
-		holes, herr := arc.Holes(ctx, uuid, backups)
+		holes, herr := archiver.Holes(ctx, arc, uuid, backups)
 		err = errors.Join(a.printBackups(backups, holes), err, herr)
 		for _, hole := range holes {
 			err = errors.Join(err, hole)

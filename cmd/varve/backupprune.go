@@ -53,7 +53,7 @@ func (a *app) backupPruneCommand() *cobra.Command {
 			}
 			o.DropTips = append(o.DropTips, t)
 		}
-		rep, err := arc.Prune(ctx, uuid, o)
+		rep, err := archiver.Prune(ctx, arc, uuid, o)
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (a *app) verifyBackup(ctx context.Context, arc *archiver.Archive, b *archiv
 	if o.Data {
 		o.OnRead = a.meter("verifying", b.Bytes).add
 	}
-	rep, err := arc.VerifyBackup(ctx, b, o)
+	rep, err := archiver.Verify(ctx, arc, b, o)
 	a.bar.finish()
 	if err != nil {
 		return err

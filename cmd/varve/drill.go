@@ -81,12 +81,12 @@ func (a *app) drill(ctx context.Context, arc *archiver.Archive, d *drillFlags, o
 		return err
 	}
 	if backup != nil {
-		if err := backup.CheckCopy(ctx, os.DirFS(rep.Dest)); err != nil {
+		if err := archiver.CheckCopy(ctx, backup, os.DirFS(rep.Dest)); err != nil {
 			return fmt.Errorf("the drill failed: %w", err)
 		}
 		out.Backup = backup.ID
 	}
-	if out.Unread, err = arc.Unread(ctx, out.Store, o.Plan.Refs()); err != nil {
+	if out.Unread, err = archiver.Unread(ctx, arc, out.Store, o.Plan.Refs()); err != nil {
 		return archiveError(err)
 	}
 	if receipts != nil {

@@ -65,7 +65,7 @@ func (a *app) withObjects(cmd *cobra.Command, s *sourceFlags, fn func(objects) e
 		return a.withReader(func(r *store.Reader) error { return fn(stored{r}) })
 	}
 	return a.withArchive(cmd, s, func(ctx context.Context, arc *archiver.Archive, plan *archiver.Plan) error {
-		return fn(archived{arc.Reader(ctx, plan, nil)})
+		return fn(archived{archiver.NewReader(ctx, arc, plan, nil)})
 	})
 }
 

@@ -59,7 +59,7 @@ func archiverFamilies(t *testing.T) []*dto.MetricFamily {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return families(t, arc.Collector())
+	return families(t, archiver.NewCollector(arc))
 }
 
 // labels returns the names of a family's labels, and the values of each.

@@ -130,7 +130,7 @@ func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Arch
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := a.Plan(ctx, uuid, pt)
+	plan, err := archiver.At(ctx, a, uuid, pt)
 	if p.timeline != "" && errors.Is(err, archiver.ErrNotExist) && !errors.Is(err, archiver.ErrIncomplete) {
 		return nil, nil, usagef("--timeline: %w", err)
 	}

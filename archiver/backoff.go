@@ -1,0 +1,39 @@
+package archiver
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// backoff is how long to wait after failures in a row.
+type backoff struct{ base, most time.Duration }
+
+// requests is the backoff of those who wait for an answer: a reader, an audit, a restore.
+var requests = backoff{time.Second / 2, 10 * time.Second}
+
+// after returns the pause after n failures, at least one: it doubles up to a bound,
+// and a half more or less is left to chance, so that many who failed together
+// do not come back together.
+func (b backoff) after(n int) time.Duration {
+	d := b.base
+	for range n - 1 {
+		if d *= 2; d >= b.most {
+			d = b.most
+			break
+		}
+	}
+	return d/2 + rand.N(d)
+}
+
+// sleep waits, and reports false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

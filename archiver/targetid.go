@@ -1,0 +1,23 @@
+package archiver
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+)
+
+// idDigits is how many hexadecimal digits an ID of a target has.
+const idDigits = 32
+
+// newID returns a random ID.
+func newID() string {
+	var b [idDigits / 2]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// validID reports whether s has the form of an ID, which is also fit to be the name of a
+// folder.
+func validID(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(s) == idDigits && hex.EncodeToString(b) == s
+}
