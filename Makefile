@@ -81,7 +81,7 @@ model:
 damage:
 	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 4h -v -run 'Damage' ./store
 	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 4h -run 'Repair|Salvage' ./integrity
-	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 1h -run "Hole" ./archiver
+	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 1h -run "Hole" ./archiver/history
 
 # The archiver, killed over and over, to a folder and to an S3 server.
 kills:

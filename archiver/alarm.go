@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -64,14 +65,14 @@ func alarmKind(err error) AlarmKind {
 		err  error
 		kind AlarmKind
 	}{
-		{ErrConflict, AlarmConflict},
-		{ErrOtherArchive, AlarmIdentity},
+		{target.ErrConflict, AlarmConflict},
+		{target.ErrOtherArchive, AlarmIdentity},
 		{segment.ErrVersion, AlarmIdentity},
-		{ErrUnconditional, AlarmUnconditional},
-		{ErrNoIdentity, AlarmAway},
-		{ErrDenied, AlarmDenied},
-		{ErrFull, AlarmFull},
-		{ErrNotExist, AlarmAway}, // no folder or bucket to put something in
+		{target.ErrUnconditional, AlarmUnconditional},
+		{target.ErrNoIdentity, AlarmAway},
+		{target.ErrDenied, AlarmDenied},
+		{target.ErrFull, AlarmFull},
+		{target.ErrNotExist, AlarmAway}, // no folder or bucket to put something in
 	} {
 		if errors.Is(err, c.err) {
 			return c.kind
@@ -86,28 +87,7 @@ func definite(err error) bool {
 	return k.final() || k == AlarmDenied || k == AlarmAway
 }
 
-// ErrOtherArchive is wrapped by an OtherArchiveError.
-var ErrOtherArchive = errors.New("the target is another archive than it was")
-
-// OtherArchiveError is the error for a target that was one archive and is another now: a
-// disk was swapped, a bucket made anew. Nothing is shipped to the other until somebody
-// accepts it in place of the first: see Options.Accept.
-type OtherArchiveError struct {
-	URL string
-	Was string // the ID of the archive that it was
-	Is  Identity
-}
-
-// Error names both archives, and what to do.
-func (e *OtherArchiveError) Error() string {
-	return fmt.Sprintf("%s: %v: it was %s, and is %s, made %v; bring back the first or, if it is lost for good, accept the second in its place: all is shipped there again",
-		e.URL, ErrOtherArchive, e.Was, e.Is.ID, e.Is.Made)
-}
-
-// Unwrap returns ErrOtherArchive.
-func (e *OtherArchiveError) Unwrap() error { return ErrOtherArchive }
-
-// AwayError is the error for a target where no archive is. It wraps ErrNoIdentity.
+// AwayError is the error for a target where no archive is. It wraps target.ErrNoIdentity.
 type AwayError struct {
 	URL string
 	Was string // the ID of the archive that was shipped to there; empty: never one

@@ -9,16 +9,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 )
 
 // becomeAnother makes an archive anew in place of the one that m is.
-func becomeAnother(t *testing.T, m *memTarget) Identity {
+func becomeAnother(t *testing.T, m *memTarget) target.Identity {
 	t.Helper()
 	m.mu.Lock()
 	clear(m.objects)
 	m.mu.Unlock()
-	id, err := Init(context.Background(), m)
+	id, err := target.Init(context.Background(), m)
 	testkit.Must(t, err)
 	return id
 }
@@ -42,7 +43,7 @@ func TestArchiveThatVanishesIsWaitedFor(t *testing.T) {
 				clear(m.objects)
 				m.mu.Unlock()
 				if !empty { // the bucket is gone: nothing can be put there either
-					m.hook(func(context.Context, string, string) error { return ErrNotExist }, nil)
+					m.hook(func(context.Context, string, string) error { return target.ErrNotExist }, nil)
 				}
 				if busy {
 					s.add(3)
@@ -77,7 +78,7 @@ func TestArchiveMadeAnewIsNoticedAtTheNextStart(t *testing.T) {
 		s := newShipScene(t, 1)
 		s.add(1, 2)
 		m := s.targets[0]
-		old, err := Identify(t.Context(), m)
+		old, err := target.Identify(t.Context(), m)
 		testkit.Must(t, err)
 		testkit.Must(t, s.run(s.archiver(s.options()))())
 		is := becomeAnother(t, m)
@@ -87,8 +88,8 @@ func TestArchiveMadeAnewIsNoticedAtTheNextStart(t *testing.T) {
 				func() error { return s.archiver(s.options()).Run(t.Context()) },
 			} {
 				err := run()
-				other, ok := errors.AsType[*OtherArchiveError](err)
-				if !ok || !errors.Is(err, ErrOtherArchive) || other.Was != old.ID || other.Is.ID != is.ID {
+				other, ok := errors.AsType[*target.OtherArchiveError](err)
+				if !ok || !errors.Is(err, target.ErrOtherArchive) || other.Was != old.ID || other.Is.ID != is.ID {
 					t.Fatalf("error %v", err)
 				}
 			}
@@ -115,7 +116,7 @@ func TestTwoArchivesInTurn(t *testing.T) {
 		for _, m := range s.targets {
 			o := s.to(m)
 			if i == 0 {
-				id, err := Identify(t.Context(), m)
+				id, err := target.Identify(t.Context(), m)
 				testkit.Must(t, err)
 				o.Accept = []string{id.ID}
 			}

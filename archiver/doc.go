@@ -7,7 +7,7 @@
 // incremental backups, point-in-time restore, hot copies and audits stand.
 //
 // Exactly once is two rules. An object is created only where there is none of its
-// name, which the target itself decides (Target.Put). And a receipt is written
+// name, which the target itself decides (target.Target.Put). And a receipt is written
 // on the store's side when, and only when, the object is known to be durable. A
 // lost answer is resolved by asking what is there. So the archiver may be killed
 // anywhere: no segment is missing, none is there twice, none was overwritten.

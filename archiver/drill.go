@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -24,13 +25,13 @@ func RecordDrill(receipts vfs.FS, d Drill) error {
 	if err := receipts.Mkdir("."); err != nil {
 		return fmt.Errorf("the drill cannot be recorded: %w", err)
 	}
-	return replaceFile(receipts, drillName, d)
+	return statefile.Replace(receipts, drillName, d)
 }
 
 // readDrill takes over what the last drill left.
 func (a *Archiver) readDrill() {
 	var d Drill
-	err := readFile(a.opt.Receipts, drillName, &d)
+	err := statefile.Read(a.opt.Receipts, drillName, &d)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.opt.Logger.Warn("the last restore drill is not known", "err", err)
 	}

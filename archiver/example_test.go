@@ -8,6 +8,11 @@ import (
 	"path/filepath"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/restore"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
 	"github.com/varve-db/varve/store"
 )
 
@@ -19,8 +24,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(tmp)
-	dir, dest := filepath.Join(tmp, "store"), filepath.Join(tmp, "restored")
-	db, err := store.Open(dir, nil)
+	folder, dest := filepath.Join(tmp, "store"), filepath.Join(tmp, "restored")
+	db, err := store.Open(folder, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,15 +36,15 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	target, err := archiver.OpenDir(filepath.Join(tmp, "archive"), &archiver.DirOptions{Make: true})
+	to, err := dir.Open(filepath.Join(tmp, "archive"), &dir.Options{Make: true})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := archiver.Init(ctx, target); err != nil { // once
+	if _, err := target.Init(ctx, to); err != nil { // once
 		log.Fatal(err)
 	}
 	a, err := archiver.New(archiver.Options{
-		Store: os.DirFS(dir), Receipts: archiver.ReceiptsDir(dir), Targets: []archiver.Target{target},
+		Store: os.DirFS(folder), Receipts: archiver.ReceiptsDir(folder), Targets: []target.Target{to},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -53,7 +58,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	archive, err := archiver.OpenArchive(ctx, target)
+	archive, err := archive.Open(ctx, to)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -61,11 +66,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	plan, err := archiver.At(ctx, archive, stores[0].UUID, archiver.Point{}) // the newest
+	plan, err := history.At(ctx, archive, stores[0].UUID, history.Point{}) // the newest
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := archiver.Restore(ctx, archive, dest, archiver.RestoreOptions{Plan: plan}); err != nil {
+	if _, err := restore.Run(ctx, archive, dest, restore.Options{Plan: plan}); err != nil {
 		log.Fatal(err)
 	}
 	r, err := store.OpenReadOnly(dest, nil)

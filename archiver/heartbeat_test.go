@@ -11,6 +11,12 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/audit"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/internal/archivetest"
+	"github.com/varve-db/varve/archiver/prune"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -36,22 +42,22 @@ func (b *liveBarrier) Settle(context.Context) (bool, error) {
 // beats ships what a store has sealed, with heartbeats.
 type beats struct {
 	t   *testing.T
-	l   *life
-	v   *vault
+	l   *archivetest.Life
+	v   *archivetest.Vault
 	bar *liveBarrier
 }
 
 func newBeats(t *testing.T, seed uint64) *beats {
-	b := &beats{t: t, l: newLife(t, seed), v: newVault(), bar: &liveBarrier{}}
-	b.bar.db = b.l.db
-	b.v.open(t)
+	b := &beats{t: t, l: archivetest.NewLife(t, seed), v: archivetest.NewVault(), bar: &liveBarrier{}}
+	b.bar.db = b.l.DB
+	b.v.Archive(t)
 	return b
 }
 
 func (b *beats) once() {
 	b.t.Helper()
-	a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
-		Targets: []archiver.Target{b.v}, Barrier: b.bar})
+	a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir),
+		Targets: []target.Target{b.v}, Barrier: b.bar})
 	testkit.Must(b.t, err)
 	_, err = a.Once(b.t.Context())
 	testkit.Must(b.t, err)
@@ -61,7 +67,7 @@ func (b *beats) once() {
 func (b *beats) awaitMark() {
 	b.t.Helper()
 	for range 2000 {
-		files, _ := filepath.Glob(filepath.Join(b.l.dir, "*.open"))
+		files, _ := filepath.Glob(filepath.Join(b.l.Dir, "*.open"))
 		for _, f := range files {
 			if endsWithMark(f) {
 				return
@@ -92,24 +98,24 @@ func endsWithMark(path string) bool {
 
 // names returns the heartbeats that are there.
 func (b *beats) names() (names []string) {
-	for info, err := range b.v.List(b.t.Context(), b.l.uuid.String()+"/heartbeat/", "") {
+	for info, err := range b.v.List(b.t.Context(), b.l.UUID.String()+"/heartbeat/", "") {
 		testkit.Must(b.t, err)
 		names = append(names, info.Name)
 	}
 	return names
 }
 
-func (b *beats) at(p archiver.Point) (*archiver.Plan, error) {
-	a, err := archiver.OpenArchive(b.t.Context(), b.v)
+func (b *beats) at(p history.Point) (*history.Plan, error) {
+	a, err := archive.Open(b.t.Context(), b.v)
 	testkit.Must(b.t, err)
-	return archiver.At(b.t.Context(), a, b.l.uuid, p)
+	return history.At(b.t.Context(), a, b.l.UUID, p)
 }
 
 // later fails the test unless a moment is refused, and the error says how fresh the archive is.
 func (b *beats) later(what string, at time.Time) time.Time {
 	b.t.Helper()
-	plan, err := b.at(archiver.Point{Time: at})
-	e, ok := errors.AsType[*archiver.PointError](err)
+	plan, err := b.at(history.Point{Time: at})
+	e, ok := errors.AsType[*history.PointError](err)
 	if !ok || !e.Later || !e.Time.Before(at) {
 		b.t.Fatalf("%s: %v, %v; want an error that says how fresh the archive is", what, plan, err)
 	}
@@ -122,10 +128,10 @@ func TestAHeartbeatTellsOfAnIdleStore(t *testing.T) {
 	t.Parallel()
 	b := newBeats(t, 21)
 	for range 5 {
-		b.l.commit()
+		b.l.Commit()
 	}
 	b.bar.err = errors.New("no answer")
-	b.l.seal()
+	b.l.Seal()
 	b.awaitMark()
 	b.once()
 	if names := b.names(); len(names) > 0 {
@@ -140,40 +146,40 @@ func TestAHeartbeatTellsOfAnIdleStore(t *testing.T) {
 		if names := b.names(); len(names) != 1 {
 			t.Fatalf("heartbeats: %q; want one", names)
 		}
-		if plan, err := b.at(archiver.Point{Time: moment}); err != nil || plan.Seq != b.l.seq {
-			t.Fatalf("a moment that a heartbeat covers: %+v, %v; want sequence number %d", plan, err, b.l.seq)
+		if plan, err := b.at(history.Point{Time: moment}); err != nil || plan.Seq != b.l.Seq {
+			t.Fatalf("a moment that a heartbeat covers: %+v, %v; want sequence number %d", plan, err, b.l.Seq)
 		}
 	}
 	b.later("after the heartbeat", time.Now().Add(time.Second))
-	if plan, err := b.at(archiver.Point{Before: time.Now().Add(time.Hour)}); err != nil || plan.Seq != b.l.seq {
+	if plan, err := b.at(history.Point{Before: time.Now().Add(time.Hour)}); err != nil || plan.Seq != b.l.Seq {
 		t.Fatalf("the newest archived commit before: %+v, %v", plan, err)
 	}
 
 	// A commit after the heartbeat, archived or not, changes nothing about its moment.
-	seq := b.l.seq
-	b.l.commit()
-	if plan, err := b.at(archiver.Point{Time: moment}); err != nil || plan.Seq != seq {
+	seq := b.l.Seq
+	b.l.Commit()
+	if plan, err := b.at(history.Point{Time: moment}); err != nil || plan.Seq != seq {
 		t.Fatalf("then the store was written to: %+v, %v; want sequence number %d", plan, err, seq)
 	}
 	b.later("the commit is not archived", time.Now())
-	b.l.seal()
+	b.l.Seal()
 	b.awaitMark()
 	now := time.Now()
 	b.once()
 	for _, c := range []struct {
 		at   time.Time
 		want uint64
-	}{{moment, seq}, {now, b.l.seq}} {
-		if plan, err := b.at(archiver.Point{Time: c.at}); err != nil || plan.Seq != c.want {
+	}{{moment, seq}, {now, b.l.Seq}} {
+		if plan, err := b.at(history.Point{Time: c.at}); err != nil || plan.Seq != c.want {
 			t.Fatalf("then that was archived: %+v, %v; want sequence number %d", plan, err, c.want)
 		}
 	}
 
 	// A heartbeat that speaks of more than the archive holds says nothing.
-	last := b.v.names()[len(b.v.names())-1]
+	last := b.v.Names()[len(b.v.Names())-1]
 	testkit.Must(t, b.v.Delete(t.Context(), last))
 	b.later("the newest segment is lost", now)
-	b.l.close()
+	b.l.Close()
 }
 
 // TestWhatAHeartbeatNeeds: each state of a store's folder that does not prove that all is
@@ -186,30 +192,30 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 		want int
 	}{
 		{"a live writer that is idle", func(b *beats) {}, 1},
-		{"a closed store", func(b *beats) { b.l.close(); b.bar.db = nil }, 1},
+		{"a closed store", func(b *beats) { b.l.Close(); b.bar.db = nil }, 1},
 		{"a copy of a closed store", func(b *beats) {
-			b.l.close()
+			b.l.Close()
 			b.bar.db = nil
-			b.l.copyTo(filepath.Join(b.t.TempDir(), "copy"))
+			b.l.CopyTo(filepath.Join(b.t.TempDir(), "copy"))
 		}, 0},
 		{"a store whose writer was killed", func(b *beats) {
 			dir := filepath.Join(b.t.TempDir(), "killed")
-			b.l.copyOpen(dir)
-			b.l.close()
+			b.l.CopyOpen(dir)
+			b.l.Close()
 			b.bar.db = nil
-			b.l.dir = dir
+			b.l.Dir = dir
 		}, 0},
 		{"objects in the log that is not sealed, beside a writer that does not seal", func(b *beats) {
 			b.bar.lazy = true
-			b.l.commit()
-			testkit.Must(b.t, b.l.db.Sync())
+			b.l.Commit()
+			testkit.Must(b.t, b.l.DB.Sync())
 			b.awaitMark()
 		}, 0},
 		{"a commit that reaches the file only when the writer is asked", func(b *beats) {
-			b.l.commit() // buffered
+			b.l.Commit() // buffered
 		}, 1},
 		{"a damaged segment", func(b *beats) {
-			files, _ := filepath.Glob(filepath.Join(b.l.dir, "*.seg"))
+			files, _ := filepath.Glob(filepath.Join(b.l.Dir, "*.seg"))
 			data, err := os.ReadFile(files[0])
 			testkit.Must(b.t, err)
 			data[200] ^= 1
@@ -217,23 +223,23 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 			testkit.Must(b.t, os.WriteFile(files[0], data, 0o600))
 		}, 0},
 		{"a segment that is gone", func(b *beats) {
-			b.l.commit()
-			b.l.seal()
+			b.l.Commit()
+			b.l.Seal()
 			b.awaitMark()
-			files, _ := filepath.Glob(filepath.Join(b.l.dir, "*.seg"))
+			files, _ := filepath.Glob(filepath.Join(b.l.Dir, "*.seg"))
 			testkit.Must(b.t, os.Remove(files[0]))
 		}, 0},
 	} {
 		b := newBeats(t, 22)
 		for range 5 {
-			b.l.commit()
+			b.l.Commit()
 		}
-		b.l.seal()
+		b.l.Seal()
 		b.awaitMark()
-		db := b.l.db
+		db := b.l.DB
 		c.do(b)
-		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
-			Targets: []archiver.Target{b.v}, Barrier: b.bar})
+		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir),
+			Targets: []target.Target{b.v}, Barrier: b.bar})
 		testkit.Must(t, err)
 		for range 2000 { // the writer's mark may come a moment later
 			_, err = a.Once(t.Context())
@@ -245,7 +251,7 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 		if names := b.names(); len(names) != c.want {
 			t.Errorf("%s: %d heartbeats, %v; want %d", c.what, len(names), err, c.want)
 		}
-		if plan, err := b.at(archiver.Point{Time: time.Now().Add(time.Minute)}); err == nil {
+		if plan, err := b.at(history.Point{Time: time.Now().Add(time.Minute)}); err == nil {
 			t.Errorf("%s: the future is planned: %v", c.what, plan)
 		}
 		_ = db.Close()
@@ -258,12 +264,12 @@ func TestWhatAHeartbeatNeeds(t *testing.T) {
 func TestAHeartbeatAfterAKill(t *testing.T) {
 	t.Parallel()
 	b := newBeats(t, 26)
-	b.l.commit()
-	b.l.seal()
+	b.l.Commit()
+	b.l.Seal()
 	b.awaitMark()
 	begin := func() *archiver.Archiver {
-		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
-			Targets: []archiver.Target{b.v}, Barrier: b.bar})
+		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir),
+			Targets: []target.Target{b.v}, Barrier: b.bar})
 		testkit.Must(t, err)
 		return a
 	}
@@ -272,7 +278,7 @@ func TestAHeartbeatAfterAKill(t *testing.T) {
 		moment := time.Now()
 		_, err := a.Once(t.Context())
 		testkit.Must(t, err)
-		if plan, err := b.at(archiver.Point{Time: moment}); (err == nil) != want {
+		if plan, err := b.at(history.Point{Time: moment}); (err == nil) != want {
 			t.Errorf("%s: %v, %v; covered: want %v", what, plan, err, want)
 		}
 	}
@@ -282,7 +288,7 @@ func TestAHeartbeatAfterAKill(t *testing.T) {
 	covered("after the kill", a, true)
 	covered("by another archiver", begin(), false)
 	covered("by the first, again", a, true)
-	log, err := filepath.Glob(filepath.Join(b.l.dir, "*.open"))
+	log, err := filepath.Glob(filepath.Join(b.l.Dir, "*.open"))
 	testkit.Must(t, err)
 	for _, name := range log {
 		data, err := os.ReadFile(name)
@@ -291,14 +297,14 @@ func TestAHeartbeatAfterAKill(t *testing.T) {
 		testkit.Must(t, os.Rename(name+".new", name))
 	}
 	covered("of a copy of the log", a, false)
-	_ = b.l.db.Close()
+	_ = b.l.DB.Close()
 }
 
 // undeletable is a vault that lets nothing be deleted.
-type undeletable struct{ *vault }
+type undeletable struct{ *archivetest.Vault }
 
 func (u undeletable) Delete(_ context.Context, name string) error {
-	return fmt.Errorf("%s: %w", name, archiver.ErrDenied)
+	return fmt.Errorf("%s: %w", name, target.ErrDenied)
 }
 
 // TestHeartbeatsThatStay: where old ones cannot be removed, that is no failure, and the newest
@@ -306,15 +312,15 @@ func (u undeletable) Delete(_ context.Context, name string) error {
 func TestHeartbeatsThatStay(t *testing.T) {
 	t.Parallel()
 	b := newBeats(t, 23)
-	b.l.commit()
-	b.l.seal()
-	b.l.close()
+	b.l.Commit()
+	b.l.Seal()
+	b.l.Close()
 	b.bar.db = nil
 	var moment time.Time
 	for range 3 {
 		moment = time.Now()
-		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
-			Targets: []archiver.Target{undeletable{b.v}}, Barrier: b.bar})
+		a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir),
+			Targets: []target.Target{undeletable{b.v}}, Barrier: b.bar})
 		testkit.Must(t, err)
 		_, err = a.Once(t.Context())
 		testkit.Must(t, err)
@@ -322,33 +328,33 @@ func TestHeartbeatsThatStay(t *testing.T) {
 	if names := b.names(); len(names) != 3 {
 		t.Fatalf("heartbeats: %q; want three", names)
 	}
-	if plan, err := b.at(archiver.Point{Time: moment}); err != nil || plan.Seq != b.l.seq {
+	if plan, err := b.at(history.Point{Time: moment}); err != nil || plan.Seq != b.l.Seq {
 		t.Fatalf("%+v, %v", plan, err)
 	}
-	arc, err := archiver.OpenArchive(t.Context(), b.v)
+	arc, err := archive.Open(t.Context(), b.v)
 	testkit.Must(t, err)
-	audit := func() *archiver.AuditReport {
-		rep, err := archiver.Audit(t.Context(), archiver.AuditOptions{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir), Archive: arc})
+	audit := func() *audit.Report {
+		rep, err := audit.Run(t.Context(), audit.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir), Archive: arc})
 		testkit.Must(t, err)
 		return rep
 	}
 	if rep := audit(); len(rep.Findings) > 0 || rep.Complete.Before(moment) {
 		t.Fatalf("audit: complete until %v, findings %v", rep.Complete, rep.Findings)
 	}
-	rep, err := archiver.Prune(t.Context(), arc, b.l.uuid, archiver.PruneOptions{})
+	rep, err := prune.Run(t.Context(), arc, b.l.UUID, prune.Options{})
 	testkit.Must(t, err)
 	if names := b.names(); len(names) != 1 || len(rep.Notes) > 0 {
 		t.Fatalf("after a prune: %q; want the newest; notes %q", names, rep.Notes)
 	}
-	if plan, err := b.at(archiver.Point{Time: moment}); err != nil || plan.Seq != b.l.seq {
+	if plan, err := b.at(history.Point{Time: moment}); err != nil || plan.Seq != b.l.Seq {
 		t.Fatalf("after a prune: %+v, %v", plan, err)
 	}
 
 	// One that was damaged proves nothing, and is found.
 	name := b.names()[0]
-	b.v.mu.Lock()
-	b.v.objects[name][20] ^= 1
-	b.v.mu.Unlock()
+	b.v.Mu.Lock()
+	b.v.Objects[name][20] ^= 1
+	b.v.Mu.Unlock()
 	b.later("with a damaged heartbeat", moment)
 	if rep := audit(); len(rep.Findings) != 1 || !strings.Contains(rep.Findings[0].Problem, name) {
 		t.Fatalf("audit of a damaged heartbeat: %v", rep.Findings)
@@ -359,11 +365,11 @@ func TestHeartbeatsThatStay(t *testing.T) {
 func TestARunningArchiverBeats(t *testing.T) {
 	t.Parallel()
 	b := newBeats(t, 24)
-	b.l.commit()
-	b.l.seal()
+	b.l.Commit()
+	b.l.Seal()
 	b.awaitMark()
-	a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.dir)), Receipts: archiver.ReceiptsDir(b.l.dir),
-		Targets: []archiver.Target{b.v}, Barrier: b.bar, Poll: 20 * time.Millisecond})
+	a, err := archiver.New(archiver.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir),
+		Targets: []target.Target{b.v}, Barrier: b.bar, Poll: 20 * time.Millisecond})
 	testkit.Must(t, err)
 	moment := time.Now()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -377,8 +383,8 @@ func TestARunningArchiverBeats(t *testing.T) {
 	}
 	cancel()
 	testkit.Must(t, <-done)
-	if plan, err := b.at(archiver.Point{Time: moment}); err != nil || plan.Seq != b.l.seq {
+	if plan, err := b.at(history.Point{Time: moment}); err != nil || plan.Seq != b.l.Seq {
 		t.Fatalf("%+v, %v", plan, err)
 	}
-	b.l.close()
+	b.l.Close()
 }

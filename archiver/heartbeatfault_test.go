@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/archivesim"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
@@ -31,12 +35,12 @@ func newBeating() *beating {
 }
 
 // beat writes the next heartbeat.
-func (b *beating) beat(t testing.TB, target Target) error {
+func (b *beating) beat(t testing.TB, to target.Target) error {
 	line := beatLines[b.n%2]
 	at := beatBegin.Add(time.Duration(b.n) * time.Minute)
 	b.n++
 	b.begun[line] = at
-	_, err := archiveOf(target, Identity{}).putHeartbeat(t.Context(), &Heartbeat{Store: simUUID, Timeline: line, Seq: uint64(b.n), At: at})
+	_, err := archive.Of(to, target.Identity{}).PutHeartbeat(t.Context(), &archive.Heartbeat{Store: archivesim.UUID, Timeline: line, Seq: uint64(b.n), At: at})
 	if err == nil {
 		b.done[line] = at
 	}
@@ -46,14 +50,14 @@ func (b *beating) beat(t testing.TB, target Target) error {
 // holds reports what must never be: a heartbeat that was not written, one older than
 // another that was known to be there, and names or objects that nobody understands. With
 // tidy there must be one of each timeline.
-func (b *beating) holds(t testing.TB, target Target, tidy bool) error {
-	a := archiveOf(target, Identity{})
-	newest, older, unknown, unreadable, err := a.heartbeats(t.Context(), simUUID)
+func (b *beating) holds(t testing.TB, to target.Target, tidy bool) error {
+	a := archive.Of(to, target.Identity{})
+	newest, older, unknown, unreadable, err := a.Heartbeats(t.Context(), archivesim.UUID)
 	if err != nil || len(unknown)+len(unreadable) > 0 || tidy && len(older) > 0 {
 		return fmt.Errorf("older %v, unknown %q, unreadable %v: %w", older, unknown, unreadable, err)
 	}
 	for _, line := range beatLines {
-		h, err := a.Heartbeat(t.Context(), simUUID, line)
+		h, err := a.Heartbeat(t.Context(), archivesim.UUID, line)
 		switch {
 		case err != nil:
 			return err
@@ -74,10 +78,10 @@ func TestHeartbeatPowerCut(t *testing.T) {
 	t.Parallel()
 	const seed = 1
 	disk := crashfs.New()
-	_, err := Init(t.Context(), OpenFS(disk, "file:///archive"))
+	_, err := target.Init(t.Context(), dir.OpenFS(disk, "file:///archive"))
 	testkit.Must(t, err)
 	rec := disk.Record()
-	d, run := OpenFS(disk, "file:///archive"), newBeating()
+	d, run := dir.OpenFS(disk, "file:///archive"), newBeating()
 	at := []int{rec.Ops()} // how many operations there were before each heartbeat
 	for range 6 {
 		testkit.Must(t, run.beat(t, d))
@@ -96,7 +100,7 @@ func TestHeartbeatPowerCut(t *testing.T) {
 		}
 		b.n = 6
 		for state, crashed := range rec.At(n).States(seed) {
-			d := OpenFS(crashed, "file:///archive")
+			d := dir.OpenFS(crashed, "file:///archive")
 			then := &beating{map[segment.Timeline]time.Time{}, map[segment.Timeline]time.Time{}, 6}
 			err := b.holds(t, d, false)
 			if err == nil {
@@ -116,22 +120,22 @@ func TestHeartbeatPowerCut(t *testing.T) {
 // with the answer lost or never sent. The next heartbeats go on.
 func TestHeartbeatFailedCalls(t *testing.T) {
 	t.Parallel()
-	try := func(what string, target Target, arm func(), failed func() bool) bool {
+	try := func(what string, to target.Target, arm func(), failed func() bool) bool {
 		t.Helper()
-		_, err := Init(t.Context(), target)
+		_, err := target.Init(t.Context(), to)
 		testkit.Must(t, err)
 		b := newBeating()
-		testkit.Must(t, b.beat(t, target))
-		testkit.Must(t, b.beat(t, target))
+		testkit.Must(t, b.beat(t, to))
+		testkit.Must(t, b.beat(t, to))
 		arm()
 		for range 3 {
-			_ = b.beat(t, target)
+			_ = b.beat(t, to)
 		}
 		hit := failed()
-		if err := b.holds(t, target, false); err != nil {
+		if err := b.holds(t, to, false); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		if err := errors.Join(b.beat(t, target), b.beat(t, target), b.holds(t, target, true)); err != nil {
+		if err := errors.Join(b.beat(t, to), b.beat(t, to), b.holds(t, to, true)); err != nil {
 			t.Errorf("%s, then: %v", what, err)
 		}
 		return hit
@@ -139,7 +143,7 @@ func TestHeartbeatFailedCalls(t *testing.T) {
 	for n, hit := 1, true; hit; n++ {
 		disk, hits := crashfs.New(), false
 		hook := crashfs.FailNth(n, syscall.EIO, true)
-		hit = try(fmt.Sprintf("call %d of the disk fails", n), OpenFS(disk, "file:///archive"),
+		hit = try(fmt.Sprintf("call %d of the disk fails", n), dir.OpenFS(disk, "file:///archive"),
 			func() {
 				disk.Fail(func(op crashfs.Op) error {
 					err := hook(op)
@@ -174,22 +178,22 @@ func TestHeartbeatFailedCalls(t *testing.T) {
 func TestHeartbeatDamage(t *testing.T) {
 	t.Parallel()
 	m := newMemTarget("mem://0")
-	a := simArchive(t, m)
+	a := archivesim.Open(t, m)
 	var names []string
 	for i := range 2 {
-		h := &Heartbeat{ID: uint64(i + 1), Store: simUUID, Timeline: 0xa, Seq: uint64(i + 1), At: beatBegin.Add(time.Duration(i) * time.Minute)}
-		testkit.Must(t, a.putManifest(t.Context(), h.object(), h))
-		names = append(names, h.object())
+		h := &archive.Heartbeat{ID: uint64(i + 1), Store: archivesim.UUID, Timeline: 0xa, Seq: uint64(i + 1), At: beatBegin.Add(time.Duration(i) * time.Minute)}
+		testkit.Must(t, a.PutManifest(t.Context(), h.Object(), h))
+		names = append(names, h.Object())
 	}
 	whole, _ := m.get(names[1])
 	check := func(what string, b []byte) {
 		t.Helper()
 		m.set(names[1], b)
-		h, err := a.Heartbeat(t.Context(), simUUID, 0xa)
+		h, err := a.Heartbeat(t.Context(), archivesim.UUID, 0xa)
 		if err != nil || h == nil || h.ID != 1 {
 			t.Errorf("%s: %+v, %v", what, h, err)
 		}
-		newest, older, _, unreadable, err := a.heartbeats(t.Context(), simUUID)
+		newest, older, _, unreadable, err := a.Heartbeats(t.Context(), archivesim.UUID)
 		if err != nil || len(newest) != 1 || len(older) != 0 || len(unreadable) != 1 || !strings.Contains(unreadable[0].Error(), names[1]) {
 			t.Errorf("%s: newest %v, older %v, unreadable %v, %v", what, newest, older, unreadable, err)
 		}
@@ -206,7 +210,7 @@ func TestHeartbeatDamage(t *testing.T) {
 	b, _ := m.get(names[0])
 	check("another's bytes", b)
 	m.set(names[1], whole)
-	if h, err := a.Heartbeat(t.Context(), simUUID, 0xa); err != nil || h == nil || h.ID != 2 {
+	if h, err := a.Heartbeat(t.Context(), archivesim.UUID, 0xa); err != nil || h == nil || h.ID != 2 {
 		t.Errorf("whole again: %+v, %v", h, err)
 	}
 }

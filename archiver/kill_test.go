@@ -20,8 +20,11 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
-	"github.com/varve-db/varve/archiver/archivertest"
-	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
+	"github.com/varve-db/varve/archiver/target/s3"
+	"github.com/varve-db/varve/archiver/target/targettest"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -31,20 +34,20 @@ const killParallel = 3
 
 // killOptions are those of the archiver that is killed: the store in dir, shipped to
 // where the URL says.
-func killOptions(ctx context.Context, dir, to string) (archiver.Options, error) {
-	o := archiver.Options{Store: vfs.AsFS(vfs.Dir(dir)), Receipts: vfs.Dir(filepath.Join(dir, "receipts")),
+func killOptions(ctx context.Context, folder, to string) (archiver.Options, error) {
+	o := archiver.Options{Store: vfs.AsFS(vfs.Dir(folder)), Receipts: vfs.Dir(filepath.Join(folder, "receipts")),
 		Parallel: killParallel, Poll: 10 * time.Millisecond}
-	u, err := archiver.ParseURL(to)
+	u, err := target.ParseURL(to)
 	if err != nil {
 		return o, err
 	}
-	var t archiver.Target
+	var t target.Target
 	if u.Scheme == "s3" {
 		t, err = s3.OpenURL(ctx, u)
 	} else {
-		t, err = archiver.OpenDir(u.Path, nil)
+		t, err = dir.Open(u.Path, nil)
 	}
-	o.Targets = []archiver.Target{t}
+	o.Targets = []target.Target{t}
 	return o, err
 }
 
@@ -84,7 +87,7 @@ func TestKill(t *testing.T) {
 			return (&url.URL{Scheme: "file", Path: dir}).String(), dir, ""
 		},
 		"to a bucket": func(t *testing.T) (string, string, string) {
-			s := archivertest.StartS3(t)
+			s := targettest.StartS3(t)
 			return s.URL("arc"), filepath.Join(s.Root, s.Bucket, "arc"), s.AccessLog
 		},
 	} {
@@ -110,7 +113,7 @@ type killing struct {
 	dir, to  string
 	objects  string // folder in which the archive's objects are files
 	sealed   map[string][]byte
-	receipts *archiver.Receipts
+	receipts *receipt.Folder
 	id       string
 	seen     map[string]fs.FileInfo // objects with receipts
 }
@@ -133,10 +136,10 @@ func newKilling(t *testing.T, to, objects string, segments int) *killing {
 	}
 	o, err := killOptions(t.Context(), k.dir, to)
 	check(t, err)
-	id, err := archiver.Init(t.Context(), o.Targets[0])
+	id, err := target.Init(t.Context(), o.Targets[0])
 	check(t, err)
 	k.id = id.ID
-	k.receipts, err = archiver.OpenReceipts(o.Receipts)
+	k.receipts, err = receipt.Open(o.Receipts)
 	check(t, err)
 	return k
 }
@@ -215,7 +218,7 @@ func (k *killing) look() {
 		}
 		got, err := os.ReadFile(filepath.Join(k.objects, filepath.FromSlash(r.Object)))
 		check(k.t, err)
-		if !bytes.Equal(got, want) || r.Size != int64(len(want)) || r.SHA256 != archiver.Digest(sha256.Sum256(want)) {
+		if !bytes.Equal(got, want) || r.Size != int64(len(want)) || r.SHA256 != segment.Digest(sha256.Sum256(want)) {
 			k.t.Fatalf("%s has a receipt, and is not what was shipped: %d bytes, want %d; receipt %+v", r.Object, len(got), len(want), r)
 		}
 		k.seen[r.Object] = info

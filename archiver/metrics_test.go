@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/metrics"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 )
 
@@ -18,8 +20,8 @@ import (
 func TestMetricsAreWellFormedAndTrue(t *testing.T) {
 	a := archiver.Busy(t)
 	reg := prometheus.NewPedanticRegistry()
-	testkit.Must(t, reg.Register(archiver.NewCollector(a)))
-	if _, err := a.Once(t.Context()); !errors.Is(err, archiver.ErrFull) {
+	testkit.Must(t, reg.Register(metrics.New(a)))
+	if _, err := a.Once(t.Context()); !errors.Is(err, target.ErrFull) {
 		t.Fatal(err)
 	}
 	rec := httptest.NewRecorder()

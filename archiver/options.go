@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"sync"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/vfs"
-	"github.com/varve-db/varve/segment"
-	"golang.org/x/time/rate"
 )
 
 // Options of New. Store, Receipts and a target must be given; the zero value of each
@@ -26,14 +24,14 @@ type Options struct {
 
 	// Targets are where each segment is shipped to, each by itself: what holds
 	// up one does not hold up another.
-	Targets []Target
+	Targets []target.Target
 
 	// Unopened are targets that could not be opened. They count as targets that
 	// cannot be used yet: Run goes on trying, beside those that it can use.
 	Unopened []Unopened
 
 	// Accept are the IDs of archives that may take the place of the one that a target
-	// was when an archiver last reached it: see OtherArchiveError. Default: none.
+	// was when an archiver last reached it: see target.OtherArchiveError. Default: none.
 	Accept []string
 
 	// Parallel is how many segments are sent to a target at a time. Default 4.
@@ -108,7 +106,7 @@ func (o Options) resolved() (Options, error) {
 		seen[url] = true
 	}
 	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
-	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Timeout = cmp.Or(o.Timeout, target.DefaultTimeout)
 	o.Poll = cmp.Or(o.Poll, DefaultPoll)
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	o.Tries = cmp.Or(o.Tries, DefaultTries)
@@ -119,8 +117,8 @@ func (o Options) resolved() (Options, error) {
 }
 
 // timeout is that of an attempt to ship a segment: all who send at a time share the rate.
-func (o *Options) timeout() Timeout {
-	return Timeout{PerUnit: o.Timeout, Rate: o.Rate, Senders: o.Parallel * (len(o.Targets) + len(o.Unopened))}
+func (o *Options) timeout() target.Timeout {
+	return target.Timeout{PerUnit: o.Timeout, Rate: o.Rate, Senders: o.Parallel * (len(o.Targets) + len(o.Unopened))}
 }
 
 // urls are those of all targets.
@@ -139,76 +137,5 @@ type Unopened struct {
 	URL string // as the target's own, once it is open
 
 	// Open opens the target. It is called again until it succeeds.
-	Open func(context.Context) (Target, error)
-}
-
-// An Archiver ships the segments of one store. Run and Once are called one at a
-// time; the other methods at any time, from any goroutine.
-type Archiver struct {
-	opt      Options
-	source   *Source
-	receipts *Receipts
-	limit    *rate.Limiter // nil: none
-	lanes    []*lane       // one for each target, in the order given, those to be opened last
-	backoff  backoff
-	timeout  Timeout // of an attempt to ship
-
-	verifying chan struct{} // holds one token: one segment is verified at a time
-	standing  standing      // of whoever scans
-	saving    sync.Mutex    // held while the status is written
-	hashing   sync.Mutex    // held by who hashes, so that one does, whatever the number of targets
-
-	mu        sync.Mutex // guards what follows; no lane's lock is taken under it
-	listing   *Listing   // the newest
-	noted     map[string]bool
-	aside     map[string]*aside         // damaged files, by name
-	checked   map[segment.Ref]*Shipment // verified, and not yet everywhere
-	troubles  map[AlarmKind]Alarm       // of the store's side
-	settledAt *settled                  // the newest moment with nothing on the way; nil: none yet
-	written   logFile                   // the newest log that a living writer had at such a moment
-	drill     time.Time                 // of the last restore drill that succeeded
-	broken    error                     // why the store does not open for writing
-	looked    time.Time                 // begin of the last look at the store that succeeded
-	unsealed  *unsealed                 // the oldest log that held objects then; nil: none
-	worker    *Worker                   // this archiver; nil: it has not begun
-	working   bool
-	onSent    []func(Sent)
-}
-
-// New returns an Archiver that has done nothing yet but look for receipts.
-func New(o Options) (*Archiver, error) {
-	o, err := o.resolved()
-	if err != nil {
-		return nil, err
-	}
-	receipts, err := OpenReceipts(o.Receipts)
-	if err != nil {
-		return nil, err
-	}
-	a := &Archiver{
-		opt: o, source: NewSource(o.Store), receipts: receipts,
-		backoff: backoff{base: time.Second, most: time.Minute}, timeout: o.timeout(),
-		verifying: make(chan struct{}, 1),
-		listing:   &Listing{}, noted: map[string]bool{}, aside: map[string]*aside{},
-		checked: map[segment.Ref]*Shipment{}, troubles: map[AlarmKind]Alarm{}, standing: standing{opens: opens},
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { a.source.recall(o.Receipts) })
-	if o.Rate > 0 {
-		a.limit = rate.NewLimiter(rate.Limit(o.Rate), burst(o.Rate))
-	}
-	last, _ := readStatus(o.Receipts) // where it cannot be read, it is written anew
-	for _, t := range o.Targets {
-		a.lanes = append(a.lanes, newLane(a, t.URL(), t))
-	}
-	for _, u := range o.Unopened {
-		l := newLane(a, u.URL, nil)
-		l.open = u.Open
-		a.lanes = append(a.lanes, l)
-	}
-	for _, l := range a.lanes {
-		l.recall(&last)
-	}
-	wg.Wait()
-	return a, nil
+	Open func(context.Context) (target.Target, error)
 }

@@ -4,13 +4,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/segment"
 )
 
 // job is a segment that a target does not have yet, as far as its receipts tell.
 type job struct {
 	ref     segment.Ref
-	seg     Sealed        // as it was last listed
+	seg     source.Sealed // as it was last listed
 	old     time.Duration // how old the segment was when it was first seen, by the clock
 	seen    time.Time     // when that was; only its monotonic part is used
 	first   int64         // commit time of its oldest object, nanoseconds; zero: not known
@@ -40,7 +41,7 @@ type queue struct {
 
 // update makes the queue hold the segments of a listing that done does not have. What
 // is no longer listed is dropped.
-func (q *queue) update(list []Sealed, done func(segment.Ref) bool) {
+func (q *queue) update(list []source.Sealed, done func(segment.Ref) bool) {
 	there := make(map[segment.Ref]bool, len(list))
 	added := false
 	for _, g := range list {

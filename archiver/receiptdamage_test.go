@@ -11,7 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/receipt/receipttest"
+	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
@@ -30,10 +35,10 @@ func newInjuredReceipt(t *testing.T) *injuredReceipt {
 	s := &injuredReceipt{shipScene: newShipScene(t, 1), disk: crashfs.New()}
 	s.add(1, 2)
 	s.once()
-	id, err := Identify(t.Context(), s.targets[0])
+	id, err := target.Identify(t.Context(), s.targets[0])
 	testkit.Must(t, err)
 	s.id = id.ID
-	s.name, err = receiptName(id.ID, shipRef(2))
+	s.name, err = receipt.ReceiptName(id.ID, shipRef(2))
 	testkit.Must(t, err)
 	s.good = s.disk.Bytes(s.name)
 	if len(s.good) < 500 {
@@ -62,16 +67,16 @@ func (s *injuredReceipt) healed(what string, damaged []byte) {
 	if x := st.Targets[0]; x.Alarm != nil || x.Error != "" || x.Segments != 0 || x.Counts.Shipped != 0 || x.Counts.Found != 1 || len(st.Alarms) > 0 {
 		s.t.Errorf("%s: %+v", what, st)
 	}
-	want, err := parseReceipt(s.good, s.id, shipRef(2))
+	want, err := receipt.ParseReceipt(s.good, s.id, shipRef(2))
 	testkit.Must(s.t, err)
-	r, ok, err := openReceipts(s.t, s.disk).Get(s.id, shipRef(2))
-	if !ok || err != nil || !r.same(want) {
+	r, ok, err := receipttest.OpenReceipts(s.t, s.disk).Get(s.id, shipRef(2))
+	if !ok || err != nil || !r.Same(want) {
 		s.t.Errorf("%s: the receipt is %+v, %v", what, r, err)
 	}
 	if n := s.targets[0].stored(); n != 4 { // with identity and reserve
 		s.t.Errorf("%s: %d objects were stored", what, n)
 	}
-	kept := asideName + "/" + strings.ReplaceAll(s.name, "/", "-") + ".1"
+	kept := receipt.AsideName + "/" + strings.ReplaceAll(s.name, "/", "-") + ".1"
 	if got := s.disk.Bytes(kept); !bytes.Equal(got, damaged) {
 		s.t.Errorf("%s: %d bytes of the damaged receipt are kept, want %d", what, len(got), len(damaged))
 	}
@@ -100,7 +105,7 @@ func TestEveryCutOfAReceiptIsHealed(t *testing.T) {
 	}
 	s.healed("zeros", make([]byte, len(s.good)))
 	s.healed("longer", append(slices.Clone(s.good), '\n'))
-	other, err := receiptName(s.id, shipRef(1))
+	other, err := receipt.ReceiptName(s.id, shipRef(1))
 	testkit.Must(t, err)
 	s.healed("that of another segment", s.disk.Bytes(other))
 }
@@ -108,12 +113,12 @@ func TestEveryCutOfAReceiptIsHealed(t *testing.T) {
 // TestADamagedReceiptOfALostObject: what the archive does not have is shipped again.
 func TestADamagedReceiptOfALostObject(t *testing.T) {
 	s := newInjuredReceipt(t)
-	testkit.Must(t, s.targets[0].Delete(t.Context(), segmentName(shipUUID, shipRef(2))))
+	testkit.Must(t, s.targets[0].Delete(t.Context(), archive.SegmentName(shipUUID, shipRef(2))))
 	s.disk.SetBytes(s.name, s.good[:100])
 	if st := s.once(); st.Targets[0].Counts.Shipped != 1 || st.Targets[0].Alarm != nil {
 		t.Errorf("%+v", st)
 	}
-	if _, ok, err := openReceipts(t, s.disk).Get(s.id, shipRef(2)); !ok || err != nil {
+	if _, ok, err := receipttest.OpenReceipts(t, s.disk).Get(s.id, shipRef(2)); !ok || err != nil {
 		t.Errorf("%v, %v", ok, err)
 	}
 }
@@ -124,13 +129,13 @@ func TestADamagedReceiptHidesNoConflict(t *testing.T) {
 	s := newInjuredReceipt(t)
 	b, err := os.ReadFile(s.path(1))
 	testkit.Must(t, err)
-	s.targets[0].set(segmentName(shipUUID, shipRef(2)), b)
+	s.targets[0].set(archive.SegmentName(shipUUID, shipRef(2)), b)
 	s.disk.SetBytes(s.name, s.good[:100])
 	o := s.options()
 	o.Receipts = s.disk
 	a := s.archiver(o)
 	_, err = a.Once(t.Context())
-	if x := a.Status().Targets[0]; !errors.Is(err, ErrConflict) || x.Alarm == nil || x.Alarm.Kind != AlarmConflict {
+	if x := a.Status().Targets[0]; !errors.Is(err, target.ErrConflict) || x.Alarm == nil || x.Alarm.Kind != AlarmConflict {
 		t.Errorf("%v; %+v", err, x)
 	}
 	if !bytes.Equal(s.disk.Bytes(s.name), s.good[:100]) {
@@ -141,11 +146,11 @@ func TestADamagedReceiptHidesNoConflict(t *testing.T) {
 // TestASoundReceiptOfOtherContentIsAConflict still: the check is right, so that it was
 // written like that.
 func TestASoundReceiptOfOtherContentIsAConflict(t *testing.T) {
-	r := openReceipts(t, crashfs.New())
-	first := receiptFor(targetA, segment.Ref{Timeline: 1, ID: 1})
+	r := receipttest.OpenReceipts(t, crashfs.New())
+	first := receipttest.ReceiptFor(receipttest.TargetA, segment.Ref{Timeline: 1, ID: 1})
 	testkit.Must(t, r.Write(first))
 	first.SHA256 = sha256.Sum256([]byte("other"))
-	if err := r.Write(first); !errors.Is(err, ErrOtherReceipt) {
+	if err := r.Write(first); !errors.Is(err, receipt.ErrConflict) {
 		t.Errorf("%v", err)
 	}
 }
@@ -157,27 +162,27 @@ func TestDamagedReceiptPowerCut(t *testing.T) {
 	const seed = 1
 	disk := crashfs.New()
 	ref := segment.Ref{Timeline: 1, ID: 1}
-	want := receiptFor(targetA, ref)
-	want.Format = receiptFormat
-	testkit.Must(t, openReceipts(t, disk).Write(want))
-	name, err := receiptName(targetA, ref)
+	want := receipttest.ReceiptFor(receipttest.TargetA, ref)
+	want.Format = receipt.ReceiptFormat
+	testkit.Must(t, receipttest.OpenReceipts(t, disk).Write(want))
+	name, err := receipt.ReceiptName(receipttest.TargetA, ref)
 	testkit.Must(t, err)
 	bad := disk.Bytes(name)[:200]
 	disk.SetBytes(name, bad)
 	rec := disk.Record()
-	testkit.Must(t, openReceipts(t, disk).Write(want))
+	testkit.Must(t, receipttest.OpenReceipts(t, disk).Write(want))
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		for state, crashed := range rec.At(n).States(seed) {
-			r := openReceipts(t, crashed)
-			_, ok, err := r.Get(targetA, ref)
-			if _, damaged := errors.AsType[*DamagedReceiptError](err); err != nil && !damaged || n == rec.Ops() && !ok {
+			r := receipttest.OpenReceipts(t, crashed)
+			_, ok, err := r.Get(receipttest.TargetA, ref)
+			if _, damaged := errors.AsType[*receipt.DamagedError](err); err != nil && !damaged || n == rec.Ops() && !ok {
 				t.Errorf("seed %d, cut after %v, %v: %v, %v", seed, rec.Op(n), state, ok, err)
 			}
 			if err := r.Write(want); err != nil {
 				t.Errorf("seed %d, cut after %v, %v: write again: %v", seed, rec.Op(n), state, err)
 			}
 			there := slices.ContainsFunc(crashed.Names(), func(f string) bool { return bytes.Equal(crashed.Bytes(f), bad) })
-			if got, ok, err := r.Get(targetA, ref); !ok || err != nil || !got.same(want) || !there {
+			if got, ok, err := r.Get(receipttest.TargetA, ref); !ok || err != nil || !got.Same(want) || !there {
 				t.Errorf("seed %d, cut after %v, %v: %+v, %v; the damaged one is kept: %v", seed, rec.Op(n), state, got, err, there)
 			}
 		}
@@ -187,19 +192,19 @@ func TestDamagedReceiptPowerCut(t *testing.T) {
 // TestAStartReadsABoundedNumberOfReceipts, and with time all of them.
 func TestAStartReadsABoundedNumberOfReceipts(t *testing.T) {
 	disk := crashfs.New()
-	r := openReceipts(t, disk)
+	r := receipttest.OpenReceipts(t, disk)
 	var refs []segment.Ref
 	for i := range receiptsAtStart + 3 {
 		refs = append(refs, segment.Ref{Timeline: 1, ID: segment.ID(i + 1)})
-		name, err := receiptName(targetA, refs[i])
+		name, err := receipt.ReceiptName(receipttest.TargetA, refs[i])
 		testkit.Must(t, err)
 		disk.SetBytes(name, []byte("{}"))
 	}
-	found, err := damagedReceipts(t.Context(), r, targetA, refs)
+	found, err := damagedReceipts(t.Context(), r, receipttest.TargetA, refs)
 	if err != nil || len(found) != receiptsAtStart {
 		t.Errorf("%d of %d were read, %v", len(found), len(refs), err)
 	}
-	if found, err := damagedReceipts(t.Context(), r, targetA, refs[3:]); err != nil || len(found) != receiptsAtStart {
+	if found, err := damagedReceipts(t.Context(), r, receipttest.TargetA, refs[3:]); err != nil || len(found) != receiptsAtStart {
 		t.Errorf("%d of %d were read, %v", len(found), len(refs[3:]), err)
 	}
 }
@@ -211,7 +216,7 @@ func TestDamagedStateFilesAreNotBelieved(t *testing.T) {
 	testkit.Must(t, RecordDrill(disk, Drill{Time: time.Unix(1e9, 0).UTC(), URL: "file:///mnt/a"}))
 	good := disk.Bytes(drillName)
 	var d Drill
-	testkit.Must(t, readFile(disk, drillName, &d))
+	testkit.Must(t, statefile.Read(disk, drillName, &d))
 	if d.Time.Unix() != 1e9 || d.URL != "file:///mnt/a" {
 		t.Errorf("%+v", d)
 	}
@@ -219,7 +224,7 @@ func TestDamagedStateFilesAreNotBelieved(t *testing.T) {
 		b := slices.Clone(good)
 		b[i] ^= 1 << (i % 8)
 		disk.SetBytes(drillName, b)
-		if err := readFile(disk, drillName, &d); !errors.Is(err, errChanged) || !strings.Contains(err.Error(), drillName) || !strings.Contains(err.Error(), "remove the file") {
+		if err := statefile.Read(disk, drillName, &d); !errors.Is(err, statefile.ErrChanged) || !strings.Contains(err.Error(), drillName) || !strings.Contains(err.Error(), "remove the file") {
 			t.Errorf("byte %d: %v", i, err)
 		}
 	}

@@ -1,6 +1,10 @@
 package archiver
 
-import "time"
+import (
+	"time"
+
+	"github.com/varve-db/varve/archiver/target"
+)
 
 // retreat is when to try again after failures in a row: of a lane, or of one segment.
 //
@@ -29,12 +33,12 @@ func (r *retreat) due(now time.Time) bool { return !now.Before(r.resume) }
 
 // fail begins a wait. It is for a failure of an attempt that was due: what fails
 // during a wait leaves the wait as it is, or it would never end.
-func (r *retreat) fail(b backoff, now time.Time, refusal bool) {
+func (r *retreat) fail(b target.Backoff, now time.Time, refusal bool) {
 	r.silence++
 	if refusal {
 		r.refusals++
 	}
-	r.resume = now.Add(b.after(max(r.silence, r.refusals)))
+	r.resume = now.Add(b.After(max(r.silence, r.refusals)))
 	if refusal {
 		r.refused = r.resume
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/testkit"
 )
@@ -77,7 +78,7 @@ func TestRefusalsAreNotWornOut(t *testing.T) {
 }
 
 func TestRetreat(t *testing.T) {
-	b := backoff{base: time.Second, most: time.Minute}
+	b := target.Backoff{Base: time.Second, Most: time.Minute}
 	now := time.Unix(1e9, 0)
 	wait := func(r *retreat) time.Duration { return max(0, r.resume.Sub(now)) }
 	var r retreat

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -84,13 +86,13 @@ func (a *Archiver) begin(ctx context.Context, once bool) <-chan []error {
 		if k := alarmKind(err); k.final() || k == AlarmDenied {
 			bad++
 		}
-		if bad == len(a.lanes) {
+		if bad == len(a.shippers) {
 			cancel(err)
 		}
 	}
-	errs := make([]error, len(a.lanes))
+	errs := make([]error, len(a.shippers))
 	var wg sync.WaitGroup
-	for i, l := range a.lanes {
+	for i, l := range a.shippers {
 		l.mu.Lock()
 		l.once, l.stopped, l.gaveUp = once, nil, nil
 		l.mu.Unlock()
@@ -111,127 +113,92 @@ func (a *Archiver) grace(ctx context.Context) (context.Context, context.CancelFu
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unhook := context.AfterFunc(ctx, func() {
 		if a.opt.Grace > 0 {
-			sleep(work, a.opt.Grace)
+			target.Sleep(work, a.opt.Grace)
 		}
 		cancel()
 	})
 	return work, func() { unhook(); cancel() }
 }
 
-// scan lists the store's folder, and hands every lane what it lacks.
-func (a *Archiver) scan() error {
+// OnceReport is what Once did.
+type OnceReport struct {
+	Store   segment.UUID   `json:"store"`
+	Targets []TargetReport `json:"targets"`
+	Damaged []Damaged      `json:"damaged"` // segments that were set aside
+	Took    time.Duration  `json:"took_ns"`
+}
+
+// TargetReport is what Once did for one target.
+type TargetReport struct {
+	URL string `json:"url"`
+	ID  string `json:"id,omitempty"` // of its identity
+	Counts
+	Left      int    `json:"left"` // segments not shipped
+	LeftBytes int64  `json:"left_bytes"`
+	Error     string `json:"error,omitempty"`
+
+	Alarm *Alarm `json:"alarm,omitempty"`
+	Err   error  `json:"-"` // what Error says
+}
+
+// ErrSetAside is wrapped by the error of Once for segments that were not shipped
+// because they are damaged or cannot be read.
+var ErrSetAside = errors.New("segments were set aside")
+
+// Once has the log sealed, ships whatever a target lacks, and returns. If something
+// could not be shipped the error says what and why, and wraps the target's,
+// ErrSetAside for damage, and source.ErrBroken if the store does not open for writing; all else was
+// shipped all the same. Where another archiver is at work on a target, it is an *AtWorkError,
+// and nothing was done.
+func (a *Archiver) Once(ctx context.Context) (_ OnceReport, err error) {
 	begun := time.Now()
-	unsealed, unread := a.source.oldestUnsealed() // before the listing, so that what is sealed meanwhile is in one of both
-	found, err := a.source.Segments()
-	var broken error
-	if err == nil {
-		broken = a.standing.judge(a.opt.Store, found.state)
+	end, err := a.begins(false)
+	if err != nil {
+		return OnceReport{}, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	m := a.ask(ctx) // which seals, too, so the writer is not asked twice
+	var sealed error
+	if a.opt.Sealer != nil {
+		sealed = a.seal(ctx, 0)
+	}
+	a.lookAt(m)
+	if err := a.scan(); err != nil {
+		return OnceReport{}, errors.Join(sealed, err)
+	}
+	a.remember(m, a.newest())
+	ended := <-a.begin(ctx, true)
+	st := a.Status()
+	r := OnceReport{Store: st.Store, Targets: []TargetReport{}, Damaged: st.Damaged, Took: time.Since(begun)}
+	for i, t := range st.Targets {
+		e := TargetReport{URL: t.URL, ID: t.ID, Counts: t.Counts, Left: t.Segments, LeftBytes: t.Bytes}
+		e.Alarm, e.Err = t.Alarm, ended[i]
+		if ended[i] != nil {
+			e.Error = ended[i].Error()
+		}
+		r.Targets = append(r.Targets, e)
 	}
 	a.mu.Lock()
-	if err == nil {
-		err = a.adopt(found)
-	}
-	a.trouble(AlarmStore, errors.Join(err, unread))
-	if err == nil {
-		a.broken = broken
-		a.trouble(AlarmBroken, broken)
-	}
-	if err == nil && unread == nil {
-		a.looked, a.unsealed = begun.UTC(), unsealed
-	}
+	broken := a.broken
 	a.mu.Unlock()
-	if err != nil {
-		return err
+	if broken != nil {
+		sealed = nil // it could not be sealed for the same reason
 	}
-	for _, l := range a.lanes {
-		l.offer()
-	}
-	a.readDrill()
-	return nil
+	return r, errors.Join(sealed, errors.Join(ended...), a.damage(), broken)
 }
 
-// adopt makes a listing the newest, if it is of the same store as the one before. The
-// caller holds a.mu.
-func (a *Archiver) adopt(found *Listing) error {
-	was := a.listing.Store
-	if was != (segment.UUID{}) && found.Store != was {
-		if found.Store == (segment.UUID{}) {
-			return fmt.Errorf("the store's folder holds no segments any more, and had %d of store %v; mount it, or restore it", len(a.listing.Segments), was)
-		}
-		return fmt.Errorf("the store's folder holds segments of store %v now, and was that of %v; start the archiver again if this is meant", found.Store, was)
+// damage is the error for what was set aside, nil for nothing. Of several files it
+// names the first.
+func (a *Archiver) damage() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var names []string
+	for name := range a.skipped {
+		names = append(names, name)
 	}
-	a.listing = found
-	for _, name := range found.Ignored {
-		if !a.noted[name] {
-			a.noted[name] = true
-			a.opt.Logger.Warn("not shipped: a segment of another store, or a second file of the same segment", "file", name)
-		}
+	if len(names) == 0 {
+		return nil
 	}
-	there := map[string]bool{}
-	for _, g := range found.Damaged {
-		there[g.Name] = true
-		a.putAside(g, g.Err)
-	}
-	for _, g := range found.Segments {
-		there[g.Name] = true
-	}
-	for name := range a.aside {
-		if !there[name] {
-			delete(a.aside, name)
-		}
-	}
-	return nil
-}
-
-// trouble notes an alarm of the store's side, or that there is none of the kind any
-// more. The caller holds a.mu.
-func (a *Archiver) trouble(kind AlarmKind, err error) {
-	t, ok := a.troubles[kind]
-	switch {
-	case err == nil && ok:
-		delete(a.troubles, kind)
-		a.opt.Logger.Info("alarm ended", "kind", kind)
-	case err != nil && !ok:
-		a.opt.Logger.Error("alarm", "kind", kind, "err", err)
-		t = Alarm{Kind: kind, Since: time.Now().UTC()}
-		fallthrough
-	case err != nil:
-		t.Message = err.Error()
-		a.troubles[kind] = t
-	}
-}
-
-// sealByAge has the store's log sealed whenever it holds objects older than
-// Options.SealAfter, until ctx ends.
-func (a *Archiver) sealByAge(ctx context.Context) {
-	for wait := time.Duration(0); sleep(ctx, wait); {
-		wait = a.opt.Poll
-		log, age, ok, err := a.source.Unsealed()
-		if err == nil && ok && age >= a.opt.SealAfter {
-			a.opt.Logger.Info("the log is sealed by age", "log", log, "age", age.Round(time.Second))
-			err = a.seal(ctx, a.opt.SealAfter)
-			ok = false
-		}
-		if ok {
-			wait = min(wait, max(a.opt.SealAfter-age, 100*time.Millisecond))
-		}
-		if ctx.Err() == nil {
-			a.mu.Lock()
-			a.trouble(AlarmSeal, err)
-			a.mu.Unlock()
-		}
-	}
-}
-
-// sealTimeout bounds how long the writer may take to seal its log.
-const sealTimeout = 30 * time.Second
-
-// seal has the store's log sealed.
-func (a *Archiver) seal(ctx context.Context, olderThan time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, sealTimeout, fmt.Errorf("it was not done within %v", sealTimeout))
-	defer cancel()
-	if err := a.opt.Sealer.Seal(ctx, olderThan); err != nil {
-		return fmt.Errorf("seal the log: %w", err)
-	}
-	return nil
+	first := slices.Min(names)
+	return fmt.Errorf("%w: %d, not shipped as they are: %w", ErrSetAside, len(names), a.skipped[first].err)
 }

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/restore"
+	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
@@ -81,7 +84,7 @@ func folderViews(t *testing.T, fsys fs.FS) map[string]folderView {
 	}
 	views["the store"] = survey(integrity.Look)
 	views["check"] = survey(integrity.LookOn)
-	l, err := NewSource(fsys).Segments()
+	l, err := source.New(fsys).Segments()
 	if err == nil {
 		files := map[segment.Ref]string{}
 		for _, g := range l.Segments {
@@ -94,10 +97,10 @@ func folderViews(t *testing.T, fsys fs.FS) map[string]folderView {
 	} else {
 		views["shipping"] = folderView{err: err}
 	}
-	d, err := lookAt(vfs.FromFS(fsys), segment.UUID{})
+	d, err := restore.LookAt(vfs.FromFS(fsys), segment.UUID{})
 	if err == nil {
 		files := map[segment.Ref]string{}
-		for ref, e := range d.seals {
+		for ref, e := range d.Seals {
 			files[ref] = e.Name
 		}
 		views["restore"] = viewOf(d.UUID, files, nil)
@@ -223,7 +226,7 @@ func TestALogThatIsSealedWhileItIsListedIsOneFile(t *testing.T) {
 
 // TestAPlanFromJSONHasNoArchive to be read in.
 func TestAPlanFromJSONHasNoArchive(t *testing.T) {
-	if _, err := new(Plan).FS(t.Context()); err == nil {
+	if _, err := new(history.Plan).FS(t.Context()); err == nil {
 		t.Error("a plan without an archive is read")
 	}
 }

@@ -8,7 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/backup"
+	"github.com/varve-db/varve/archiver/internal/archivesim"
+	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -27,7 +33,7 @@ func manyLogs(t testing.TB, dir string, first, last int) {
 			}
 		}
 		path := filepath.Join(dir, ref.ID.String()+".seg")
-		testkit.Must(t, os.WriteFile(path, simSegment(t, h, 1, nil), 0o400))
+		testkit.Must(t, os.WriteFile(path, archivesim.Segment(t, h, 1, nil), 0o400))
 		old := time.Unix(1e9, int64(i))
 		testkit.Must(t, os.Chtimes(path, old, old))
 	}
@@ -37,7 +43,7 @@ func manyLogs(t testing.TB, dir string, first, last int) {
 // shipping and for a backup. VARVE_SEGMENTS sets how many there are.
 func TestHeadersAreReadOnce(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("VARVE_SEGMENTS"))
-	n = max(n, seenStep+44)
+	n = max(n, source.SeenStep+44)
 	s := newShipScene(t, 1)
 	manyLogs(t, s.dir, 1, n)
 	fsys := &countedFS{FS: vfs.AsFS(vfs.Dir(s.dir))}
@@ -56,12 +62,12 @@ func TestHeadersAreReadOnce(t *testing.T) {
 	}
 	backup := func(what string, most int) {
 		t.Helper()
-		receipts, err := OpenReceipts(s.receipts())
+		receipts, err := receipt.Open(s.receipts())
 		testkit.Must(t, err)
-		a, err := OpenArchive(t.Context(), s.targets[0])
+		a, err := archive.Open(t.Context(), s.targets[0])
 		testkit.Must(t, err)
 		fsys.opens.Store(0)
-		b, err := Create(t.Context(), a, CreateOptions{Store: fsys, Receipts: receipts})
+		b, err := backup.Create(t.Context(), a, backup.CreateOptions{Store: fsys, Receipts: receipts})
 		testkit.Must(t, err)
 		if b.Tip != shipRef(n) || b.Count() != n {
 			t.Errorf("%s: tip %v, %d segments", what, b.Tip, b.Count())
@@ -107,14 +113,14 @@ func TestFileInThePlaceOfAnotherIsReadAgain(t *testing.T) {
 		s.add(1)
 		testkit.Must(t, times(s.path(1), c.at))
 		state := crashfs.New()
-		src := NewSource(vfs.AsFS(vfs.Dir(s.dir)))
+		src := source.New(vfs.AsFS(vfs.Dir(s.dir)))
 		_, err := src.Segments()
 		testkit.Must(t, err)
-		src.peeks = seenStep
-		testkit.Must(t, src.note(state))
+		src.Peeks = source.SeenStep
+		testkit.Must(t, src.Note(state))
 		testkit.Must(t, c.place(s.path(1)))
-		src = NewSource(vfs.AsFS(vfs.Dir(s.dir)))
-		src.recall(state)
+		src = source.New(vfs.AsFS(vfs.Dir(s.dir)))
+		src.Recall(state)
 		l, err := src.Segments()
 		testkit.Must(t, err)
 		if len(l.Segments) != 1 || l.Segments[0].Ref != shipRef(77) {
@@ -131,16 +137,16 @@ func TestWhatWasNotedWronglyMakesNoWrongBackup(t *testing.T) {
 		a := s.archiver(s.options())
 		_, err := a.Once(t.Context())
 		testkit.Must(t, err)
-		g := a.source.known[filepath.Base(s.path(wrong))]
+		g := a.source.Known[filepath.Base(s.path(wrong))]
 		g.Ref = shipRef(9)
-		a.source.known[g.Name] = g
-		a.source.peeks = seenStep
-		testkit.Must(t, a.source.note(s.receipts()))
-		receipts, err := OpenReceipts(s.receipts())
+		a.source.Known[g.Name] = g
+		a.source.Peeks = source.SeenStep
+		testkit.Must(t, a.source.Note(s.receipts()))
+		receipts, err := receipt.Open(s.receipts())
 		testkit.Must(t, err)
-		archive, err := OpenArchive(t.Context(), s.targets[0])
+		archive, err := archive.Open(t.Context(), s.targets[0])
 		testkit.Must(t, err)
-		b, err := Create(t.Context(), archive, CreateOptions{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: receipts})
+		b, err := backup.Create(t.Context(), archive, backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: receipts})
 		testkit.Must(t, err)
 		if b.Tip != shipRef(3) || b.Count() != 3 {
 			t.Errorf("wrong for %d: tip %v, %d segments", wrong, b.Tip, b.Count())
@@ -152,7 +158,7 @@ func TestDamagedNotesAreNoLoss(t *testing.T) {
 	for _, text := range []string{"", "{", `{"format":2,"groups":[{"files":[[1,2,3,4,5,6]]}]}`, `{"format":1,"groups":[{"files":[[1]]}]}`} {
 		s := newShipScene(t, 1)
 		s.add(1, 2)
-		testkit.Must(t, errors.Join(os.Mkdir(filepath.Join(s.dir, "receipts"), 0o700), os.WriteFile(filepath.Join(s.dir, "receipts", seenName), []byte(text), 0o600)))
+		testkit.Must(t, errors.Join(os.Mkdir(filepath.Join(s.dir, "receipts"), 0o700), os.WriteFile(filepath.Join(s.dir, "receipts", source.SeenName), []byte(text), 0o600)))
 		_, err := s.archiver(s.options()).Once(t.Context())
 		testkit.Must(t, err)
 		s.check(s.targets[0])
@@ -162,10 +168,10 @@ func TestDamagedNotesAreNoLoss(t *testing.T) {
 func TestNotesOfANewerFormatAreNotRead(t *testing.T) {
 	for format := 1; format <= 2; format++ {
 		state := crashfs.New()
-		testkit.Must(t, replaceFile(state, seenName, seenFile{Format: format, Groups: []seenGroup{{Store: shipUUID, Timeline: shipLine, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
-		src := NewSource(nil)
-		src.recall(state)
-		if n := len(src.known); n != 2-format {
+		testkit.Must(t, statefile.Replace(state, source.SeenName, source.CacheFile{Format: format, Groups: []source.CacheGroup{{Store: shipUUID, Timeline: shipLine, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
+		src := source.New(nil)
+		src.Recall(state)
+		if n := len(src.Known); n != 2-format {
 			t.Errorf("format %d: %d files are known", format, n)
 		}
 	}

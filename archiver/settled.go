@@ -3,11 +3,11 @@ package archiver
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"time"
 
-	"github.com/varve-db/varve/integrity"
-	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -59,127 +59,29 @@ type Barrier interface {
 // settleTimeout bounds how long the writer may take to answer.
 const settleTimeout = 10 * time.Second
 
-// emptyLog is the newest log of a store, if it holds no object.
-type emptyLog struct {
-	ref    segment.Ref
-	seq    uint64 // the last sequence number before it
-	time   int64  // of its last record
-	closed bool   // it ends with the close of this very file
-	file   logFile
-}
-
-// logFile tells the file of a log from each copy of it, within the life of a process.
-type logFile struct {
-	ref   segment.Ref
-	inode uint64
-	birth int64 // zero: the file system does not tell, and this tells nothing
-}
-
-// emptyLog returns the newest log, if it holds no object and is whole. ok is false if it
-// does not, or is not, or if there is another unsealed log with anything in it.
-func (s *Source) emptyLog() (l emptyLog, ok bool, err error) {
-	s.mu.Lock()
-	logs, err := s.logs()
-	s.mu.Unlock()
-	if err != nil {
-		return l, false, err
-	}
-	for _, f := range logs {
-		empty, begun, err := s.readEmpty(f.name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return l, false, nil // sealed meanwhile: the next look tells
-		case err != nil:
-			return l, false, err
-		case !begun: // the log that is prepared as the next one
-		case empty == nil || ok:
-			return l, false, nil
-		default:
-			l, ok = *empty, true
-		}
-	}
-	return l, ok, nil
-}
-
-// readEmpty reads an unsealed log, up to its first object: nil if there is one, or if the
-// log is not whole. begun is false for a log that has no byte yet.
-func (s *Source) readEmpty(name string) (l *emptyLog, begun bool, err error) {
-	f, err := vfs.FromFS(s.fsys).Open(name)
-	if err != nil {
-		return nil, false, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil || size == 0 {
-		return nil, false, err
-	}
-	r, err := segment.NewReader(f, size)
-	if err != nil {
-		return nil, true, notDamage(err)
-	}
-	l = &emptyLog{ref: r.Header.Ref, seq: r.Header.FirstSeq - 1}
-	end := r.HeaderSize
-	var last segment.Record
-	for rec, err := range r.Records(segment.Span{}) {
-		if err != nil || rec.Kind.Data() {
-			return nil, true, notDamage(err)
-		}
-		last, end, l.time = *rec, rec.Offset+rec.Size, rec.Time
-	}
-	if end != size || last.Kind != segment.Mark && last.Kind != segment.Close {
-		return nil, true, nil
-	}
-	id, err := f.Identity()
-	if err != nil {
-		return nil, true, err
-	}
-	l.file = logFile{l.ref, id.Inode, id.Birth}
-	if last.Kind == segment.Close {
-		whole, err := r.RecordAt(last.Offset, end)
-		if err != nil {
-			return nil, true, notDamage(err)
-		}
-		copied, err := integrity.CopyOf(vfs.FromFS(s.fsys), name, r.Header, whole)
-		if err != nil {
-			return nil, true, err
-		}
-		l.closed = copied == ""
-	}
-	return l, true, nil
-}
-
-// notDamage is nil for what does not check: it is being written, or torn, and whoever
-// opens the store judges it.
-func notDamage(err error) error {
-	if _, ok := errors.AsType[*segment.CorruptError](err); ok {
-		return nil
-	}
-	return err
-}
-
 // settled is a moment up to which all is archived, once a target has the segments.
 type settled struct {
 	at       time.Time
 	store    segment.UUID
 	timeline segment.Timeline
 	seq      uint64
-	segments []Sealed
+	segments []source.Sealed
 }
 
 // moment is one of which it is to be found out whether all before it is in sealed segments.
 type moment struct {
 	at    time.Time
-	live  bool     // a writer has the store open
-	log   emptyLog // the newest one
-	empty bool     // log is set: there is no other with an object, and it is whole
-	err   error    // why it is not known
+	live  bool            // a writer has the store open
+	log   source.EmptyLog // the newest one
+	empty bool            // log is set: there is no other with an object, and it is whole
+	err   error           // why it is not known
 }
 
 var errNoBarrier = errors.New("there is nobody to ask whether commits are on the way")
 
 // settle finds out whether nothing is on the way, and remembers the moment.
 func (a *Archiver) settle(ctx context.Context) error {
-	if _, ok, err := a.source.emptyLog(); err != nil || !ok { // so that no writer is asked for nothing
+	if _, ok, err := a.source.EmptyLog(); err != nil || !ok { // so that no writer is asked for nothing
 		return err
 	}
 	m := a.ask(ctx)
@@ -202,30 +104,30 @@ func (a *Archiver) ask(ctx context.Context) *moment {
 	return m
 }
 
-// lookAt is the third step. Whoever takes it lists the segments afterwards, so that all before
+// restore.LookAt is the third step. Whoever takes it lists the segments afterwards, so that all before
 // the log is listed.
 func (a *Archiver) lookAt(m *moment) {
 	if m.err == nil {
-		m.log, m.empty, m.err = a.source.emptyLog()
+		m.log, m.empty, m.err = a.source.EmptyLog()
 	}
 }
 
-// remember keeps the moment, if the folder bears it out. found was listed after lookAt.
-func (a *Archiver) remember(m *moment, found *Listing) {
+// remember keeps the moment, if the folder bears it out. found was listed after restore.LookAt.
+func (a *Archiver) remember(m *moment, found *source.Listing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m.err != nil || !m.empty || a.broken != nil || len(found.Damaged)+len(found.Ignored) > 0 || len(found.Segments) == 0 {
 		return
 	}
 	if m.live {
-		a.written = m.log.file
+		a.written = m.log.File
 	}
-	seen := m.log.file == a.written && a.written.birth != 0
-	if last := time.Unix(0, m.log.time); last.After(m.at) {
+	seen := m.log.File == a.written && a.written.Birth != 0
+	if last := time.Unix(0, m.log.Time); last.After(m.at) {
 		m.at = last // the log is the proof for all before its last record
 	}
-	if (m.live || m.log.closed || seen) && segment.InClock(m.at) {
-		a.settledAt = &settled{m.at.UTC().Round(0), found.Store, m.log.ref.Timeline, m.log.seq, found.Segments}
+	if (m.live || m.log.Closed || seen) && segment.InClock(m.at) {
+		a.settledAt = &settled{m.at.UTC().Round(0), found.Store, m.log.Ref.Timeline, m.log.Seq, found.Segments}
 	}
 }
 
@@ -238,7 +140,7 @@ const (
 
 // pulse settles the store once every heartbeatEvery, until ctx ends.
 func (a *Archiver) pulse(ctx context.Context) {
-	for wait := firstLook; sleep(ctx, wait); wait = heartbeatEvery {
+	for wait := firstLook; target.Sleep(ctx, wait); wait = heartbeatEvery {
 		if err := a.settle(ctx); err != nil && ctx.Err() == nil {
 			a.opt.Logger.Debug("no heartbeat: it is not known whether commits are on the way", "err", err)
 		}
@@ -247,9 +149,9 @@ func (a *Archiver) pulse(ctx context.Context) {
 
 // beat is the fourth step: it puts a heartbeat, if there is a moment for a newer one and
 // the target has all that it speaks of.
-func (l *lane) beat(ctx context.Context) {
+func (l *shipper) beat(ctx context.Context) {
 	l.a.mu.Lock()
-	s, aside := l.a.settledAt, len(l.a.aside)
+	s, aside := l.a.settledAt, len(l.a.skipped)
 	l.a.mu.Unlock()
 	l.mu.Lock()
 	due := s != nil && aside == 0 && l.stopped == nil && l.id.ID != "" && s.at.After(l.beaten) &&
@@ -262,10 +164,10 @@ func (l *lane) beat(ctx context.Context) {
 	if !due {
 		return
 	}
-	ctx, cancel := withTimeout(ctx, l.a.opt.Timeout)
+	ctx, cancel := target.WithTimeout(ctx, l.a.opt.Timeout)
 	defer cancel()
-	arc := archiveOf(l.target, id)
-	kept, err := arc.putHeartbeat(ctx, &Heartbeat{Store: s.store, Timeline: s.timeline, Seq: s.seq, At: s.at})
+	arc := archive.Of(l.target, id)
+	kept, err := arc.PutHeartbeat(ctx, &archive.Heartbeat{Store: s.store, Timeline: s.timeline, Seq: s.seq, At: s.at})
 	if err != nil {
 		l.a.opt.Logger.Warn("heartbeat not written", "target", l.url, "err", err)
 		return

@@ -7,6 +7,14 @@ import (
 	"io"
 	"io/fs"
 	"time"
+
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/sealed"
+	"github.com/varve-db/varve/archiver/internal/throttle"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/segment"
 )
 
 // outcome says how a target came to have a segment.
@@ -30,8 +38,8 @@ func (e *receiptsError) Error() string { return e.err.Error() }
 func (e *receiptsError) Unwrap() error { return e.err }
 
 func ofReceipts(err error) error {
-	if errors.Is(err, ErrOtherReceipt) { // which is about the target, too
-		return fmt.Errorf("%w: %w", ErrConflict, err)
+	if errors.Is(err, receipt.ErrConflict) { // which is about the target, too
+		return fmt.Errorf("%w: %w", target.ErrConflict, err)
 	}
 	if err == nil {
 		return nil
@@ -44,12 +52,12 @@ func ofReceipts(err error) error {
 var errGone = errors.New("the segment's file is gone")
 
 // ship brings one segment to the target, and writes its receipt. It is one attempt.
-func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
+func (l *shipper) ship(ctx context.Context, seg source.Sealed) (outcome, error) {
 	a := l.a
 	if has, err := a.receipts.Has(l.id.ID, seg.Ref); has || err != nil {
 		return outcome{size: seg.Size}, ofReceipts(err)
 	}
-	f, err := a.source.open(seg.Name)
+	f, err := a.source.Open(seg.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return outcome{}, errGone
 	}
@@ -57,8 +65,8 @@ func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 		return outcome{}, a.setAside(seg, err)
 	}
 	defer f.Close()
-	if dir, ok := l.target.(CheckedPutter); ok && a.known(seg, f) == nil {
-		if _, err := dir.Stat(ctx, segmentName(seg.Store, seg.Ref)); errors.Is(err, ErrNotExist) {
+	if dir, ok := l.target.(target.CheckedPutter); ok && a.known(seg, f) == nil {
+		if _, err := dir.Stat(ctx, archive.SegmentName(seg.Store, seg.Ref)); errors.Is(err, target.ErrNotExist) {
 			return l.shipChecked(ctx, dir, seg, f)
 		}
 	}
@@ -72,7 +80,7 @@ func (l *lane) ship(ctx context.Context, seg Sealed) (outcome, error) {
 	}
 	defer done(0)
 	begun := time.Now()
-	ctx, cancel := withTimeout(ctx, a.timeout.For(s.Size))
+	ctx, cancel := target.WithTimeout(ctx, a.timeout.For(s.Size))
 	defer cancel()
 	sent, err := l.store(ctx, f, s, done)
 	if err == nil {
@@ -91,18 +99,18 @@ func inTime(ctx context.Context, err error) error {
 
 // store has the target hold the segment: it asks, sends, and asks again where the
 // answer leaves it open what happened. copied is told when the bytes are in a folder.
-func (l *lane) store(ctx context.Context, f io.ReaderAt, s *Shipment, copied func(hashed time.Duration)) (sent bool, err error) {
+func (l *shipper) store(ctx context.Context, f io.ReaderAt, s *sealed.Segment, copied func(hashed time.Duration)) (sent bool, err error) {
 	there, err := l.holds(ctx, s)
 	if there || err != nil {
 		return false, err
 	}
-	name, src := segmentName(s.Store, s.Ref), l.paced(ctx, f)
-	if dir, ok := l.target.(CheckedPutter); ok {
+	name, src := archive.SegmentName(s.Store, s.Ref), l.paced(ctx, f)
+	if dir, ok := l.target.(target.CheckedPutter); ok {
 		d := l.digests(s.Size)
 		err = dir.PutChecked(ctx, name, src, s.Size, d, func(io.ReaderAt) error {
-			copied(d.took)
-			if got := d.whole(); got != s.SHA256 {
-				return fmt.Errorf("what is to be stored has SHA-256 %v and not %v: it changed since it was verified; try again", Digest(got), Digest(s.SHA256))
+			copied(d.Took)
+			if got := d.Whole(); got != s.SHA256 {
+				return fmt.Errorf("what is to be stored has SHA-256 %v and not %v: it changed since it was verified; try again", segment.Digest(got), segment.Digest(s.SHA256))
 			}
 			return nil
 		})
@@ -113,15 +121,15 @@ func (l *lane) store(ctx context.Context, f io.ReaderAt, s *Shipment, copied fun
 }
 
 // paced returns the segment's file, to be read no faster than what is sent may be.
-func (l *lane) paced(ctx context.Context, f io.ReaderAt) io.ReaderAt {
+func (l *shipper) paced(ctx context.Context, f io.ReaderAt) io.ReaderAt {
 	if l.a.limit != nil {
-		return paced{ctx, f, l.a.limit}
+		return throttle.Reader{Ctx: ctx, Src: f, Limit: l.a.limit}
 	}
 	return f
 }
 
 // resolve reports whether a segment was sent, given how its put ended.
-func (l *lane) resolve(ctx context.Context, s *Shipment, err error) (sent bool, _ error) {
+func (l *shipper) resolve(ctx context.Context, s *sealed.Segment, err error) (sent bool, _ error) {
 	if err == nil {
 		return true, nil
 	}
@@ -129,19 +137,19 @@ func (l *lane) resolve(ctx context.Context, s *Shipment, err error) (sent bool, 
 	there, again := l.holds(ctx, s)
 	switch {
 	case there: // the answer was lost, or somebody else sent it
-		return !errors.Is(err, ErrExists), nil
-	case errors.Is(again, ErrConflict):
+		return !errors.Is(err, target.ErrExists), nil
+	case errors.Is(again, target.ErrConflict):
 		return false, again
 	}
 	return false, fmt.Errorf("%s: segment %v: %w", l.url, s.Ref, err)
 }
 
 // holds reports whether the target has the segment, with just these bytes. Other
-// bytes under its name are ErrConflict.
-func (l *lane) holds(ctx context.Context, s *Shipment) (bool, error) {
-	name := segmentName(s.Store, s.Ref)
+// bytes under its name are target.ErrConflict.
+func (l *shipper) holds(ctx context.Context, s *sealed.Segment) (bool, error) {
+	name := archive.SegmentName(s.Store, s.Ref)
 	info, err := l.target.Sum(ctx, name)
-	if errors.Is(err, ErrNotExist) {
+	if errors.Is(err, target.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
@@ -150,7 +158,7 @@ func (l *lane) holds(ctx context.Context, s *Shipment) (bool, error) {
 	if info.Size != s.Size || info.SHA256 != s.SHA256 {
 		return false, fmt.Errorf("%s: object %s: %w: %d bytes of SHA-256 %v are there, the store's segment has %d of %v; "+
 			"nothing was overwritten and nothing is shipped there any more; find out which is right, move the other away, and start again",
-			l.url, name, ErrConflict, info.Size, Digest(info.SHA256), s.Size, Digest(s.SHA256))
+			l.url, name, target.ErrConflict, info.Size, segment.Digest(info.SHA256), s.Size, segment.Digest(s.SHA256))
 	}
 	return true, nil
 }
@@ -158,9 +166,9 @@ func (l *lane) holds(ctx context.Context, s *Shipment) (bool, error) {
 // receipt writes the receipt of a segment that the target has. The object is durable,
 // but where? A disk that was unmounted meanwhile took it to some other place: only
 // what is in the archive whose identity it names gets a receipt.
-func (l *lane) receipt(ctx context.Context, s *Shipment) error {
+func (l *shipper) receipt(ctx context.Context, s *sealed.Segment) error {
 	if err := l.identified(ctx); err != nil {
 		return err
 	}
-	return ofReceipts(l.a.receipts.Write(s.receipt(l.id.ID, l.url, segmentName(s.Store, s.Ref))))
+	return ofReceipts(l.a.receipts.Write(s.Receipt(l.id.ID, l.url, archive.SegmentName(s.Store, s.Ref))))
 }

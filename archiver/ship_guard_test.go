@@ -12,6 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
+	"github.com/varve-db/varve/internal/receipt/receipttest"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
@@ -58,20 +62,20 @@ func TestNoReceiptFromAPlaceThatIsNotTheArchive(t *testing.T) {
 	s := newShipScene(t, 1)
 	s.add(1, 2, 3)
 	m := s.targets[0]
-	id, err := Identify(t.Context(), m)
+	id, err := target.Identify(t.Context(), m)
 	testkit.Must(t, err)
 	m.hook(func(_ context.Context, op, name string) error {
 		if op == "put" {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			delete(m.objects, identityName)
+			delete(m.objects, target.IdentityName)
 		}
 		return nil
 	}, nil)
-	if _, err := s.archiver(s.options()).Once(t.Context()); !errors.Is(err, ErrNoIdentity) {
+	if _, err := s.archiver(s.options()).Once(t.Context()); !errors.Is(err, target.ErrNoIdentity) {
 		t.Errorf("error %v", err)
 	}
-	refs, err := openReceipts(t, s.receipts()).Refs(id.ID)
+	refs, err := receipttest.OpenReceipts(t, s.receipts()).Refs(id.ID)
 	if len(refs) != 0 || err != nil {
 		t.Errorf("receipts %v, %v", refs, err)
 	}
@@ -82,12 +86,12 @@ func TestUnmountedFolderIsNotTakenForAnEmptyArchive(t *testing.T) {
 	s.add(1, 2)
 	mount := filepath.Join(t.TempDir(), "mount")
 	testkit.Must(t, os.Mkdir(mount, 0o700))
-	dir, err := OpenDir(mount, nil)
+	dir, err := dir.Open(mount, nil)
 	testkit.Must(t, err)
-	_, err = Init(t.Context(), dir)
+	_, err = target.Init(t.Context(), dir)
 	testkit.Must(t, err)
 	o := s.options()
-	o.Targets, o.Poll = []Target{dir}, time.Hour
+	o.Targets, o.Poll = []target.Target{dir}, time.Hour
 	notify := make(chan struct{})
 	o.Notify = notify
 	a := s.archiver(o)
@@ -102,21 +106,21 @@ func TestUnmountedFolderIsNotTakenForAnEmptyArchive(t *testing.T) {
 		return alarm != nil && alarm.Kind == AlarmAway
 	})
 	testkit.Must(t, stop())
-	if has, err := a.receipts.Has(a.lanes[0].id.ID, shipRef(3)); has || err != nil {
+	if has, err := a.receipts.Has(a.shippers[0].id.ID, shipRef(3)); has || err != nil {
 		t.Errorf("a receipt for what is not in the archive: %v, %v", has, err)
 	}
 	testkit.Must(t, os.RemoveAll(mount))
 	testkit.Must(t, os.Rename(mount+".disk", mount))
 	_, err = s.archiver(s.to(dir)).Once(t.Context())
 	testkit.Must(t, err)
-	info, err := dir.Sum(t.Context(), segmentName(shipUUID, shipRef(3)))
+	info, err := dir.Sum(t.Context(), archive.SegmentName(shipUUID, shipRef(3)))
 	if err != nil || info.Size == 0 {
 		t.Errorf("after it was mounted again: %+v, %v", info, err)
 	}
 }
 
 // to are the options for other targets.
-func (s *shipScene) to(t ...Target) Options {
+func (s *shipScene) to(t ...target.Target) Options {
 	o := s.options()
 	o.Targets = t
 	return o
@@ -257,7 +261,7 @@ func TestEndingWaitsForUploads(t *testing.T) {
 
 // TestStartFailsAtOnceWhereNoTargetCanBeUsed says so, and does not try for ever.
 func TestStartFailsAtOnceWhereNoTargetCanBeUsed(t *testing.T) {
-	for _, want := range []error{ErrDenied, ErrUnconditional} {
+	for _, want := range []error{target.ErrDenied, target.ErrUnconditional} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newShipScene(t, 2)
 			s.add(1)
@@ -329,7 +333,7 @@ func TestSegmentThatIsDamagedAfterItWasVerified(t *testing.T) {
 		return nil
 	}, nil)
 	a := s.archiver(s.options())
-	a.backoff = backoff{base: time.Millisecond, most: time.Millisecond}
+	a.backoff = target.Backoff{Base: time.Millisecond, Most: time.Millisecond}
 	if _, err := a.Once(t.Context()); !errors.Is(err, ErrSetAside) {
 		t.Errorf("error %v", err)
 	}
@@ -374,7 +378,7 @@ func TestObjectThatAppearsBeforeThePutIsCompared(t *testing.T) {
 			if same {
 				testkit.Must(t, err)
 				s.check(m)
-			} else if !errors.Is(err, ErrConflict) {
+			} else if !errors.Is(err, target.ErrConflict) {
 				t.Errorf("error %v", err)
 			}
 		})

@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/throttle"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"golang.org/x/time/rate"
@@ -27,7 +30,7 @@ func TestParseURL(t *testing.T) {
 		"s3://bucket": "s3://bucket",
 		"s3://bucket/p/q?region=r&endpoint=https://h:1": "s3://bucket/p/q?region=r&endpoint=https://h:1",
 	} {
-		if u, err := ParseURL(in); err != nil || u.String() != want {
+		if u, err := target.ParseURL(in); err != nil || u.String() != want {
 			t.Errorf("%s: %v, %v", in, u, err)
 		}
 	}
@@ -41,7 +44,7 @@ func TestParseURL(t *testing.T) {
 		"s3://k:hunter2@%zz/":      "invalid URL escape",
 		"s3://bucket/#x":           "fragment",
 	} {
-		if _, err := ParseURL(in); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+		if _, err := target.ParseURL(in); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", in, err)
 		}
 	}
@@ -51,13 +54,13 @@ func TestParseURL(t *testing.T) {
 func TestRateBoundsWhatIsSentToAllTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := bytes.NewReader(make([]byte, 100<<10))
-		limit := rate.NewLimiter(100<<10, burst(100<<10))
+		limit := rate.NewLimiter(100<<10, throttle.Burst(100<<10))
 		begin := time.Now()
 		done := make(chan int)
 		for range 16 {
 			go func() {
 				b := make([]byte, src.Len())
-				n, err := paced{t.Context(), src, limit}.ReadAt(b, 0)
+				n, err := throttle.Reader{Ctx: t.Context(), Src: src, Limit: limit}.ReadAt(b, 0)
 				if err != nil {
 					t.Error(err)
 				}
@@ -73,14 +76,14 @@ func TestRateBoundsWhatIsSentToAllTargets(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		if _, err := (paced{ctx, src, limit}).ReadAt(make([]byte, src.Len()), 0); err == nil {
+		if _, err := (throttle.Reader{Ctx: ctx, Src: src, Limit: limit}).ReadAt(make([]byte, src.Len()), 0); err == nil {
 			t.Error("it does not end with its context")
 		}
 	})
 }
 
 func TestAllowanceGrowsWithTheSegmentAndTheRate(t *testing.T) {
-	o := Options{Timeout: time.Minute, Parallel: 4, Targets: make([]Target, 2)}
+	o := Options{Timeout: time.Minute, Parallel: 4, Targets: make([]target.Target, 2)}
 	if d := o.timeout().For(10); d != time.Minute {
 		t.Errorf("small: %v", d)
 	}
@@ -94,12 +97,12 @@ func TestAllowanceGrowsWithTheSegmentAndTheRate(t *testing.T) {
 }
 
 func TestBackoffDoublesWithinBounds(t *testing.T) {
-	b := backoff{base: time.Second, most: time.Minute}
+	b := target.Backoff{Base: time.Second, Most: time.Minute}
 	for n, mid := range map[int]time.Duration{1: 1, 2: 2, 3: 4, 6: 32, 7: 60, 100: 60} {
 		mid *= time.Second
 		differ := map[time.Duration]bool{}
 		for range 100 {
-			d := b.after(n)
+			d := b.After(n)
 			differ[d] = true
 			if d < mid/2 || d > mid*3/2 {
 				t.Errorf("after %d failures %v", n, d)
@@ -124,15 +127,15 @@ func Busy(t *testing.T) *Archiver {
 	testkit.Must(t, RecordDrill(s.receipts(), Drill{Time: time.Unix(1.5e9, 0), URL: "mem://0"}))
 	three, err := os.ReadFile(s.path(3))
 	testkit.Must(t, err)
-	s.targets[0].set(segmentName(shipUUID, shipRef(3)), three)
+	s.targets[0].set(archive.SegmentName(shipUUID, shipRef(3)), three)
 	s.targets[1].hook(func(_ context.Context, op, _ string) error {
 		if op == "put" {
-			return ErrFull
+			return target.ErrFull
 		}
 		return nil
 	}, nil)
 	a := s.archiver(s.options())
-	a.backoff = backoff{base: time.Millisecond, most: time.Millisecond}
+	a.backoff = target.Backoff{Base: time.Millisecond, Most: time.Millisecond}
 	return a
 }
 
@@ -161,7 +164,7 @@ func TestStatusIsKeptAndRecounted(t *testing.T) {
 	}
 	// Another archiver of the store, with another target, leaves the first one in it.
 	other := newMemTarget("mem://other")
-	_, err = Init(t.Context(), other)
+	_, err = target.Init(t.Context(), other)
 	testkit.Must(t, err)
 	_, err = s.archiver(s.to(other)).Once(t.Context())
 	testkit.Must(t, err)

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
@@ -89,12 +91,12 @@ func TestOtherContentUnderASegmentsNameIsAnAlarmAndStaysAsItIs(t *testing.T) {
 			s.add(1, 2, 3)
 			b, err := os.ReadFile(s.path(2))
 			testkit.Must(t, err)
-			name := segmentName(shipUUID, shipRef(2))
+			name := archive.SegmentName(shipUUID, shipRef(2))
 			there := other(b)
 			s.targets[0].set(name, there)
 			a := s.archiver(s.options())
 			_, err = a.Once(t.Context())
-			if !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), name) {
+			if !errors.Is(err, target.ErrConflict) || !strings.Contains(err.Error(), name) {
 				t.Fatalf("error %v", err)
 			}
 			if alarm := a.Status().Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmConflict {
@@ -163,7 +165,7 @@ func TestFullTargetIsAnAlarmUntilThereIsRoom(t *testing.T) {
 		s.add(1, 2, 3, 4, 5, 6)
 		s.targets[0].hook(func(_ context.Context, op, name string) error {
 			if op == "put" {
-				return ErrFull
+				return target.ErrFull
 			}
 			return nil
 		}, nil)
@@ -232,7 +234,7 @@ func TestOneBadNameHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShipScene(t, 1)
 		s.add(1, 2, 3, 4, 5, 6, 7, 8, 9)
-		bad := segmentName(shipUUID, shipRef(2))
+		bad := archive.SegmentName(shipUUID, shipRef(2))
 		s.targets[0].hook(func(_ context.Context, op, name string) error {
 			if name == bad {
 				return errors.New("500")

@@ -6,6 +6,11 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/sealed"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
 )
 
 // A folder takes a segment in one pass: it is verified as it is copied, and gets its
@@ -16,21 +21,21 @@ import (
 var errDoubt = errors.New("the copy is not the segment that was sealed")
 
 // shipChecked is ship to a folder that has no object of the segment's name.
-func (l *lane) shipChecked(ctx context.Context, dir CheckedPutter, seg Sealed, f *opened) (outcome, error) {
+func (l *shipper) shipChecked(ctx context.Context, dir target.CheckedPutter, seg source.Sealed, f *source.Opened) (outcome, error) {
 	done, err := l.turn(ctx)
 	if err != nil {
 		return outcome{}, err
 	}
 	defer done(0)
 	begun := time.Now()
-	within, cancel := withTimeout(ctx, l.a.timeout.For(f.size))
+	within, cancel := target.WithTimeout(ctx, l.a.timeout.For(f.Size))
 	defer cancel()
 	src := &noting{src: l.paced(within, f)}
-	var s *Shipment
-	d := l.digests(f.size)
-	err = dir.PutChecked(within, segmentName(seg.Store, seg.Ref), src, f.size, d, func(file io.ReaderAt) error {
-		done(d.took)
-		found, err := d.segment(file, f.size)
+	var s *sealed.Segment
+	d := l.digests(f.Size)
+	err = dir.PutChecked(within, archive.SegmentName(seg.Store, seg.Ref), src, f.Size, d, func(file io.ReaderAt) error {
+		done(d.Took)
+		found, err := d.Segment(file, f.Size)
 		if err != nil || found.Ref != seg.Ref || found.Store != seg.Store {
 			return errDoubt
 		}

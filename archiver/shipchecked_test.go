@@ -17,7 +17,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/sealed"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -38,46 +44,46 @@ func newFolderScene(t testing.TB, n, size int) *folderScene {
 		b := logBytes(t, shipUUID, ref, uint64(1+3*i), 3, size, time.Unix(1e9, 0), true)
 		s.store[ref.ID.String()+".seg"] = &fstest.MapFile{Data: b, Mode: 0o400}
 	}
-	_, err := Init(t.Context(), OpenFS(s.disk, "file:///archive"))
+	_, err := target.Init(t.Context(), dir.OpenFS(s.disk, "file:///archive"))
 	testkit.Must(t, err)
 	return s
 }
 
 // once ships from store through disk, as a process that starts does.
-func (s *folderScene) once(t testing.TB, store fs.FS, disk vfs.FS) (Report, error) {
-	a, err := New(Options{Store: store, Receipts: disk, Targets: []Target{OpenFS(disk, "file:///archive")}, Tries: 1})
+func (s *folderScene) once(t testing.TB, store fs.FS, disk vfs.FS) (OnceReport, error) {
+	a, err := New(Options{Store: store, Receipts: disk, Targets: []target.Target{dir.OpenFS(disk, "file:///archive")}, Tries: 1})
 	if err != nil {
-		return Report{}, err
+		return OnceReport{}, err
 	}
 	a.standing.opens = asIfWhole
-	a.backoff = backoff{1, 1}
+	a.backoff = target.Backoff{Base: 1, Most: 1}
 	return a.Once(t.Context())
 }
 
 // judge reports what must not be on a disk: an object that is not the store's
 // segment, and a receipt without its object.
 func (s *folderScene) judge(t testing.TB, disk *crashfs.FS) error {
-	target := OpenFS(disk, "file:///archive")
+	to := dir.OpenFS(disk, "file:///archive")
 	have := map[string]bool{}
-	for info, err := range target.List(t.Context(), shipUUID.String(), "") {
+	for info, err := range to.List(t.Context(), shipUUID.String(), "") {
 		if err != nil {
 			return err
 		}
-		sum, err := target.Sum(t.Context(), info.Name)
+		sum, err := to.Sum(t.Context(), info.Name)
 		if err != nil {
 			return err
 		}
-		_, ref, _, _ := parseRefName(info.Name)
+		_, ref, _, _ := archive.ParseRefName(info.Name)
 		if f := s.store[ref.ID.String()+".seg"]; f == nil || sum.SHA256 != sha256.Sum256(f.Data) {
 			return fmt.Errorf("%s is not what the store has", info.Name)
 		}
 		have[info.Name] = true
 	}
-	id, err := Identify(t.Context(), target)
+	id, err := target.Identify(t.Context(), to)
 	if err != nil {
 		return err
 	}
-	r, err := OpenReceipts(disk)
+	r, err := receipt.Open(disk)
 	if err != nil {
 		return err
 	}
@@ -97,25 +103,25 @@ func TestDigestsAreThoseOfVerify(t *testing.T) {
 	const seed = 7
 	b := logBytes(t, shipUUID, shipRef(1), 1, 3, 100, time.Unix(1e9, 0), true)
 	size := int64(len(b))
-	want, err := verify(t.Context(), bytes.NewReader(b), size)
+	want, err := sealed.Verify(t.Context(), bytes.NewReader(b), size)
 	testkit.Must(t, err)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	for range 300 {
-		d := newDigests(size)
+		d := sealed.NewDigests(size)
 		for rest := b; len(rest) > 0; {
 			n := rnd.IntN(min(len(rest), 1+rnd.IntN(len(b))) + 1) // also none
 			d.Write(rest[:n])
 			rest = rest[n:]
 		}
-		got, err := d.segment(bytes.NewReader(b), size)
+		got, err := d.Segment(bytes.NewReader(b), size)
 		testkit.Must(t, err)
 		if *got != *want {
 			t.Fatalf("seed %d: %+v, want %+v", seed, got, want)
 		}
 	}
-	d := newDigests(size)
+	d := sealed.NewDigests(size)
 	d.Write(b[:size-1])
-	if _, err := d.segment(bytes.NewReader(b), size); err == nil {
+	if _, err := d.Segment(bytes.NewReader(b), size); err == nil {
 		t.Error("a byte that was not hashed is not missed")
 	}
 }
@@ -128,19 +134,19 @@ func TestDamageGetsNoNameInAFolder(t *testing.T) {
 		bad := bytes.Clone(good)
 		bad[at] ^= 1
 		s.disk = crashfs.New()
-		_, err := Init(t.Context(), OpenFS(s.disk, "file:///archive"))
+		_, err := target.Init(t.Context(), dir.OpenFS(s.disk, "file:///archive"))
 		testkit.Must(t, err)
 		if _, err = s.once(t, fstest.MapFS{name: {Data: bad, Mode: 0o400}}, s.disk); err == nil {
 			t.Errorf("byte %d of %d: no error", at, len(good))
 		}
 		for _, n := range s.disk.Names() {
-			if strings.HasSuffix(n, ".seg") || strings.Contains(n, tempPrefix) {
+			if strings.HasSuffix(n, ".seg") || strings.Contains(n, statefile.TempPrefix) {
 				t.Errorf("byte %d of %d: %s is there", at, len(good), n)
 			}
 		}
 	}
 	s.disk = crashfs.New()
-	_, err := Init(t.Context(), OpenFS(s.disk, "file:///archive"))
+	_, err := target.Init(t.Context(), dir.OpenFS(s.disk, "file:///archive"))
 	testkit.Must(t, err)
 	bad := bytes.Clone(good)
 	bad[len(bad)/2] ^= 1
@@ -267,13 +273,13 @@ func (s *slowSync) SyncDir(string) error {
 func TestFoldersAreSyncedForAllWhoAskedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := &slowSync{}
-		s := newFolderSync(disk)
+		s := statefile.NewFolderSync(disk)
 		var wg sync.WaitGroup
 		began := time.Now()
 		ask := func(dir string, after, takes time.Duration) {
 			wg.Go(func() {
 				time.Sleep(after)
-				if err := s.sync(dir); !errors.Is(err, disk.fail) {
+				if err := s.Sync(dir); !errors.Is(err, disk.fail) {
 					t.Errorf("%s after %v: %v", dir, after, err)
 				}
 				if took := time.Since(began); took != takes {

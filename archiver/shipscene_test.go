@@ -21,6 +21,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/internal/receipt/receipttest"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -73,7 +76,7 @@ func newShipScene(t testing.TB, targets int) *shipScene {
 	s := &shipScene{t: t, dir: t.TempDir(), next: 1}
 	for i := range targets {
 		m := newMemTarget(fmt.Sprintf("mem://%d", i))
-		_, err := Init(t.Context(), m)
+		_, err := target.Init(t.Context(), m)
 		testkit.Must(t, err)
 		s.targets = append(s.targets, m)
 	}
@@ -124,17 +127,17 @@ func (s *shipScene) check(m *memTarget, without ...int) {
 	s.t.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "*.seg"))
 	testkit.Must(s.t, err)
-	id, err := Identify(s.t.Context(), m)
+	id, err := target.Identify(s.t.Context(), m)
 	testkit.Must(s.t, err)
-	receipts := openReceipts(s.t, s.receipts())
-	want := map[string]bool{identityName: true, reserveName: true}
+	receipts := receipttest.OpenReceipts(s.t, s.receipts())
+	want := map[string]bool{target.IdentityName: true, target.ReserveName: true}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
 		testkit.Must(s.t, err)
 		n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(file), ".seg"))
 		testkit.Must(s.t, err)
 		ref := shipRef(n)
-		name := segmentName(shipUUID, ref)
+		name := archive.SegmentName(shipUUID, ref)
 		got, there := m.get(name)
 		if slices.Contains(without, n) {
 			if has, err := receipts.Has(id.ID, ref); there || has || err != nil {
@@ -147,7 +150,7 @@ func (s *shipScene) check(m *memTarget, without ...int) {
 			s.t.Errorf("%s: segment %d: %d bytes, want %d", m.url, n, len(got), len(b))
 		}
 		r, ok, err := receipts.Get(id.ID, ref)
-		if !ok || err != nil || r.Size != int64(len(b)) || r.SHA256 != Digest(sha256.Sum256(b)) || r.Object != name {
+		if !ok || err != nil || r.Size != int64(len(b)) || r.SHA256 != segment.Digest(sha256.Sum256(b)) || r.Object != name {
 			s.t.Errorf("%s: receipt of segment %d, %v: %+v, %v", m.url, n, ok, r, err)
 		}
 	}
@@ -241,7 +244,7 @@ func (m *memTarget) Put(ctx context.Context, name string, r io.ReaderAt, size in
 	}
 	return m.call(ctx, "put", name, func() error {
 		if _, ok := m.objects[name]; ok {
-			return ErrExists
+			return target.ErrExists
 		}
 		m.objects[name] = b
 		m.made++
@@ -249,15 +252,17 @@ func (m *memTarget) Put(ctx context.Context, name string, r io.ReaderAt, size in
 	})
 }
 
-func (m *memTarget) Stat(ctx context.Context, name string) (Info, error) { return m.Sum(ctx, name) }
+func (m *memTarget) Stat(ctx context.Context, name string) (target.Info, error) {
+	return m.Sum(ctx, name)
+}
 
-func (m *memTarget) Sum(ctx context.Context, name string) (info Info, err error) {
+func (m *memTarget) Sum(ctx context.Context, name string) (info target.Info, err error) {
 	err = m.call(ctx, "sum", name, func() error {
 		b, ok := m.objects[name]
 		if !ok {
-			return ErrNotExist
+			return target.ErrNotExist
 		}
-		info = Info{Name: name, Size: int64(len(b)), SHA256: sha256.Sum256(b)}
+		info = target.Info{Name: name, Size: int64(len(b)), SHA256: sha256.Sum256(b)}
 		return nil
 	})
 	return info, err
@@ -267,7 +272,7 @@ func (m *memTarget) Open(ctx context.Context, name string, off, n int64) (r io.R
 	err = m.call(ctx, "open", name, func() error {
 		b, ok := m.objects[name]
 		if !ok {
-			return ErrNotExist
+			return target.ErrNotExist
 		}
 		b = b[min(off, int64(len(b))):]
 		if n >= 0 {
@@ -279,8 +284,8 @@ func (m *memTarget) Open(ctx context.Context, name string, off, n int64) (r io.R
 	return r, err
 }
 
-func (m *memTarget) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
+func (m *memTarget) List(ctx context.Context, prefix, after string) iter.Seq2[target.Info, error] {
+	return func(yield func(target.Info, error) bool) {
 		for _, name := range m.names() {
 			if !strings.HasPrefix(name, prefix) || cmp.Compare(name, after) <= 0 {
 				continue

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
@@ -65,7 +67,7 @@ func TestOneSegmentIsCopiedToAFolderAtATime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFolderScene(t, 6, 300<<10) // four writes each
 			disk := &slowDisk{FS: s.disk}
-			a, err := New(Options{Store: s.store, Receipts: s.disk, Targets: []Target{OpenFS(disk, "file:///archive")}})
+			a, err := New(Options{Store: s.store, Receipts: s.disk, Targets: []target.Target{dir.OpenFS(disk, "file:///archive")}})
 			testkit.Must(t, err)
 			a.standing.opens = asIfWhole
 			if known {
@@ -91,7 +93,7 @@ func TestAfterACopyTheNextOneWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShipScene(t, 1)
 		a := s.archiver(s.options())
-		l := newLane(a, "file:///archive", OpenFS(nil, "file:///archive"))
+		l := newShipper(a, "file:///archive", dir.OpenFS(nil, "file:///archive"))
 		begun := time.Now()
 		for range 3 {
 			done, err := l.turn(t.Context())
@@ -112,7 +114,7 @@ func TestAfterACopyTheNextOneWaits(t *testing.T) {
 		}
 		done(0)
 		for range 2 { // no folder
-			_, err := a.lanes[0].turn(t.Context())
+			_, err := a.shippers[0].turn(t.Context())
 			testkit.Must(t, err)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -36,7 +37,7 @@ func TestSourceListsSealedSegmentsByTheirHeaders(t *testing.T) {
 	put("00000000000000000013.seg.tmp", two)
 	testkit.Must(t, os.Mkdir(filepath.Join(s.dir, "00000000000000000014.seg"), 0o700))
 	testkit.Must(t, os.Symlink(s.path(2), s.path(15)))
-	src := NewSource(vfs.AsFS(vfs.Dir(s.dir)))
+	src := source.New(vfs.AsFS(vfs.Dir(s.dir)))
 	l, err := src.Segments()
 	testkit.Must(t, err)
 	var got []segment.ID
@@ -75,7 +76,7 @@ func TestFlipAnywhereKeepsASegmentFromBeingShipped(t *testing.T) {
 	b := logBytes(t, shipUUID, shipRef(1), 1, 2, 20, time.Unix(1e9, 0), true)
 	name := shipRef(1).ID.String() + ".seg"
 	try := func(b []byte) error {
-		_, err := NewSource(fstest.MapFS{name: {Data: b}}).Verify(t.Context(), name)
+		_, err := source.New(fstest.MapFS{name: {Data: b}}).Verify(t.Context(), name)
 		return err
 	}
 	testkit.Must(t, try(b))
@@ -100,7 +101,7 @@ func TestVerifyReadsInBoundedMemory(t *testing.T) {
 	dir := t.TempDir()
 	name := shipRef(1).ID.String() + ".seg"
 	testkit.Must(t, os.WriteFile(filepath.Join(dir, name), logBytes(t, shipUUID, shipRef(1), 1, 16, 1<<20, time.Unix(1e9, 0), true), 0o600))
-	src := NewSource(vfs.AsFS(vfs.Dir(dir)))
+	src := source.New(vfs.AsFS(vfs.Dir(dir)))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if _, err := src.Verify(t.Context(), name); err != nil {
@@ -115,7 +116,7 @@ func TestVerifyReadsInBoundedMemory(t *testing.T) {
 func TestUnsealedIsTheNewestLogWithObjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		src := NewSource(vfs.AsFS(vfs.Dir(dir)))
+		src := source.New(vfs.AsFS(vfs.Dir(dir)))
 		open := func(id int, b []byte) {
 			testkit.Must(t, os.WriteFile(filepath.Join(dir, shipRef(id).ID.String()+".open"), b, 0o600))
 		}

@@ -1,26 +1,9 @@
 package archiver
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"time"
-
-	"github.com/varve-db/varve/integrity"
-	"github.com/varve-db/varve/internal/vfs"
 )
-
-// ErrBroken is wrapped by the error for a store that does not open for writing: segments or
-// its newest log are lost or damaged. What is whole is shipped all the same.
-var ErrBroken = errors.New("the store does not open for writing")
-
-// opens finds out whether the store would open for writing, as its own open does.
-func opens(store fs.FS) error {
-	if err := integrity.Opens(vfs.FromFS(store)); err != nil {
-		return fmt.Errorf("%w: %w", ErrBroken, err)
-	}
-	return nil
-}
 
 // standing is what was last found out of whether the store opens. It costs a read of
 // every header, so it is found out anew only where something changed, or after judgeAgain; and
@@ -28,7 +11,7 @@ func opens(store fs.FS) error {
 type standing struct {
 	opens func(store fs.FS) error // opens; a test of a folder that is no whole store has another
 
-	state uint64 // of the folder, as Listing.state
+	state uint64 // of the folder, as source.Listing.State
 	next  time.Time
 	until time.Time
 	err   error

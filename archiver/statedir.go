@@ -7,7 +7,7 @@ import (
 )
 
 // StateDir returns the folder at path, where receipts and status are kept, as
-// Options.Receipts and OpenReceipts take it. It is made when it is first written
+// Options.Receipts and receipt.Open take it. It is made when it is first written
 // to; the folder above it must be there. Beside the store, it is ReceiptsDir.
 func StateDir(path string) vfs.FS { return vfs.Dir(path) }
 

@@ -2,15 +2,15 @@ package archiver
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -69,7 +69,6 @@ type Damaged struct {
 const (
 	statusFormat = 1
 	statusName   = "status.json"
-	maxStatus    = 4 << 20 // bytes of the file, far above what is written
 )
 
 // Status returns how far shipping is now.
@@ -78,15 +77,15 @@ func (a *Archiver) Status() Status {
 	a.mu.Lock()
 	looked, unsealed, worker, working := a.looked, a.unsealed, a.worker, a.working
 	var aside []segment.Ref
-	for _, d := range a.aside {
+	for _, d := range a.skipped {
 		aside = append(aside, d.seg.Ref)
 	}
 	a.mu.Unlock()
 	if unsealed != nil {
-		s.Unsealed = Lag{unsealed.ref, unsealed.age()}
-		looked = earlier(looked, unsealed.first)
+		s.Unsealed = Lag{unsealed.Ref, unsealed.Age()}
+		looked = earlier(looked, unsealed.First)
 	}
-	for _, l := range a.lanes {
+	for _, l := range a.shippers {
 		t := l.status(looked, aside)
 		t.Worker, t.Running = worker, working
 		s.Targets = append(s.Targets, t)
@@ -94,7 +93,7 @@ func (a *Archiver) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s.Store, s.Drill = a.listing.Store, a.drill
-	for name, d := range a.aside {
+	for name, d := range a.skipped {
 		s.Damaged = append(s.Damaged, Damaged{File: name, Reason: d.err.Error(), Since: d.since})
 	}
 	slices.SortFunc(s.Damaged, func(x, y Damaged) int { return strings.Compare(x.File, y.File) })
@@ -120,7 +119,7 @@ func earlier(t time.Time, commit int64) time.Time {
 
 // status is that of the lane, where all commits up to looked are in sealed segments, but
 // for segments that were set aside.
-func (l *lane) status(looked time.Time, aside []segment.Ref) TargetStatus {
+func (l *shipper) status(looked time.Time, aside []segment.Ref) TargetStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lacks := func(r segment.Ref) bool { _, ok := l.done[r]; return !ok }
@@ -215,61 +214,15 @@ func (a *Archiver) save() error {
 			}
 		}
 	}
-	if err := a.source.note(a.opt.Receipts); err != nil {
+	if err := a.source.Note(a.opt.Receipts); err != nil {
 		a.opt.Logger.Warn("what was read of the segments cannot be noted", "err", err)
 	}
-	return replaceFile(a.opt.Receipts, statusName, s)
-}
-
-// replaceFile puts a value in place of a state file, as JSON, at once and durably.
-func replaceFile(fsys vfs.FS, name string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return replaceBytes(fsys, name, withCheck(b))
-}
-
-// replaceBytes puts a state file in place of what is there, at once and durably.
-func replaceBytes(fsys vfs.FS, name string, b []byte) error {
-	temp := newTemp()
-	if err := writeFile(fsys, temp, b); err != nil {
-		return errors.Join(err, ignoreAbsent(fsys.Remove(temp)))
-	}
-	if err := fsys.Rename(temp, name); err != nil {
-		return errors.Join(err, ignoreAbsent(fsys.Remove(temp)))
-	}
-	return fsys.SyncDir(".")
-}
-
-// readFile reads a state file.
-func readFile(fsys vfs.FS, name string, v any) error {
-	return readFileOf(fsys, name, maxStatus, v)
-}
-
-// readFileOf reads a state file of most bytes or fewer.
-func readFileOf(fsys vfs.FS, name string, most int64, v any) error {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return err
-	}
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, most))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	b, err = checked(b)
-	if err == nil {
-		err = json.Unmarshal(b, v)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w; remove the file, it is written again", fsys.Path(name), err)
-	}
-	return nil
+	return statefile.Replace(a.opt.Receipts, statusName, s)
 }
 
 func readStatus(fsys vfs.FS) (Status, error) {
 	var s Status
-	if err := readFile(fsys, statusName, &s); err != nil {
+	if err := statefile.Read(fsys, statusName, &s); err != nil {
 		return s, err
 	}
 	if s.Format != statusFormat {
@@ -283,7 +236,7 @@ func readStatus(fsys vfs.FS) (Status, error) {
 // there, whether the store opens for writing, and whether the archiver runs. No target is
 // asked. The error wraps fs.ErrNotExist where no archiver has been at work.
 func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
-	return readStatusNow(store, receipts, opens)
+	return readStatusNow(store, receipts, source.CheckOpens)
 }
 
 func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Status, error) {
@@ -291,10 +244,10 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 	if err != nil {
 		return s, err
 	}
-	src := NewSource(store)
-	src.recall(receipts)
+	src := source.New(store)
+	src.Recall(receipts)
 	looked := time.Now().UTC()
-	unsealed, err := src.oldestUnsealed()
+	unsealed, err := src.OldestUnsealed()
 	if err != nil {
 		return s, err
 	}
@@ -304,11 +257,11 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 	}
 	s.Unsealed = Lag{}
 	if unsealed != nil {
-		s.Unsealed = Lag{unsealed.ref, unsealed.age()}
-		looked = earlier(looked, unsealed.first)
+		s.Unsealed = Lag{unsealed.Ref, unsealed.Age()}
+		looked = earlier(looked, unsealed.First)
 	}
 	s.setBroken(opens(store))
-	r, err := OpenReceipts(receipts)
+	r, err := receipt.Open(receipts)
 	if err != nil {
 		return s, err
 	}
@@ -321,7 +274,7 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 		}
 	}
 	var d Drill
-	if readFile(receipts, drillName, &d) == nil { // else as the archiver knew it
+	if statefile.Read(receipts, drillName, &d) == nil { // else as the archiver knew it
 		s.Drill = d.Time
 	}
 	return s, nil
@@ -340,8 +293,8 @@ func (s *Status) setBroken(err error) {
 	}
 }
 
-// recount finds the backlog from what is there. looked: see lane.status.
-func (t *TargetStatus) recount(src *Source, l *Listing, receipts *Receipts, looked time.Time) error {
+// recount finds the backlog from what is there. looked: see shipper.status.
+func (t *TargetStatus) recount(src *source.Source, l *source.Listing, receipts *receipt.Folder, looked time.Time) error {
 	var refs []segment.Ref
 	if t.ID != "" { // else it has nothing
 		var err error
@@ -349,7 +302,7 @@ func (t *TargetStatus) recount(src *Source, l *Listing, receipts *Receipts, look
 			return err
 		}
 	}
-	var first *Sealed
+	var first *source.Sealed
 	t.Receipts, t.Segments, t.Bytes, t.Oldest = len(refs), 0, 0, Lag{}
 	for _, g := range l.Segments {
 		if _, ok := slices.BinarySearchFunc(refs, g.Ref, segment.Ref.Compare); ok {
@@ -371,7 +324,7 @@ func (t *TargetStatus) recount(src *Source, l *Listing, receipts *Receipts, look
 	if first == nil {
 		return nil
 	}
-	commit := src.firstCommit(first)
+	commit := src.FirstCommit(first)
 	if commit == 0 { // it is damaged, perhaps
 		commit = segment.Nanos(first.Modified)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 )
 
@@ -17,7 +18,7 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 	for _, c := range []struct {
 		fails error
 		kind  AlarmKind
-	}{{ErrNotExist, AlarmAway}, {ErrDenied, AlarmDenied}, {errors.New("no route"), AlarmFailing}} {
+	}{{target.ErrNotExist, AlarmAway}, {target.ErrDenied, AlarmDenied}, {errors.New("no route"), AlarmFailing}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newShipScene(t, 2)
 			s.add(1, 2)
@@ -25,7 +26,7 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 			var mounted atomic.Bool
 			o := s.options()
 			o.Targets = o.Targets[:1]
-			o.Unopened = []Unopened{{URL: late.url, Open: func(context.Context) (Target, error) {
+			o.Unopened = []Unopened{{URL: late.url, Open: func(context.Context) (target.Target, error) {
 				if !mounted.Load() {
 					return nil, c.fails
 				}
@@ -68,7 +69,7 @@ func TestFolderThatBecomesAnArchiveIsShippedTo(t *testing.T) {
 		if n := late.names(); len(n) != 0 {
 			t.Errorf("objects %q where no archive is", n)
 		}
-		_, err := Init(t.Context(), late)
+		_, err := target.Init(t.Context(), late)
 		testkit.Must(t, err)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -89,14 +90,14 @@ func TestTargetsThatAreAllAwayAtTheStartAreWaitedFor(t *testing.T) {
 		o := s.options()
 		o.Targets = nil
 		for _, m := range s.targets {
-			o.Unopened = append(o.Unopened, Unopened{URL: m.url, Open: func(context.Context) (Target, error) {
+			o.Unopened = append(o.Unopened, Unopened{URL: m.url, Open: func(context.Context) (target.Target, error) {
 				if there.Load() {
 					return m, nil
 				}
-				return nil, ErrNotExist
+				return nil, target.ErrNotExist
 			}})
 		}
-		if _, err := s.archiver(o).Once(t.Context()); !errors.Is(err, ErrNoIdentity) {
+		if _, err := s.archiver(o).Once(t.Context()); !errors.Is(err, target.ErrNoIdentity) {
 			t.Errorf("once: %v", err)
 		}
 		a := s.archiver(o)

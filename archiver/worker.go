@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -68,7 +69,7 @@ func (a *Archiver) begins(service bool) (end func() error, err error) {
 		}
 		return err
 	}
-	for _, l := range a.lanes {
+	for _, l := range a.shippers {
 		lock, holder, err := a.opt.Receipts.Lock(workerLock(l.url), w.String())
 		switch {
 		case errors.Is(err, vfs.ErrLocked):
@@ -77,7 +78,7 @@ func (a *Archiver) begins(service bool) (end func() error, err error) {
 			w.Unlocked = true
 			a.opt.Logger.Warn("the state folder has no locks, so a second archiver is not kept out", "err", err)
 		case err != nil:
-			return nil, errors.Join(unwritten(a.opt.Receipts.Path(workerLock(l.url)), err), unlock())
+			return nil, errors.Join(receipt.Unwritten(a.opt.Receipts.Path(workerLock(l.url)), err), unlock())
 		default:
 			locks = append(locks, lock)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
@@ -154,10 +155,10 @@ func TestTheStoreIsJudgedWhereItChanged(t *testing.T) {
 		want(2, 2, nil)
 		time.Sleep(time.Minute)
 		want(2, 2, nil) // as it was
-		broken = ErrBroken
+		broken = source.ErrBroken
 		time.Sleep(judgeAgain)
-		want(3, 2, ErrBroken) // but not for ever
-		want(3, 3, ErrBroken) // too soon to look again, and broken as it was
+		want(3, 2, source.ErrBroken) // but not for ever
+		want(3, 3, source.ErrBroken) // too soon to look again, and broken as it was
 		broken = nil
 		time.Sleep(time.Minute)
 		want(4, 2, nil) // what is broken is looked at as soon as may be

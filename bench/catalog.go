@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/prune"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -68,16 +72,16 @@ func (s *stage) synthesize(y *synthetic, t task, n, backups int) error {
 	if _, err := s.child(init); err != nil {
 		return err
 	}
-	dir, err := archiver.OpenDir(y.archive, nil)
+	dir, err := dir.Open(y.archive, nil)
 	if err != nil {
 		return err
 	}
-	ident, err := archiver.Identify(s.ctx, dir)
+	ident, err := target.Identify(s.ctx, dir)
 	if err != nil {
 		return err
 	}
 	y.target = ident.ID
-	if y.receipts, err = archiver.OpenReceipts(unsynced{vfs.Dir(t.State)}); err != nil {
+	if y.receipts, err = receipt.Open(unsynced{vfs.Dir(t.State)}); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.r.log, "%s: making %d segments and %d backups\n", s.name, n, backups)
@@ -87,9 +91,9 @@ func (s *stage) synthesize(y *synthetic, t task, n, backups int) error {
 // runInit makes the target an archive.
 func runInit(t *task) (figures, error) {
 	ctx := context.Background()
-	target, err := openTarget(ctx, t.Other, nil)
+	to, err := openTarget(ctx, t.Other, nil)
 	if err == nil {
-		_, err = archiver.Init(ctx, target)
+		_, err = target.Init(ctx, to)
 	}
 	return figures{}, err
 }
@@ -163,7 +167,7 @@ func (t *task) prune(ctx context.Context, c *traffic, dry bool) error {
 	if err != nil {
 		return err
 	}
-	rep, err := archiver.Prune(ctx, a, store, archiver.PruneOptions{DryRun: dry, Policy: archiver.Policy{Keep: t.N + 1 - givenUp, Window: time.Hour}})
+	rep, err := prune.Run(ctx, a, store, prune.Options{DryRun: dry, Policy: prune.Policy{Keep: t.N + 1 - givenUp, Window: time.Hour}})
 	if err == nil && len(rep.Backups) != givenUp {
 		err = fmt.Errorf("%d backups were given up, not %d", len(rep.Backups), givenUp)
 	}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/inplace"
 )
 
 // actInPlace reads single objects from an archive on an S3 server on this machine,
@@ -70,12 +71,12 @@ func runOne(t *task) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := archiver.At(ctx, a, store, archiver.Point{})
+	plan, err := history.At(ctx, a, store, history.Point{})
 	if err != nil {
 		return nil, err
 	}
 	g := newGen(t.Keys, t.N, t.Value)
-	rec, err := archiver.NewReader(ctx, a, plan, nil).Get(g.key(make([]byte, keyLen), t.More))
+	rec, err := inplace.NewReader(ctx, a, plan, nil).Get(g.key(make([]byte, keyLen), t.More))
 	if err != nil {
 		return nil, err
 	}

@@ -108,12 +108,12 @@ func manyStatus(t *task) (int64, error) {
 }
 
 // manyTargets are those of actMany.
-func manyTargets() []target {
-	var all []target
+func manyTargets() []goal {
+	var all []goal
 	for _, op := range []string{"open after a kill", "open", "put", "stat", "archive status", "backup create"} {
 		all = append(all,
-			target{title: op + ", 50,000 segments of one small object", name: "many segments", metric: op, unit: seconds, most: 4, scale: "segments", full: fullMany},
-			target{title: "… memory beyond the index", name: "many segments", metric: op + ", memory", unit: size, most: 128 << 20, scale: "segments", full: fullMany})
+			goal{title: op + ", 50,000 segments of one small object", name: "many segments", metric: op, unit: seconds, most: 4, scale: "segments", full: fullMany},
+			goal{title: "… memory beyond the index", name: "many segments", metric: op + ", memory", unit: size, most: 128 << 20, scale: "segments", full: fullMany})
 	}
 	return all
 }

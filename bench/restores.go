@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/restore"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -56,12 +58,12 @@ func actRestore(gb float64) func(*stage) error {
 }
 
 // openArchive opens the archive that the task names, and the only store in it.
-func (t *task) openArchive(ctx context.Context, c *traffic) (*archiver.Archive, segment.UUID, error) {
+func (t *task) openArchive(ctx context.Context, c *traffic) (*archive.Archive, segment.UUID, error) {
 	target, err := openTarget(ctx, t.Other, c)
 	if err != nil {
 		return nil, segment.UUID{}, err
 	}
-	a, err := archiver.OpenArchive(ctx, target)
+	a, err := archive.Open(ctx, target)
 	if err != nil {
 		return nil, segment.UUID{}, err
 	}
@@ -77,11 +79,11 @@ func runRestore(t *task) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := archiver.At(ctx, a, store, archiver.Point{})
+	plan, err := history.At(ctx, a, store, history.Point{})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := archiver.Restore(ctx, a, t.Dir, archiver.RestoreOptions{Plan: plan}); err != nil {
+	if _, err := restore.Run(ctx, a, t.Dir, restore.Options{Plan: plan}); err != nil {
 		return nil, err
 	}
 	f := figures{"bytes": float64(plan.Bytes())}

@@ -14,8 +14,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/varve-db/varve/archiver"
-	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
+	"github.com/varve-db/varve/archiver/target/s3"
 )
 
 // versitygw is the version that .ci/tools installs.
@@ -174,9 +175,9 @@ func (c *traffic) into(f figures, name string) {
 
 // openTarget opens the archive in a folder, or at an S3 URL. c, where it is not nil,
 // counts what goes over HTTP.
-func openTarget(ctx context.Context, where string, c *traffic) (archiver.Target, error) {
+func openTarget(ctx context.Context, where string, c *traffic) (target.Target, error) {
 	if !strings.HasPrefix(where, "s3://") {
-		return archiver.OpenDir(where, nil)
+		return dir.Open(where, nil)
 	}
 	u, err := url.Parse(where)
 	if err != nil {

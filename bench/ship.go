@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/backup"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -122,12 +126,12 @@ func (s *stage) shipTo(store, name string) (figures, error) {
 
 // archiver opens the archive that the task names, which it makes where there is none,
 // and returns what ships the store to it. See openTarget for c.
-func (t *task) archiver(ctx context.Context, c *traffic) (*archiver.Archiver, archiver.Target, error) {
-	target, err := openTarget(ctx, t.Other, c)
+func (t *task) archiver(ctx context.Context, c *traffic) (*archiver.Archiver, target.Target, error) {
+	to, err := openTarget(ctx, t.Other, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := archiver.Init(ctx, target); err != nil {
+	if _, err := target.Init(ctx, to); err != nil {
 		return nil, nil, err
 	}
 	notify, err := archiver.Watch(ctx, t.Dir)
@@ -135,10 +139,10 @@ func (t *task) archiver(ctx context.Context, c *traffic) (*archiver.Archiver, ar
 		return nil, nil, err
 	}
 	a, err := archiver.New(archiver.Options{
-		Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: vfs.Dir(t.State), Targets: []archiver.Target{target}, Rate: t.Rate,
+		Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: vfs.Dir(t.State), Targets: []target.Target{to}, Rate: t.Rate,
 		Notify: notify,
 	})
-	return a, target, err
+	return a, to, err
 }
 
 // runShip ships what the archive lacks and, with Synced, makes a backup.
@@ -168,15 +172,15 @@ func runShip(t *task) (figures, error) {
 }
 
 // backup makes a backup of the task's store, which was just shipped.
-func (t *task) backup(ctx context.Context, after *archiver.Archiver, target archiver.Target) error {
-	archive, err := archiver.OpenArchive(ctx, target)
+func (t *task) backup(ctx context.Context, after *archiver.Archiver, target target.Target) error {
+	archive, err := archive.Open(ctx, target)
 	if err != nil {
 		return err
 	}
-	receipts, err := archiver.OpenReceipts(vfs.Dir(t.State))
+	receipts, err := receipt.Open(vfs.Dir(t.State))
 	if err != nil {
 		return err
 	}
-	_, err = archiver.Create(ctx, archive, archiver.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: receipts, After: after.Shipped(archive.Identity().ID)})
+	_, err = backup.Create(ctx, archive, backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: receipts, After: after.Shipped(archive.Identity().ID)})
 	return err
 }

@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/audit"
+	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -63,7 +64,7 @@ func TestASyntheticArchiveIsOne(t *testing.T) {
 	if err := verifyAll(t.Context(), y.archive); err != nil {
 		t.Error(err)
 	}
-	rep, err := audit(t.Context(), &task)
+	rep, err := auditOf(t.Context(), &task)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func verifyAll(ctx context.Context, dir string) error {
 	}
 	all, err := a.Backups(ctx, store)
 	for _, b := range all {
-		rep, verr := archiver.Verify(ctx, a, b, archiver.VerifyOptions{Data: true})
+		rep, verr := backup.Verify(ctx, a, b, backup.VerifyOptions{Data: true})
 		if verr != nil {
 			return verr
 		}
@@ -91,12 +92,12 @@ func verifyAll(ctx context.Context, dir string) error {
 	return err
 }
 
-func audit(ctx context.Context, t *task) (*archiver.AuditReport, error) {
+func auditOf(ctx context.Context, t *task) (*audit.Report, error) {
 	a, _, err := t.openArchive(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	return archiver.Audit(ctx, archiver.AuditOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: vfs.Dir(t.State), Archive: a})
+	return audit.Run(ctx, audit.Options{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: vfs.Dir(t.State), Archive: a})
 }
 
 // TestAStageLeavesNothing ends an experiment in its middle, by an error and from

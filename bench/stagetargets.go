@@ -5,8 +5,8 @@ package main
 const growthMost = 1.25
 
 // trustTargets are those of package integrity.
-func trustTargets() []target {
-	all := []target{
+func trustTargets() []goal {
+	all := []goal{
 		{title: "open at tail, of that at none", name: "integrity/open", metric: "tail of none", unit: ratio, most: 1.05},
 		{title: "what log adds to an open, per 64 MiB of the newest log", name: "integrity/open", metric: "log per 64 MiB", unit: seconds, most: 0.1},
 		{title: "memory of full beyond the open store", name: "integrity/open", metric: "peak of full, beyond, own", unit: size, most: 64 << 20},
@@ -19,7 +19,7 @@ func trustTargets() []target {
 		{"repair of a table", "integrity/growth: table", "table"},
 		{"repair from a copy", "integrity/growth: heal", "heal"},
 	} {
-		all = append(all, target{title: g.title + ": time for a byte, of that in a store of a quarter", name: g.name,
+		all = append(all, goal{title: g.title + ": time for a byte, of that in a store of a quarter", name: g.name,
 			metric: g.metric + ", growth", unit: ratio, most: growthMost})
 	}
 	for i := range all {
@@ -29,8 +29,8 @@ func trustTargets() []target {
 }
 
 // archiveTargets are those of package archiver.
-func archiveTargets() []target {
-	all := []target{
+func archiveTargets() []goal {
+	all := []goal{
 		{title: "ship to a folder", name: "archive/ship/dir", metric: "rate", unit: flow, of: copying, times: 0.8},
 		{title: "… cores that it takes", name: "archive/ship/dir", metric: "cores", unit: plain, most: 1},
 		{title: "… memory", name: "archive/ship/dir", metric: "peak", unit: size, most: 64 << 20},
@@ -43,23 +43,23 @@ func archiveTargets() []target {
 		title, metric string
 		most          float64
 	}{{"time", "seconds", 0.2}, {"bytes read", "read", 0.01}, {"bytes written", "written", 0.01}} {
-		all = append(all, target{title: "backup of 64 MiB more, in a store and in one of 8 times its size: " + m.title + " apart",
+		all = append(all, goal{title: "backup of 64 MiB more, in a store and in one of 8 times its size: " + m.title + " apart",
 			name: "archive/incremental", metric: m.metric + ", apart", unit: share, most: m.most, scale: "GB", full: 8})
 	}
 	all = append(all,
-		target{title: "one object of 1 KiB in place, S3 on loopback, cold", name: "archive/one object", metric: "seconds", unit: seconds, most: 2, scale: "GB", full: 8},
-		target{title: "… bytes read, of the archive's", name: "archive/one object", metric: "share", unit: share, most: 0.01, scale: "GB", full: 8})
+		goal{title: "one object of 1 KiB in place, S3 on loopback, cold", name: "archive/one object", metric: "seconds", unit: seconds, most: 2, scale: "GB", full: 8},
+		goal{title: "… bytes read, of the archive's", name: "archive/one object", metric: "share", unit: share, most: 0.01, scale: "GB", full: 8})
 	for _, mode := range []string{"buffered", "synced"} {
 		all = append(all,
-			target{title: "puts, " + mode + ", beside the archiver at 50 MB/s, of those alone: rate", name: "archive/beside/" + mode, metric: "rate of alone", unit: ratio, least: 0.9},
-			target{title: "… 99.9th percentile", name: "archive/beside/" + mode, metric: "p99.9 of alone", unit: ratio, most: 2})
+			goal{title: "puts, " + mode + ", beside the archiver at 50 MB/s, of those alone: rate", name: "archive/beside/" + mode, metric: "rate of alone", unit: ratio, least: 0.9},
+			goal{title: "… 99.9th percentile", name: "archive/beside/" + mode, metric: "p99.9 of alone", unit: ratio, most: 2})
 	}
 	for _, place := range []string{"dir", "s3"} {
 		for _, op := range []string{"list", "create", "prune"} {
-			all = append(all, target{title: "backup " + op + ", 1,000 backups over 100,000 segments, " + place, name: "archive/catalog/" + place,
+			all = append(all, goal{title: "backup " + op + ", 1,000 backups over 100,000 segments, " + place, name: "archive/catalog/" + place,
 				metric: op, unit: seconds, most: 2, scale: "segments", full: fullSegments})
 		}
 	}
-	return append(all, target{title: "… requests of all three, for a segment", name: "archive/catalog/s3", metric: "requests for a segment",
+	return append(all, goal{title: "… requests of all three, for a segment", name: "archive/catalog/s3", metric: "requests for a segment",
 		unit: plain, most: 0.05, scale: "segments", full: fullSegments})
 }

@@ -15,7 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -27,7 +28,7 @@ type synthetic struct {
 	archive  string // the folder of the archive's objects
 	target   string // the ID of its identity
 	store    string // the folder of the store
-	receipts *archiver.Receipts
+	receipts *receipt.Folder
 	begun    time.Time
 	refs     []segment.Ref
 }
@@ -96,7 +97,7 @@ func (y *synthetic) add(id segment.ID, shipped bool) error {
 	at := y.at(id).UnixNano()
 	return errors.Join(
 		os.Link(filepath.Join(y.store, name), filepath.Join(y.objects(), name)),
-		y.receipts.Write(archiver.Receipt{
+		y.receipts.Write(receipt.Receipt{
 			Target: y.target, URL: "file:///archive", Store: syntheticUUID, Segment: y.refs[id-1], Kind: segment.Log.String(),
 			Object: fmt.Sprintf("%v/%v/%s", syntheticUUID, segment.Timeline(1), name), Size: int64(len(b)), SHA256: sha256.Sum256(b),
 			Shipped: y.at(id + 1).UTC(), FirstSeq: uint64(id), LastSeq: uint64(id), FirstTime: at + 1, LastTime: at + 1, Puts: 1,
@@ -144,7 +145,7 @@ func (y *synthetic) newest(n int) error {
 
 // backup writes the manifest of a backup of the first logs, as the archiver does.
 func (y *synthetic) backup(id, logs int) error {
-	b := &archiver.Backup{Format: 1, ID: uint64(id), Time: y.at(segment.ID(logs)).UTC(), Store: syntheticUUID, Tip: y.refs[logs-1],
+	b := &archive.Backup{Format: 1, ID: uint64(id), Time: y.at(segment.ID(logs)).UTC(), Store: syntheticUUID, Tip: y.refs[logs-1],
 		Seq: uint64(logs), Objects: int64(logs), Segments: []segment.Run{{Timeline: 1, First: 1, Count: uint64(logs)}}}
 	plain, err := json.Marshal(b)
 	if err != nil {

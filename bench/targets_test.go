@@ -10,26 +10,26 @@ func TestJudge(t *testing.T) {
 	r.add("x", "other", figures{"rate": 100, "seconds": 1})
 	for _, c := range []struct {
 		what string
-		t    target
+		t    goal
 		pass bool
 	}{
-		{"twice the rate", target{metric: "rate", of: "other", times: 2}, true},
-		{"more than twice the rate", target{metric: "rate", of: "other", times: 2.1}, false},
-		{"a fifth of the time", target{metric: "seconds", unit: seconds, of: "other", times: 5}, true},
-		{"a sixth of the time", target{metric: "seconds", unit: seconds, of: "other", times: 6}, false},
-		{"at most", target{metric: "seconds", unit: seconds, most: 0.2}, true},
-		{"too much", target{metric: "seconds", unit: seconds, most: 0.1}, false},
-		{"too much, but within the other bound", target{metric: "seconds", most: 0.1, or: "calm", orMost: 6}, true},
-		{"too much by both bounds", target{metric: "seconds", most: 0.1, or: "calm", orMost: 5}, false},
-		{"at least", target{metric: "calm", unit: ratio, least: 6}, true},
-		{"too little", target{metric: "calm", unit: ratio, least: 7}, false},
+		{"twice the rate", goal{metric: "rate", of: "other", times: 2}, true},
+		{"more than twice the rate", goal{metric: "rate", of: "other", times: 2.1}, false},
+		{"a fifth of the time", goal{metric: "seconds", unit: seconds, of: "other", times: 5}, true},
+		{"a sixth of the time", goal{metric: "seconds", unit: seconds, of: "other", times: 6}, false},
+		{"at most", goal{metric: "seconds", unit: seconds, most: 0.2}, true},
+		{"too much", goal{metric: "seconds", unit: seconds, most: 0.1}, false},
+		{"too much, but within the other bound", goal{metric: "seconds", most: 0.1, or: "calm", orMost: 6}, true},
+		{"too much by both bounds", goal{metric: "seconds", most: 0.1, or: "calm", orMost: 5}, false},
+		{"at least", goal{metric: "calm", unit: ratio, least: 6}, true},
+		{"too little", goal{metric: "calm", unit: ratio, least: 7}, false},
 	} {
 		c.t.name = "x"
 		if v, ok := c.t.judge(r); !ok || v.pass != c.pass {
 			t.Errorf("%s: %+v, %t", c.what, v, ok)
 		}
 	}
-	if _, ok := (&target{name: "x", metric: "rate", of: "nobody", times: 1}).judge(r); ok {
+	if _, ok := (&goal{name: "x", metric: "rate", of: "nobody", times: 1}).judge(r); ok {
 		t.Error("judged beside a store that did not run")
 	}
 }

@@ -8,7 +8,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -55,7 +59,7 @@ func (s *shipFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.o.Accept, "accept-archive", nil, "ID of an archive that takes the place of the one that was at its URL, which is lost for good")
 	f.IntVar(&s.o.Parallel, "parallel", archiver.DefaultParallel, "segments that are sent to an archive at a time")
 	f.Var(&s.rate, "rate", "most that is sent to all archives together, in bytes a second, such as 50MB; 0: no bound")
-	spanVar(f, &s.o.Timeout, "timeout", archiver.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")
+	spanVar(f, &s.o.Timeout, "timeout", target.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")
 }
 
 // options returns the archiver's options, with all but the sealer filled in.
@@ -119,7 +123,7 @@ func receiptsFolder(dir, state string) (vfs.FS, error) {
 // shipError says what can be done about an error of shipping, where it does not say so
 // itself.
 func shipError(err error) error {
-	if other, ok := errors.AsType[*archiver.OtherArchiveError](err); ok {
+	if other, ok := errors.AsType[*target.OtherArchiveError](err); ok {
 		return fmt.Errorf("%w; to accept it: --accept-archive %s", err, other.Is.ID)
 	}
 	if away, ok := errors.AsType[*archiver.AwayError](err); ok && away.Was == "" {
@@ -131,19 +135,19 @@ func shipError(err error) error {
 // archiveError says what can be done about an error of an archive, where it does not
 // say so itself.
 func archiveError(err error) error {
-	if errors.Is(err, archiver.ErrDenied) {
+	if errors.Is(err, target.ErrDenied) {
 		return err // it says who may do what
 	}
-	if e, ok := errors.AsType[*archiver.PointError](err); ok && e.Later && e.Point.Seq == 0 {
+	if e, ok := errors.AsType[*history.PointError](err); ok && e.Later && e.Point.Seq == 0 {
 		return fmt.Errorf("%w (--latest-before in place of --at)", err)
 	}
-	if hole, ok := errors.AsType[*archiver.MissingError](err); ok {
+	if hole, ok := errors.AsType[*history.MissingError](err); ok {
 		if hole.Newest != nil {
 			return fmt.Errorf("%w; varve archive once, or archive repair, ships what the store has; varve restore, and what reads with --archive, take the older point with --accept-older", err)
 		}
 		return fmt.Errorf("%w: varve archive once, archive repair", err)
 	}
-	if _, ok := errors.AsType[*archiver.DamagedReceiptError](err); ok || errors.Is(err, archiver.ErrPruned) {
+	if _, ok := errors.AsType[*receipt.DamagedError](err); ok || errors.Is(err, archive.ErrPruned) {
 		return fmt.Errorf("%w: varve archive repair", err)
 	}
 	return nextStep(err)

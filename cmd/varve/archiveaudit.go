@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/audit"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -48,7 +50,7 @@ func (r *archiveFlags) register(f *pflag.FlagSet) {
 }
 
 // open opens the store's folder, its receipts and the archive.
-func (a *app) openShipped(ctx context.Context, r *archiveFlags) (dir string, receipts vfs.FS, arc *archiver.Archive, err error) {
+func (a *app) openShipped(ctx context.Context, r *archiveFlags) (dir string, receipts vfs.FS, arc *archive.Archive, err error) {
 	if r.to == "" {
 		return "", nil, nil, usagef("which archive? give --to URL, such as file:///backup or s3://bucket/prefix")
 	}
@@ -104,9 +106,9 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	o := archiver.AuditOptions{Store: vfs.AsFS(vfs.Dir(dir)), Receipts: receipts, Archive: arc}
+	o := audit.Options{Store: vfs.AsFS(vfs.Dir(dir)), Receipts: receipts, Archive: arc}
 	if flags.gap != "" {
-		rep, err := archiver.Audit(ctx, o)
+		rep, err := audit.Run(ctx, o)
 		if err != nil {
 			return archiveError(err)
 		}
@@ -114,7 +116,7 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 		if err == nil {
 			err = arc.AcceptGap(ctx, rep.Store, ref, flags.reason)
 		}
-		if errors.Is(err, archiver.ErrExists) {
+		if errors.Is(err, target.ErrExists) {
 			return &usageError{err}
 		}
 		if err != nil {
@@ -124,7 +126,7 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 	if o.Data = flags.data; o.Data {
 		o.OnRead = a.meter("auditing", -1).add
 	}
-	rep, err := archiver.Audit(ctx, o)
+	rep, err := audit.Run(ctx, o)
 	a.bar.finish()
 	if err != nil {
 		return archiveError(err)
@@ -133,7 +135,7 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 }
 
 // gapOf returns the segment that is missing and that a user names, by its number or in full.
-func gapOf(rep *archiver.AuditReport, name string) (ref segment.Ref, err error) {
+func gapOf(rep *audit.Report, name string) (ref segment.Ref, err error) {
 	if ref.UnmarshalText([]byte(name)) == nil {
 		return ref, nil
 	}
@@ -143,7 +145,7 @@ func gapOf(rep *archiver.AuditReport, name string) (ref segment.Ref, err error) 
 	}
 	found := map[segment.Ref]bool{}
 	for _, f := range rep.Findings {
-		missing := f.Kind == archiver.AuditLost || f.Kind == archiver.AuditMissing
+		missing := f.Kind == audit.Lost || f.Kind == audit.Missing
 		if missing && f.Segment.ID == segment.ID(id) {
 			found[f.Segment] = true
 			ref = f.Segment
@@ -159,7 +161,7 @@ func gapOf(rep *archiver.AuditReport, name string) (ref segment.Ref, err error) 
 }
 
 // printAudit prints the report, and makes an error of findings.
-func (a *app) printAudit(rep *archiver.AuditReport) error {
+func (a *app) printAudit(rep *audit.Report) error {
 	var err error
 	if a.json {
 		err = a.printJSON(rep)
@@ -178,7 +180,7 @@ func (a *app) printAudit(rep *archiver.AuditReport) error {
 }
 
 // kindsOf names the kinds of findings, each once.
-func kindsOf(found []archiver.AuditFinding) string {
+func kindsOf(found []audit.Finding) string {
 	var kinds []string
 	for _, f := range found {
 		if !slices.Contains(kinds, f.Kind) {
@@ -189,7 +191,7 @@ func kindsOf(found []archiver.AuditFinding) string {
 }
 
 // writeAudit writes the report for people.
-func writeAudit(out io.Writer, rep *archiver.AuditReport) {
+func writeAudit(out io.Writer, rep *audit.Report) {
 	fmt.Fprintf(out, "store %v, up to sequence number %d\n", rep.Store, rep.LastSeq)
 	fmt.Fprintf(out, "%s: %s named, %s of %s, %s", rep.URL, count(int64(rep.Segments), "segment", "segments"),
 		count(int64(rep.Objects), "object", "objects"), human(rep.Bytes), count(int64(rep.Receipts), "receipt", "receipts"))

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/target"
 )
 
 func (a *app) archiveInitCommand() *cobra.Command {
@@ -31,7 +31,7 @@ With --json it prints one object for each archive: url, id, made.`,
 				return err
 			}
 			for _, t := range targets {
-				id, err := archiver.Identify(ctx, t)
+				id, err := target.Identify(ctx, t)
 				if err != nil {
 					return archiveError(err)
 				}
@@ -47,11 +47,11 @@ With --json it prints one object for each archive: url, id, made.`,
 	return c
 }
 
-func (a *app) printIdentity(url string, id archiver.Identity) error {
+func (a *app) printIdentity(url string, id target.Identity) error {
 	if a.json {
 		return a.printJSON(struct {
 			URL string `json:"url"`
-			archiver.Identity
+			target.Identity
 		}{url, id})
 	}
 	_, err := fmt.Fprintf(a.out, "%s is archive %s, made %v\n", url, id.ID, id.Made)

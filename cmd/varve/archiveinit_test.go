@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/varve-db/varve/archiver/archivertest"
+	"github.com/varve-db/varve/archiver/target/targettest"
 )
 
 // TestABucketIsMadeAnArchiveLikeAFolder: a prefix that holds something is refused, with
 // --force too; what an archive left that lost its identity is taken with --force alone.
 func TestABucketIsMadeAnArchiveLikeAFolder(t *testing.T) {
-	s := archivertest.StartS3(t)
+	s := targettest.StartS3(t)
 	file := func(name string) string { return filepath.Join(s.Root, s.Bucket, name) }
 	init := func(prefix string, force bool) error {
 		_, err := (&app{}).openTargets(t.Context(), []string{s.URL(prefix)}, true, force)

@@ -108,7 +108,7 @@ func onceLine(t *archiver.TargetReport) string {
 }
 
 // watchedOnce runs arc.Once, with a bar if somebody looks.
-func (a *app) watchedOnce(ctx context.Context, arc *archiver.Archiver) (report archiver.Report, err error) {
+func (a *app) watchedOnce(ctx context.Context, arc *archiver.Archiver) (report archiver.OnceReport, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

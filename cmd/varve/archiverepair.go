@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/audit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -29,7 +29,7 @@ object, problem, aside, size), failed (segment, object, problem).`
 
 func (a *app) archiveRepairCommand() *cobra.Command {
 	var flags archiveFlags
-	var o archiver.HealOptions
+	var o audit.RepairOptions
 	c := &cobra.Command{
 		Use:               "repair -d DIR --to URL",
 		Short:             "Put back what the archive lost or damaged",
@@ -49,16 +49,16 @@ func (a *app) archiveRepairCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o archiver.HealOptions) error {
+func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o audit.RepairOptions) error {
 	dir, receipts, arc, err := a.openShipped(ctx, flags)
 	if err != nil {
 		return err
 	}
 	o.Store, o.Receipts, o.Archive = vfs.AsFS(vfs.Dir(dir)), receipts, arc
 	if !a.json {
-		o.Done = func(h archiver.Healed) { fmt.Fprintln(a.out, healedLine(&h, o.DryRun)) }
+		o.Done = func(h audit.Repaired) { fmt.Fprintln(a.out, healedLine(&h, o.DryRun)) }
 	}
-	rep, err := archiver.Heal(ctx, o)
+	rep, err := audit.Repair(ctx, o)
 	if err != nil {
 		return archiveError(err)
 	}
@@ -84,7 +84,7 @@ func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o archiver
 	return err
 }
 
-func healedLine(h *archiver.Healed, dry bool) string {
+func healedLine(h *audit.Repaired, dry bool) string {
 	did := "put back"
 	if dry {
 		did = "can be put back"

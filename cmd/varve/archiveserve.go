@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/metrics"
 )
 
 // statusServer serves /metrics and /healthz.
@@ -23,7 +24,7 @@ type statusServer struct {
 // serve begins to serve what the archiver tells of itself.
 func serve(listen string, arc *archiver.Archiver) (*statusServer, error) {
 	reg := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{archiver.NewCollector(arc), collectors.NewGoCollector(),
+	for _, c := range []prometheus.Collector{metrics.New(arc), collectors.NewGoCollector(),
 		collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -41,7 +41,7 @@ func (c *catalogFlags) register(f *pflag.FlagSet) {
 }
 
 // open opens the archive and finds the store.
-func (c *catalogFlags) open(ctx context.Context) (*archiver.Archive, segment.UUID, error) {
+func (c *catalogFlags) open(ctx context.Context) (*archive.Archive, segment.UUID, error) {
 	if c.url == "" {
 		return nil, segment.UUID{}, usagef("which archive? give --from URL, such as file:///backup or s3://bucket/prefix")
 	}
@@ -58,7 +58,7 @@ func (c *catalogFlags) open(ctx context.Context) (*archiver.Archive, segment.UUI
 }
 
 // catalogCommand completes a command that works on the backups of one store.
-func (a *app) catalogCommand(c *cobra.Command, flags *catalogFlags, fn func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, args []string) error) *cobra.Command {
+func (a *app) catalogCommand(c *cobra.Command, flags *catalogFlags, fn func(ctx context.Context, arc *archive.Archive, uuid segment.UUID, args []string) error) *cobra.Command {
 	flags.register(c.Flags())
 	c.ValidArgsFunction = noFiles
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -120,7 +120,7 @@ needs them. An id is not used again.
 
 With --json it prints one object for each: store, id, deleted.`,
 		Args: cobra.MinimumNArgs(1),
-	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, args []string) error {
+	}, &flags, func(ctx context.Context, arc *archive.Archive, uuid segment.UUID, args []string) error {
 		var ids []uint64
 		for _, arg := range args {
 			id, err := backupID(arg)

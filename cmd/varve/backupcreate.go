@@ -9,6 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/backup"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -62,7 +67,7 @@ func parseMeta(list []string) (map[string]string, error) {
 		}
 		m[k] = v
 	}
-	if err := archiver.CheckMeta(m); err != nil {
+	if err := archive.CheckMeta(m); err != nil {
 		return nil, usagef("--meta: %w", err)
 	}
 	return m, nil
@@ -79,11 +84,11 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 	if err != nil {
 		return err
 	}
-	receipts, err := archiver.OpenReceipts(folder)
+	receipts, err := receipt.Open(folder)
 	if err != nil {
 		return err
 	}
-	create := archiver.CreateOptions{Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta}
+	create := backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(a.dir)), Receipts: receipts, Meta: meta}
 	report, err := a.watchedOnce(ctx, arc)
 	if _, busy := errors.AsType[*archiver.AtWorkError](err); busy {
 		if report, err = a.waitForShipping(ctx, flags, arc, create); err != nil && report.Targets == nil {
@@ -95,7 +100,7 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 		failed[t.URL] = t.Error != ""
 	}
 	err = targetErrors(&report, err)
-	if errors.Is(err, archiver.ErrBroken) || err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
+	if errors.Is(err, source.ErrBroken) || err != nil && len(failed) < 2 && !errors.Is(err, archiver.ErrSetAside) {
 		return err
 	}
 	shipped := arc
@@ -114,7 +119,7 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 
 // waitForShipping waits until another archiver, which is at work on the store, has shipped
 // what a backup is made of. If that one ends before, arc ships, and the report is its own.
-func (a *app) waitForShipping(ctx context.Context, flags *shipFlags, arc *archiver.Archiver, o archiver.CreateOptions) (report archiver.Report, err error) {
+func (a *app) waitForShipping(ctx context.Context, flags *shipFlags, arc *archiver.Archiver, o backup.CreateOptions) (report archiver.OnceReport, err error) {
 	if flags.state == "" {
 		seal, cancel := context.WithTimeout(ctx, flags.o.Timeout)
 		defer cancel()
@@ -156,7 +161,7 @@ func (a *app) waitForShipping(ctx context.Context, flags *shipFlags, arc *archiv
 const shippedPoll = 250 * time.Millisecond
 
 // unshipped returns how many segments of a backup the archive has no receipts of.
-func unshipped(ctx context.Context, raw string, o archiver.CreateOptions) (int, error) {
+func unshipped(ctx context.Context, raw string, o backup.CreateOptions) (int, error) {
 	t, err := openTarget(ctx, raw, false)
 	if err != nil {
 		return 0, err
@@ -165,12 +170,12 @@ func unshipped(ctx context.Context, raw string, o archiver.CreateOptions) (int, 
 	if err != nil {
 		return 0, err
 	}
-	missing, err := archiver.Unshipped(arc, &o)
+	missing, err := backup.Unshipped(arc, &o)
 	return len(missing), err
 }
 
 // createBackup makes a backup. shipped has just shipped the store; nil: nobody has.
-func (a *app) createBackup(ctx context.Context, t archiver.Target, o archiver.CreateOptions, shipped *archiver.Archiver) error {
+func (a *app) createBackup(ctx context.Context, t target.Target, o backup.CreateOptions, shipped *archiver.Archiver) error {
 	arc, err := openArchive(ctx, t)
 	if err != nil {
 		return err
@@ -178,14 +183,14 @@ func (a *app) createBackup(ctx context.Context, t archiver.Target, o archiver.Cr
 	if shipped != nil {
 		o.After = shipped.Shipped(arc.Identity().ID)
 	}
-	b, err := archiver.Create(ctx, arc, o)
+	b, err := backup.Create(ctx, arc, o)
 	if err != nil {
 		return err
 	}
 	if a.json {
 		return a.printJSON(struct {
 			URL string `json:"url"`
-			*archiver.Backup
+			*archive.Backup
 		}{t.URL(), b})
 	}
 	_, err = fmt.Fprintf(a.out, "%s: backup %d: sequence number %d, %s, %s in %s, %s of its own\n", t.URL(), b.ID, b.Seq,

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -27,9 +28,9 @@ func (a *app) backupListCommand() *cobra.Command {
 		Short: "List the backups of a store",
 		Long:  backupListHelp,
 		Args:  cobra.NoArgs,
-	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, _ []string) error {
+	}, &flags, func(ctx context.Context, arc *archive.Archive, uuid segment.UUID, _ []string) error {
 		backups, err := arc.Backups(ctx, uuid)
-		holes, herr := archiver.Holes(ctx, arc, uuid, backups)
+		holes, herr := history.Holes(ctx, arc, uuid, backups)
 		err = errors.Join(a.printBackups(backups, holes), err, herr)
 		for _, hole := range holes {
 			err = errors.Join(err, hole)
@@ -38,7 +39,7 @@ func (a *app) backupListCommand() *cobra.Command {
 	})
 }
 
-func (a *app) printBackups(backups []*archiver.Backup, holes []*archiver.MissingError) error {
+func (a *app) printBackups(backups []*archive.Backup, holes []*history.MissingError) error {
 	if a.json {
 		missing := map[uint64][]segment.Ref{}
 		for _, hole := range holes {
@@ -46,7 +47,7 @@ func (a *app) printBackups(backups []*archiver.Backup, holes []*archiver.Missing
 		}
 		for _, b := range backups {
 			err := a.printJSON(struct {
-				*archiver.Backup
+				*archive.Backup
 				Missing []segment.Ref `json:"missing,omitempty"`
 			}{b, missing[b.ID]})
 			if err != nil {
@@ -72,7 +73,7 @@ func (a *app) backupShowCommand() *cobra.Command {
 
 With --json it prints one object, as create does, without url.`,
 		Args: cobra.MaximumNArgs(1),
-	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, args []string) error {
+	}, &flags, func(ctx context.Context, arc *archive.Archive, uuid segment.UUID, args []string) error {
 		b, err := oneBackup(ctx, arc, uuid, args)
 		if err != nil {
 			return err
@@ -85,7 +86,7 @@ With --json it prints one object, as create does, without url.`,
 }
 
 // oneBackup reads the backup that an argument names, or the newest.
-func oneBackup(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, args []string) (*archiver.Backup, error) {
+func oneBackup(ctx context.Context, arc *archive.Archive, uuid segment.UUID, args []string) (*archive.Backup, error) {
 	id := uint64(0)
 	if len(args) > 0 {
 		var err error
@@ -96,7 +97,7 @@ func oneBackup(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, ar
 	return arc.Backup(ctx, uuid, id)
 }
 
-func (a *app) printBackup(b *archiver.Backup) error {
+func (a *app) printBackup(b *archive.Backup) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "backup\t%d\n", b.ID)
 	fmt.Fprintf(w, "store\t%v\n", b.Store)

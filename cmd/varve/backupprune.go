@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/prune"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -32,14 +33,14 @@ with --explain, explain (timeline, first, count, bytes, keep, why).`
 
 func (a *app) backupPruneCommand() *cobra.Command {
 	var flags catalogFlags
-	var o archiver.PruneOptions
+	var o prune.Options
 	var drop []string
 	c := a.catalogCommand(&cobra.Command{
 		Use:   "prune --from URL",
 		Short: "Delete from an archive what nothing needs",
 		Long:  backupPruneHelp,
 		Args:  cobra.NoArgs,
-	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, _ []string) error {
+	}, &flags, func(ctx context.Context, arc *archive.Archive, uuid segment.UUID, _ []string) error {
 		if o.Grace == 0 {
 			o.Grace = -1 // none
 		}
@@ -53,7 +54,7 @@ func (a *app) backupPruneCommand() *cobra.Command {
 			}
 			o.DropTips = append(o.DropTips, t)
 		}
-		rep, err := archiver.Prune(ctx, arc, uuid, o)
+		rep, err := prune.Run(ctx, arc, uuid, o)
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (a *app) backupPruneCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) printPruned(rep *archiver.PruneReport) error {
+func (a *app) printPruned(rep *prune.Report) error {
 	if a.json {
 		return a.printJSON(rep)
 	}
@@ -86,7 +87,7 @@ func (a *app) printPruned(rep *archiver.PruneReport) error {
 		ids := strings.Trim(fmt.Sprint(rep.Backups), "[]")
 		fmt.Fprintf(a.out, "%s %sdeleted: %s\n", count(int64(n), "backup", "backups"), would, ids)
 	}
-	say := func(n archiver.Amount, what string) {
+	say := func(n prune.Amount, what string) {
 		if n.Segments > 0 {
 			fmt.Fprintf(a.out, "%s, %s: %s\n", count(int64(n.Segments), "segment", "segments"), human(n.Bytes), what)
 		}
@@ -98,7 +99,7 @@ func (a *app) printPruned(rep *archiver.PruneReport) error {
 	return err
 }
 
-func (a *app) printExplained(list []archiver.Explained) {
+func (a *app) printExplained(list []prune.Explained) {
 	if len(list) == 0 {
 		return
 	}

@@ -6,7 +6,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -25,13 +26,13 @@ there are such tips, unread (timeline, first, last, segments, bytes).`
 
 func (a *app) backupVerifyCommand() *cobra.Command {
 	var flags catalogFlags
-	var o archiver.VerifyOptions
+	var o backup.VerifyOptions
 	c := a.catalogCommand(&cobra.Command{
 		Use:   "verify --from URL [ID]",
 		Short: "Verify what a backup needs",
 		Long:  backupVerifyHelp,
 		Args:  cobra.MaximumNArgs(1),
-	}, &flags, func(ctx context.Context, arc *archiver.Archive, uuid segment.UUID, args []string) error {
+	}, &flags, func(ctx context.Context, arc *archive.Archive, uuid segment.UUID, args []string) error {
 		if o.Parallel < 1 {
 			return usagef("--parallel must be more than nothing")
 		}
@@ -46,11 +47,11 @@ func (a *app) backupVerifyCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) verifyBackup(ctx context.Context, arc *archiver.Archive, b *archiver.Backup, o archiver.VerifyOptions) error {
+func (a *app) verifyBackup(ctx context.Context, arc *archive.Archive, b *archive.Backup, o backup.VerifyOptions) error {
 	if o.Data {
 		o.OnRead = a.meter("verifying", b.Bytes).add
 	}
-	rep, err := archiver.Verify(ctx, arc, b, o)
+	rep, err := backup.Verify(ctx, arc, b, o)
 	a.bar.finish()
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (a *app) verifyBackup(ctx context.Context, arc *archiver.Archive, b *archiv
 		count(int64(len(rep.Bad)), "segment is bad", "segments are bad"), rep.Segments)
 }
 
-func (a *app) printVerified(rep *archiver.VerifyReport) error {
+func (a *app) printVerified(rep *backup.VerifyReport) error {
 	for _, bad := range rep.Bad {
 		fmt.Fprintf(a.out, "%s: %s\n", bad.Object, bad.Problem)
 	}

@@ -12,6 +12,10 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/backup"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/restore"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -53,17 +57,17 @@ type drilled struct {
 	Recorded bool          `json:"recorded"`
 	Took     time.Duration `json:"took_ns"`
 
-	Unread []archiver.AuditTip `json:"unread,omitempty"` // tips whose newest state was not read
+	Unread []archive.Tip `json:"unread,omitempty"` // tips whose newest state was not read
 }
 
 // drill restores a plan to scratch, proves what came back, and removes it.
-func (a *app) drill(ctx context.Context, arc *archiver.Archive, d *drillFlags, o archiver.RestoreOptions) (err error) {
+func (a *app) drill(ctx context.Context, arc *archive.Archive, d *drillFlags, o restore.Options) (err error) {
 	began := time.Now()
 	receipts, err := a.drillState(d)
 	if err != nil {
 		return err
 	}
-	backup, err := drillBackup(ctx, arc, o.Plan)
+	b, err := drillBackup(ctx, arc, o.Plan)
 	if err != nil {
 		return archiveError(err)
 	}
@@ -80,13 +84,13 @@ func (a *app) drill(ctx context.Context, arc *archiver.Archive, d *drillFlags, o
 	if out.Objects, err = a.proveRestored(ctx, rep); err != nil {
 		return err
 	}
-	if backup != nil {
-		if err := archiver.CheckCopy(ctx, backup, os.DirFS(rep.Dest)); err != nil {
+	if b != nil {
+		if err := backup.CheckCopy(ctx, b, os.DirFS(rep.Dest)); err != nil {
 			return fmt.Errorf("the drill failed: %w", err)
 		}
-		out.Backup = backup.ID
+		out.Backup = b.ID
 	}
-	if out.Unread, err = archiver.Unread(ctx, arc, out.Store, o.Plan.Refs()); err != nil {
+	if out.Unread, err = history.Unread(ctx, arc, out.Store, o.Plan.Refs()); err != nil {
 		return archiveError(err)
 	}
 	if receipts != nil {
@@ -116,7 +120,7 @@ func (a *app) drillState(d *drillFlags) (vfs.FS, error) {
 
 // drillBackup returns the backup whose digest the restored store is held against: the one
 // that was asked for, or the newest that is a part of the plan. Nil: there is none.
-func drillBackup(ctx context.Context, arc *archiver.Archive, p *archiver.Plan) (*archiver.Backup, error) {
+func drillBackup(ctx context.Context, arc *archive.Archive, p *history.Plan) (*archive.Backup, error) {
 	if p.Backup != 0 {
 		return arc.Backup(ctx, p.Store, p.Backup)
 	}
@@ -137,14 +141,14 @@ func drillBackup(ctx context.Context, arc *archiver.Archive, p *archiver.Plan) (
 }
 
 // fetch restores into the scratch folder.
-func (a *app) fetch(ctx context.Context, arc *archiver.Archive, dest string, o archiver.RestoreOptions) (*archiver.RestoreReport, error) {
+func (a *app) fetch(ctx context.Context, arc *archive.Archive, dest string, o restore.Options) (*restore.Report, error) {
 	bar := a.meter("drill", o.Plan.Bytes())
 	last := int64(0)
-	o.Progress = func(p archiver.Progress) {
+	o.Progress = func(p restore.Progress) {
 		bar.add(p.Bytes - last)
 		last = p.Bytes
 	}
-	rep, err := archiver.Restore(ctx, arc, dest, o)
+	rep, err := restore.Run(ctx, arc, dest, o)
 	bar.finish()
 	if err != nil {
 		return nil, fmt.Errorf("the drill failed: %w", archiveError(stopped(ctx, err)))
@@ -154,7 +158,7 @@ func (a *app) fetch(ctx context.Context, arc *archiver.Archive, dest string, o a
 
 // proveRestored checks every byte of the restored store, opens it as its user would, and
 // returns how many objects it has.
-func (a *app) proveRestored(ctx context.Context, rep *archiver.RestoreReport) (int64, error) {
+func (a *app) proveRestored(ctx context.Context, rep *restore.Report) (int64, error) {
 	bar := a.meter("checking", -1)
 	check, err := integrity.Check(ctx, vfs.AsFS(vfs.Dir(rep.Dest)), integrity.CheckOptions{
 		Level: integrity.Full, Dir: rep.Dest, Progress: func(n, _ int64) { bar.add(n) }})

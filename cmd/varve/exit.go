@@ -8,6 +8,11 @@ import (
 	"syscall"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/restore"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -68,7 +73,7 @@ func oneExitCode(err error) int {
 	if _, ok := errors.AsType[*store.CorruptError](err); ok {
 		return exitDamage
 	}
-	if _, ok := errors.AsType[*archiver.UnreadableError](err); ok && !errors.Is(err, store.ErrVersion) {
+	if _, ok := errors.AsType[*archive.UnreadableError](err); ok && !errors.Is(err, store.ErrVersion) {
 		return exitDamage
 	}
 	if _, ok := errors.AsType[*store.UnfinishedError](err); ok {
@@ -85,7 +90,7 @@ func oneExitCode(err error) int {
 		code int
 	}{
 		{store.ErrNotFound, exitNotFound},
-		{archiver.ErrBadIdentity, exitDamage},
+		{target.ErrBadIdentity, exitDamage},
 		{store.ErrTooLarge, exitUsage},
 		{store.ErrNotStore, exitUsage},
 		{store.ErrMissing, exitDamage},
@@ -93,18 +98,18 @@ func oneExitCode(err error) int {
 		{errDamage, exitDamage},
 		{errFindings, exitDamage},
 		{errAlarm, exitDamage},
-		{archiver.ErrConflict, exitDamage},
-		{archiver.ErrOtherArchive, exitDamage},
+		{target.ErrConflict, exitDamage},
+		{target.ErrOtherArchive, exitDamage},
 		{archiver.ErrSetAside, exitDamage},
-		{archiver.ErrBroken, exitDamage},
-		{archiver.ErrNoIdentity, exitUsage},
-		{archiver.ErrIncomplete, exitDamage},
-		{archiver.ErrPruned, exitDamage},
-		{archiver.ErrChoose, exitUsage},
-		{archiver.ErrNoPoint, exitUsage},
-		{archiver.ErrNotUTF8, exitUsage},
-		{archiver.ErrNoBackup, exitUsage},
-		{archiver.ErrDiverged, exitUsage},
+		{source.ErrBroken, exitDamage},
+		{target.ErrNoIdentity, exitUsage},
+		{history.ErrIncomplete, exitDamage},
+		{archive.ErrPruned, exitDamage},
+		{archive.ErrChoose, exitUsage},
+		{history.ErrNoPoint, exitUsage},
+		{archive.ErrNotUTF8, exitUsage},
+		{archive.ErrNoBackup, exitUsage},
+		{restore.ErrDiverged, exitUsage},
 		{vfs.ErrDangling, exitUsage},
 		{syscall.ENAMETOOLONG, exitUsage},
 		{vfs.ErrLocked, exitLocked},

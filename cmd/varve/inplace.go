@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/inplace"
 	"github.com/varve-db/varve/store"
 )
 
@@ -29,7 +31,7 @@ type stored struct{ *store.Reader }
 func (s stored) liveBytes() int64 { return s.Stats().LiveBytes }
 
 // archived is the objects of a point of an archive.
-type archived struct{ r *archiver.Reader }
+type archived struct{ r *inplace.Reader }
 
 func (a archived) liveBytes() int64 { return -1 }
 
@@ -64,13 +66,13 @@ func (a *app) withObjects(cmd *cobra.Command, s *sourceFlags, fn func(objects) e
 	if !s.inArchive(cmd.Flags()) {
 		return a.withReader(func(r *store.Reader) error { return fn(stored{r}) })
 	}
-	return a.withArchive(cmd, s, func(ctx context.Context, arc *archiver.Archive, plan *archiver.Plan) error {
-		return fn(archived{archiver.NewReader(ctx, arc, plan, nil)})
+	return a.withArchive(cmd, s, func(ctx context.Context, arc *archive.Archive, plan *history.Plan) error {
+		return fn(archived{inplace.NewReader(ctx, arc, plan, nil)})
 	})
 }
 
 // withArchive runs fn on the archive and the point that the flags mean.
-func (a *app) withArchive(cmd *cobra.Command, s *sourceFlags, fn func(context.Context, *archiver.Archive, *archiver.Plan) error) error {
+func (a *app) withArchive(cmd *cobra.Command, s *sourceFlags, fn func(context.Context, *archive.Archive, *history.Plan) error) error {
 	f := cmd.Flags()
 	for _, name := range []string{"integrity", "allow-damaged"} {
 		if f.Changed(name) {

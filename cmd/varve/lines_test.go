@@ -9,14 +9,16 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/store"
 )
 
 // TestExitCodesOfSeveral is about errors that were joined, such as those of several archives.
 func TestExitCodesOfSeveral(t *testing.T) {
-	away := &archiver.AwayError{URL: "file:///a", Was: "0123", Err: archiver.ErrNoIdentity}
-	never := &archiver.AwayError{URL: "file:///a", Err: archiver.ErrNoIdentity}
-	full := fmt.Errorf("put: %w", archiver.ErrFull)
+	away := &archiver.AwayError{URL: "file:///a", Was: "0123", Err: target.ErrNoIdentity}
+	never := &archiver.AwayError{URL: "file:///a", Err: target.ErrNoIdentity}
+	full := fmt.Errorf("put: %w", target.ErrFull)
 	for _, c := range []struct {
 		want int
 		errs []error
@@ -27,13 +29,13 @@ func TestExitCodesOfSeveral(t *testing.T) {
 		{exitOther, []error{full, never}},
 		{exitOther, []error{errors.Join(full, full), &targetError{"a line", away}}},
 		{exitDamage, []error{full, away, archiver.ErrSetAside}},
-		{exitDamage, []error{archiver.ErrConflict, never}},
-		{exitDamage, []error{never, errors.Join(nil, archiver.ErrBroken)}},
+		{exitDamage, []error{target.ErrConflict, never}},
+		{exitDamage, []error{never, errors.Join(nil, source.ErrBroken)}},
 		{exitUsage, []error{never, usagef("bad")}},
 		{exitNotFound, []error{store.ErrNotFound}},
 		{exitOther, []error{store.ErrNotFound, errors.New("close")}},
 		{exitDamage, []error{&store.UnfinishedError{Dir: "d"}}},
-		{exitSignal + 2, []error{archiver.ErrConflict, &interrupted{2}}},
+		{exitSignal + 2, []error{target.ErrConflict, &interrupted{2}}},
 	} {
 		if got := exitCode(errors.Join(c.errs...)); got != c.want {
 			t.Errorf("%q: exit code %d, want %d", c.errs, got, c.want)
@@ -67,11 +69,11 @@ func TestOneLineForEachError(t *testing.T) {
 func TestOneLineForEachArchive(t *testing.T) {
 	since := time.Date(2026, 11, 20, 15, 4, 5, 0, time.Local)
 	put := func(n int) error {
-		return fmt.Errorf("segment 1/%d: file:///full: put .tmp-%d: %w; make room", n, n, archiver.ErrFull)
+		return fmt.Errorf("segment 1/%d: file:///full: put .tmp-%d: %w; make room", n, n, target.ErrFull)
 	}
 	full := errors.Join(put(1), put(2))
-	away := &archiver.AwayError{URL: "file:///away", Was: "0123", Err: fmt.Errorf("file:///away: %w", archiver.ErrNoIdentity)}
-	r := &archiver.Report{Targets: []archiver.TargetReport{
+	away := &archiver.AwayError{URL: "file:///away", Was: "0123", Err: fmt.Errorf("file:///away: %w", target.ErrNoIdentity)}
+	r := &archiver.OnceReport{Targets: []archiver.TargetReport{
 		{URL: "file:///full", Left: 2, LeftBytes: 2048, Err: full, Alarm: &archiver.Alarm{Kind: archiver.AlarmFull, Since: since}},
 		{URL: "file:///well"},
 		{URL: "file:///away", Left: 1, LeftBytes: 1024, Err: away, Alarm: &archiver.Alarm{Kind: archiver.AlarmAway, Since: since}},
@@ -80,7 +82,7 @@ func TestOneLineForEachArchive(t *testing.T) {
 	err := targetErrors(r, errors.Join(errors.New("not sealed"), errors.Join(full, nil, away, r.Targets[3].Err)))
 	want := []string{
 		"file:///full: the archive is full; make room there, or give up old backups: varve backup prune (and 1 more failure); since 2026-11-20 15:04:05; 2 segments wait, 2.0 KiB",
-		"file:///away: " + archiver.ErrNoIdentity.Error() + "; it was archive 0123; what waits is shipped when that is back; since 2026-11-20 15:04:05; 1 segment waits, 1.0 KiB",
+		"file:///away: " + target.ErrNoIdentity.Error() + "; it was archive 0123; what waits is shipped when that is back; since 2026-11-20 15:04:05; 1 segment waits, 1.0 KiB",
 		"file:///slow: timeout; nothing waits",
 		"not sealed",
 	}

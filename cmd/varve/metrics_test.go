@@ -14,6 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/varve-db/varve/archiver"
+	archivermetrics "github.com/varve-db/varve/archiver/metrics"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 	"github.com/varve-db/varve/store/metrics"
@@ -51,15 +54,15 @@ func storeFamilies(t *testing.T) []*dto.MetricFamily {
 // archiverFamilies are those of an archiver with one target.
 func archiverFamilies(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
-	target, err := archiver.OpenDir(t.TempDir(), nil)
+	to, err := dir.Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	arc, err := archiver.New(archiver.Options{Store: os.DirFS(t.TempDir()), Receipts: vfs.Dir(t.TempDir()), Targets: []archiver.Target{target}})
+	arc, err := archiver.New(archiver.Options{Store: os.DirFS(t.TempDir()), Receipts: vfs.Dir(t.TempDir()), Targets: []target.Target{to}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return families(t, archiver.NewCollector(arc))
+	return families(t, archivermetrics.New(arc))
 }
 
 // labels returns the names of a family's labels, and the values of each.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/varve-db/varve/archiver/archivertest"
+	"github.com/varve-db/varve/archiver/target/targettest"
 )
 
 // operations is the manual whose every command is run here.
@@ -111,7 +111,7 @@ func TestOperationsManual(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				m := manual{work: t.TempDir(), s3: manualS3, news: &news}
 				if slices.ContainsFunc(pages[name], func(s step) bool { return strings.Contains(s.do, manualS3) }) {
-					m.s3 = archivertest.StartS3(t).URL("shop")
+					m.s3 = targettest.StartS3(t).URL("shop")
 				} else {
 					t.Parallel()
 				}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -63,7 +65,7 @@ func (p *pointFlags) given(f *pflag.FlagSet) bool {
 }
 
 // point returns the point that the flags name.
-func (p *pointFlags) point(f *pflag.FlagSet) (pt archiver.Point, err error) {
+func (p *pointFlags) point(f *pflag.FlagSet) (pt history.Point, err error) {
 	n := 0
 	for _, name := range []string{"at", "latest-before", "at-seq", "backup"} {
 		if f.Changed(name) {
@@ -99,7 +101,7 @@ func (p *pointFlags) point(f *pflag.FlagSet) (pt archiver.Point, err error) {
 
 // plan opens the archive and plans the point. It warns if that is an older one than was
 // asked for.
-func (a *app) plan(ctx context.Context, p *pointFlags, f *pflag.FlagSet) (*archiver.Archive, *archiver.Plan, error) {
+func (a *app) plan(ctx context.Context, p *pointFlags, f *pflag.FlagSet) (*archive.Archive, *history.Plan, error) {
 	arc, plan, err := p.plan(ctx, f)
 	if err == nil && plan.Hole != nil {
 		a.warn("%v: that is taken", plan.Hole)
@@ -110,7 +112,7 @@ func (a *app) plan(ctx context.Context, p *pointFlags, f *pflag.FlagSet) (*archi
 	return arc, plan, err
 }
 
-func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Archive, *archiver.Plan, error) {
+func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archive.Archive, *history.Plan, error) {
 	if p.url == "" {
 		return nil, nil, usagef("which archive? give --%s URL, such as file:///backup or s3://bucket/prefix", p.urlFlag)
 	}
@@ -130,23 +132,23 @@ func (p *pointFlags) plan(ctx context.Context, f *pflag.FlagSet) (*archiver.Arch
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := archiver.At(ctx, a, uuid, pt)
-	if p.timeline != "" && errors.Is(err, archiver.ErrNotExist) && !errors.Is(err, archiver.ErrIncomplete) {
+	plan, err := history.At(ctx, a, uuid, pt)
+	if p.timeline != "" && errors.Is(err, target.ErrNotExist) && !errors.Is(err, history.ErrIncomplete) {
 		return nil, nil, usagef("--timeline: %w", err)
 	}
 	return a, plan, archiveError(err)
 }
 
 // storeOf returns the store that --store names, or the only one there is.
-func storeOf(ctx context.Context, a *archiver.Archive, want string) (segment.UUID, error) {
+func storeOf(ctx context.Context, a *archive.Archive, want string) (segment.UUID, error) {
 	uuid, err := a.Store(ctx, want)
-	if want != "" && err != nil && (uuid == segment.UUID{} || errors.Is(err, archiver.ErrNotExist)) {
+	if want != "" && err != nil && (uuid == segment.UUID{} || errors.Is(err, target.ErrNotExist)) {
 		return uuid, usagef("--store: %w", err) // no UUID, or one that is not there
 	}
 	return uuid, archiveError(err)
 }
 
 // pointText describes a plan for people.
-func pointText(p *archiver.Plan) string {
+func pointText(p *history.Plan) string {
 	return fmt.Sprintf("sequence number %d, %s, timeline %v", p.Seq, p.Time.Format(time.RFC3339Nano), p.Timeline)
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/archiver/restore"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -43,7 +45,7 @@ type restoreFlags struct {
 	pointFlags
 	dryRun bool
 	rate   rateFlag
-	o      archiver.RestoreOptions
+	o      restore.Options
 }
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -108,17 +110,17 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-func (a *app) restore(ctx context.Context, arc *archiver.Archive, dest string, o archiver.RestoreOptions) error {
+func (a *app) restore(ctx context.Context, arc *archive.Archive, dest string, o restore.Options) error {
 	bar := a.meter("restoring", o.Plan.Bytes())
 	last := int64(0)
-	o.Progress = func(p archiver.Progress) {
+	o.Progress = func(p restore.Progress) {
 		bar.add(p.Bytes - last)
 		last = p.Bytes
 		if !p.LogTime.IsZero() {
 			bar.describe("up to " + p.LogTime.Local().Format(time.DateTime))
 		}
 	}
-	rep, err := archiver.Restore(ctx, arc, dest, o)
+	rep, err := restore.Run(ctx, arc, dest, o)
 	bar.finish()
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return fmt.Errorf("%w; nothing was put in place, and what was fetched is used next time", cause)
@@ -155,7 +157,7 @@ func (m *meter) describe(what string) {
 }
 
 // printPlan says what a restore would do.
-func (a *app) printPlan(p *archiver.Plan) error {
+func (a *app) printPlan(p *history.Plan) error {
 	if a.json {
 		return a.printJSON(p)
 	}

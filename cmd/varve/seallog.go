@@ -10,7 +10,7 @@ import (
 	"path"
 	"time"
 
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
@@ -21,14 +21,14 @@ import (
 type logSealer struct {
 	fsys   vfs.FS
 	dir    string
-	source *archiver.Source
+	source *source.Source
 	opened func(store.OpenReport) // told when the store was opened
 	silent bool                   // nothing may be written into the folder, so no writer is asked: for Settle alone
 }
 
 func (a *app) sealer(dir string) *logSealer {
 	fsys := vfs.Dir(dir)
-	return &logSealer{fsys: fsys, dir: dir, source: archiver.NewSource(vfs.AsFS(fsys)), opened: a.tellRecovery}
+	return &logSealer{fsys: fsys, dir: dir, source: source.New(vfs.AsFS(fsys)), opened: a.tellRecovery}
 }
 
 // sealPoll is how often the writer's answer is looked for.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -43,7 +43,7 @@ func must(t *testing.T, err error) {
 }
 
 func (s *sealScene) unsealed() bool {
-	_, _, ok, err := archiver.NewSource(vfs.AsFS(vfs.Dir(s.dir))).Unsealed()
+	_, _, ok, err := source.New(vfs.AsFS(vfs.Dir(s.dir))).Unsealed()
 	must(s.t, err)
 	return ok
 }

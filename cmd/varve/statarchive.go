@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -22,7 +23,7 @@ type archivedPoint struct {
 }
 
 // statArchive prints what a point of an archive holds.
-func (a *app) statArchive(ctx context.Context, arc *archiver.Archive, plan *archiver.Plan) error {
+func (a *app) statArchive(ctx context.Context, arc *archive.Archive, plan *history.Plan) error {
 	fsys, err := plan.FS(ctx)
 	if err != nil {
 		return err
@@ -46,7 +47,7 @@ func (a *app) statArchive(ctx context.Context, arc *archiver.Archive, plan *arch
 // archivedSegments are the segments of a point and their bytes, as they are in the archive.
 // The last one is a log that exists only while the point is read: it stands for the log of
 // which the beginning counts, or for nothing.
-func archivedSegments(segs []store.SegmentStats, plan *archiver.Plan) ([]store.SegmentStats, int64) {
+func archivedSegments(segs []store.SegmentStats, plan *history.Plan) ([]store.SegmentStats, int64) {
 	size := map[segment.Ref]int64{}
 	for _, g := range plan.Segments {
 		size[g.Ref] = g.Size

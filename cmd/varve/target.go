@@ -8,22 +8,26 @@ import (
 	"slices"
 
 	"github.com/varve-db/varve/archiver"
-	"github.com/varve-db/varve/archiver/s3"
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/dir"
+	"github.com/varve-db/varve/archiver/target/s3"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
 // openTarget opens the archive that a URL names. Where make is set, the folder of a
 // file URL is made if it is absent.
-func openTarget(ctx context.Context, raw string, make bool) (archiver.Target, error) {
-	u, err := archiver.ParseURL(raw)
+func openTarget(ctx context.Context, raw string, make bool) (target.Target, error) {
+	u, err := target.ParseURL(raw)
 	if err != nil {
 		return nil, &usageError{err}
 	}
 	if u.Scheme == "s3" {
 		return openS3(ctx, u)
 	}
-	t, err := archiver.OpenDir(u.Path, &archiver.DirOptions{Make: make})
-	if errors.Is(err, archiver.ErrNotExist) {
+	t, err := dir.Open(u.Path, &dir.Options{Make: make})
+	if errors.Is(err, target.ErrNotExist) {
 		return nil, &usageError{err}
 	}
 	if err != nil {
@@ -33,11 +37,11 @@ func openTarget(ctx context.Context, raw string, make bool) (archiver.Target, er
 }
 
 // openArchive opens a target to be read, with patience for what passes.
-func openArchive(ctx context.Context, t archiver.Target) (*archiver.Archive, error) {
-	return archiver.OpenArchive(ctx, archiver.Patient(t))
+func openArchive(ctx context.Context, t target.Target) (*archive.Archive, error) {
+	return archive.Open(ctx, target.Retry(t))
 }
 
-func openS3(ctx context.Context, u *url.URL) (archiver.Target, error) {
+func openS3(ctx context.Context, u *url.URL) (target.Target, error) {
 	t, err := s3.OpenURL(ctx, u)
 	if err != nil {
 		return nil, &usageError{err}
@@ -69,7 +73,7 @@ func (a *app) openOrLater(ctx context.Context, flags *shipFlags, o *archiver.Opt
 			return usagef("the archive %s is given twice", raw)
 		}
 		t, err := openTarget(ctx, raw, false)
-		u, bad := archiver.ParseURL(raw)
+		u, bad := target.ParseURL(raw)
 		switch {
 		case err == nil:
 			o.Targets = append(o.Targets, t)
@@ -77,7 +81,7 @@ func (a *app) openOrLater(ctx context.Context, flags *shipFlags, o *archiver.Opt
 			return err
 		default:
 			failed = append(failed, err)
-			o.Unopened = append(o.Unopened, archiver.Unopened{URL: folderURL(u.Path), Open: func(ctx context.Context) (archiver.Target, error) {
+			o.Unopened = append(o.Unopened, archiver.Unopened{URL: folderURL(u.Path), Open: func(ctx context.Context) (target.Target, error) {
 				return openTarget(ctx, raw, false)
 			}})
 		}
@@ -111,11 +115,11 @@ var errNoArchive = usagef("which archive? give --to URL, such as file:///backup 
 
 // openTargets opens all archives that --to names, and makes them where init is set; with
 // force also of what an archive left that lost its identity.
-func (a *app) openTargets(ctx context.Context, urls []string, init, force bool) ([]archiver.Target, error) {
+func (a *app) openTargets(ctx context.Context, urls []string, init, force bool) ([]target.Target, error) {
 	if len(urls) == 0 {
 		return nil, errNoArchive
 	}
-	var targets []archiver.Target
+	var targets []target.Target
 	for _, raw := range urls {
 		if init {
 			if err := a.apart(raw); err != nil {
@@ -131,7 +135,7 @@ func (a *app) openTargets(ctx context.Context, urls []string, init, force bool) 
 				return nil, archiveError(err)
 			}
 		}
-		if slices.ContainsFunc(targets, func(o archiver.Target) bool { return o.URL() == t.URL() }) {
+		if slices.ContainsFunc(targets, func(o target.Target) bool { return o.URL() == t.URL() }) {
 			return nil, usagef("the archive %s is given twice", t.URL())
 		}
 		targets = append(targets, t)
@@ -148,7 +152,7 @@ func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options
 		known = archiver.Status{} // nothing is known
 	}
 	for _, raw := range flags.to {
-		u, err := archiver.ParseURL(raw)
+		u, err := target.ParseURL(raw)
 		if err != nil {
 			return &usageError{err}
 		}
@@ -156,9 +160,9 @@ func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options
 		t, err := openTarget(ctx, raw, false)
 		if err == nil {
 			url = t.URL()
-			_, err = archiver.Identify(ctx, archiver.Patient(t))
+			_, err = target.Identify(ctx, target.Retry(t))
 		}
-		there := !errors.Is(err, archiver.ErrNotExist) && !errors.Is(err, archiver.ErrNoIdentity)
+		there := !errors.Is(err, target.ErrNotExist) && !errors.Is(err, target.ErrNoIdentity)
 		i := slices.IndexFunc(known.Targets, func(s archiver.TargetStatus) bool { return s.URL == url && s.ID != "" })
 		switch {
 		case there: // it is one, or what is wrong will be found out
@@ -168,7 +172,7 @@ func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options
 			}
 		case !flags.keep:
 			return usagef("%s: %w: it was archive %s, and --init makes no other in its place; mount what should be there, or, to begin anew, varve archive init --to %[1]s",
-				url, archiver.ErrNoIdentity, known.Targets[i].ID)
+				url, target.ErrNoIdentity, known.Targets[i].ID)
 		}
 	}
 	return nil
@@ -177,11 +181,11 @@ func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options
 // initArchive makes a target an archive, if it is none, and is fit to be one: it holds nothing,
 // or with force only what an archive left there; and a server that overwrites would take a new
 // identity in the place of an old one.
-func initArchive(ctx context.Context, t archiver.Target, force bool) error {
-	p := archiver.Patient(t)
-	if _, err := archiver.Identify(ctx, p); errors.Is(err, archiver.ErrNoIdentity) {
-		err := archiver.Vacant(ctx, t)
-		if full, ok := errors.AsType[*archiver.NotEmptyError](err); ok {
+func initArchive(ctx context.Context, t target.Target, force bool) error {
+	p := target.Retry(t)
+	if _, err := target.Identify(ctx, p); errors.Is(err, target.ErrNoIdentity) {
+		err := archive.Vacant(ctx, t)
+		if full, ok := errors.AsType[*archive.NotEmptyError](err); ok {
 			switch {
 			case full.Archived && force:
 				err = nil
@@ -198,21 +202,21 @@ func initArchive(ctx context.Context, t archiver.Target, force bool) error {
 			return err
 		}
 	}
-	_, err := archiver.Init(ctx, p)
+	_, err := target.Init(ctx, p)
 	return err
 }
 
 // apart refuses a folder for an archive that lies in a store, or around the one that is
 // named: what takes the one takes the other.
 func (a *app) apart(raw string) error {
-	u, err := archiver.ParseURL(raw)
+	u, err := target.ParseURL(raw)
 	if err != nil {
 		return &usageError{err}
 	}
 	if u.Scheme != "file" {
 		return nil
 	}
-	in, err := archiver.StoreAround(u.Path)
+	in, err := source.StoreAround(u.Path)
 	if err != nil {
 		return err
 	}
@@ -222,7 +226,7 @@ func (a *app) apart(raw string) error {
 	if a.dir == "" {
 		return nil
 	}
-	around, err := archiver.FolderAround(u.Path, a.dir)
+	around, err := source.FolderAround(u.Path, a.dir)
 	if err == nil && around {
 		err = usagef("the store %s is in %s: name a folder for the archive that holds nothing else", a.dir, raw)
 	}
@@ -230,13 +234,13 @@ func (a *app) apart(raw string) error {
 }
 
 // warnSameDisk says so where an archive lies on the file system of the store.
-func (a *app) warnSameDisk(dir string, urls []string) {
+func (a *app) warnSameDisk(folder string, urls []string) {
 	for _, raw := range urls {
-		u, err := archiver.ParseURL(raw)
+		u, err := target.ParseURL(raw)
 		if err != nil || u.Scheme != "file" {
 			continue
 		}
-		if same, err := archiver.SameFileSystem(dir, u.Path); err == nil && same {
+		if same, err := dir.SameFileSystem(folder, u.Path); err == nil && same {
 			a.warn("%s is on the same file system as the store: it is no second copy if that is lost", raw)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/varve-db/varve/archiver"
-	"github.com/varve-db/varve/archiver/archivertest"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/archiver/target/targettest"
 )
 
 // A server that takes no notice of If-None-Match is refused before anything is made of it.
@@ -42,11 +42,11 @@ func TestInitRefusesAServerThatOverwrites(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	archivertest.NoAWS(t)
+	targettest.NoAWS(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	_, err := (&app{}).openTargets(t.Context(), []string{"s3://bucket/arc?endpoint=" + srv.URL}, true, false)
-	if !errors.Is(err, archiver.ErrUnconditional) {
+	if !errors.Is(err, target.ErrUnconditional) {
 		t.Errorf("%v, want ErrUnconditional", err)
 	}
 	mu.Lock()

@@ -19,7 +19,7 @@ func (e *targetError) Error() string { return e.line }
 func (e *targetError) Unwrap() error { return e.err }
 
 // targetErrors puts a line for each archive in the place of what the error of Once says of it.
-func targetErrors(r *archiver.Report, err error) error {
+func targetErrors(r *archiver.OnceReport, err error) error {
 	if r.Targets == nil {
 		return shipError(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -26,12 +27,12 @@ func (a *app) whoHas(err error) error {
 	const most = 5
 	type share struct {
 		n     int
-		first archiver.Receipt
+		first receipt.Receipt
 	}
 	var urls []string
 	has := map[string]*share{}
 	for _, ref := range missing.Segments[:min(most, len(missing.Segments))] {
-		for _, r := range archiver.ReceiptsFor(archiver.ReceiptsDir(a.dir), ref) {
+		for _, r := range receipt.For(archiver.ReceiptsDir(a.dir), ref) {
 			if has[r.URL] == nil {
 				has[r.URL] = &share{first: r}
 				urls = append(urls, r.URL)
@@ -59,7 +60,7 @@ func archiveFindings(dir string, id segment.UUID, list []integrity.Finding) {
 		if !ok || f.Segment == (segment.Ref{}) {
 			continue
 		}
-		for _, r := range archiver.ReceiptsFor(archiver.ReceiptsDir(dir), f.Segment) {
+		for _, r := range receipt.For(archiver.ReceiptsDir(dir), f.Segment) {
 			if r.Store != id {
 				continue
 			}

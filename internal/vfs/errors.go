@@ -61,3 +61,22 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// IsAbsent reports whether err says that there is no such object: also where a
+// folder of its name is a file.
+func IsAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// IgnoreAbsent leaves out the error for a file that is not there.
+func IgnoreAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// IsDenied reports whether err says that the user may not do this.
+func IsDenied(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}

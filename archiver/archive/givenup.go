@@ -1,0 +1,49 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/varve-db/varve/archiver/internal/refset"
+	"github.com/varve-db/varve/segment"
+)
+
+// GivenUp returns those of a set that prune deletes, or has deleted where a tip was given
+// up. except is a backup of which the pins do not count, or zero: see begun.
+func (a *Archive) GivenUp(ctx context.Context, store segment.UUID, set *refset.Set, except uint64) (*refset.Set, error) {
+	plans, err := a.PrunePlans(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := a.Begun(ctx, store, plans, except)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range DropsIn(plans) {
+		if !d.Meets(set) {
+			continue
+		}
+		c, err := a.Contents(ctx, store, d.Timeline)
+		if err != nil {
+			return nil, err
+		}
+		gone.AddRefs(c.Gone)
+	}
+	return gone.And(set), nil
+}
+
+// Meets reports whether a set holds a segment of the tip, as that was when it was given up.
+func (d Drop) Meets(set *refset.Set) bool {
+	return refset.OfRuns([]segment.Run{{Timeline: d.Timeline, First: 1, Count: uint64(d.Newest)}}).Meets(set)
+}
+
+// PrunedError is the error for segments that prune deletes, or has deleted. It wraps
+// ErrPruned.
+func (a *Archive) PrunedError(store segment.UUID, refs *refset.Set, next string) error {
+	return fmt.Errorf("%s: store %v: %w: %s; %s", a.target.URL(), store, ErrPruned, RefList(slices.Collect(refs.Refs())), next)
+}
+
+// ErrPruned is wrapped by the error for segments that prune deletes, or has deleted.
+var ErrPruned = errors.New("pruned segments")

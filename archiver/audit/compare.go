@@ -1,0 +1,327 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/parallel"
+	"github.com/varve-db/varve/archiver/internal/refset"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/segment"
+)
+
+// compare holds what is named against what is there, and what is there against
+// what was shipped.
+func (d *auditor) compare(ctx context.Context) error {
+	var there []segment.Ref
+	for _, ref := range d.chain() {
+		if d.weigh(ref) {
+			there = append(there, ref)
+		}
+	}
+	return parallel.Each(ctx, cmp.Or(d.o.Parallel, 8), len(there), func(ctx context.Context, i int) error {
+		return d.inspect(ctx, there[i])
+	})
+}
+
+// chain returns every segment of the chain that anything knows of, in order.
+func (d *auditor) chain() []segment.Ref {
+	all := map[segment.Ref]bool{}
+	for _, set := range []*refset.Set{&d.named, &d.retired} {
+		for ref := range set.Refs() {
+			all[ref] = true
+		}
+	}
+	for _, refs := range [][]segment.Ref{slices.SortedFunc(maps.Keys(d.local), segment.Ref.Compare), slices.SortedFunc(maps.Keys(d.objects), segment.Ref.Compare), slices.SortedFunc(maps.Keys(d.noted), segment.Ref.Compare), slices.SortedFunc(maps.Keys(d.spoiled), segment.Ref.Compare)} {
+		for _, ref := range refs {
+			all[ref] = true
+		}
+	}
+	return slices.DeleteFunc(slices.SortedFunc(maps.Keys(all), segment.Ref.Compare), func(ref segment.Ref) bool { return !d.onChain(ref) })
+}
+
+// weigh finds out whether a segment is where it should be, and reports whether there
+// is an object to be inspected.
+func (d *auditor) weigh(ref segment.Ref) bool {
+	_, object := d.objects[ref]
+	_, receipt := d.noted[ref]
+	_, local := d.local[ref]
+	spoiled := d.spoiled[ref]
+	if spoiled != nil {
+		d.find(BadReceipt, ref, d.rewrites(local, "repair"), "%v", spoiled)
+	}
+	if !d.known(ref) && !local {
+		d.unnamed(ref, object, receipt)
+		return false
+	}
+	d.rep.Segments++
+	if receipt {
+		d.rep.Receipts++
+	}
+	switch {
+	case d.gone[ref]:
+		d.rep.Gone++ // what is there still, the prune's second phase deletes
+		if d.needed.Has(ref) {
+			d.find(GivenUp, ref, "varve archive repair puts it back from the store", "its tip was given up by a prune, and the store still needs it")
+		}
+	case object:
+		if d.gaps[ref] {
+			d.note("the gap %v was accepted, and the object is there again", ref)
+		}
+		if !receipt && spoiled == nil {
+			d.find(NoReceipt, ref, d.rewrites(local, "once"), "the object is there, and nothing says that it is the right one")
+		}
+		return true
+	case d.gaps[ref]:
+		d.rep.Gaps++
+	default:
+		d.absent(ref, receipt, local)
+	}
+	return false
+}
+
+// rewrites says how there comes to be a receipt of an object; local is whether the store
+// has the segment.
+func (d *auditor) rewrites(local bool, command string) string {
+	if local {
+		return "varve archive " + command + " asks the archive for the object, and writes the receipt"
+	}
+	return "the store does not have the segment any more, so nothing tells what the object was; varve archive audit --data proves it by its own checksums"
+}
+
+// unnamed finds what is there though nothing on the chain names it.
+func (d *auditor) unnamed(ref segment.Ref, object, receipt bool) {
+	switch {
+	case d.gone[ref]: // with all that named it
+	case object:
+		d.find(Extra, ref, "varve describe shows what it is; move it out of the archive", "nothing on the store's chain names it")
+	case receipt:
+		d.find(Stray, ref, "look at the receipt, and remove it", "nothing on the store's chain names the segment, and no object is there")
+	}
+}
+
+// absent finds a segment of which the archive has no object.
+func (d *auditor) absent(ref segment.Ref, receipt, local bool) {
+	shipped := d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z")
+	switch {
+	case receipt && local:
+		d.missing(Lost, ref, "varve archive repair puts it back from the store", "it was there on %s", shipped)
+	case receipt:
+		d.missing(Lost, ref, acceptGap(ref), "it was there on %s, and the store does not have the segment", shipped)
+	case local:
+		d.missing(Unshipped, ref, "varve archive once ships it", "it is in the store only")
+	case !d.named.Has(ref) && d.unsealed[ref.ID]:
+		d.note("log %v is not of the store's set and was left alone; it is not sealed, so it is not shipped", ref)
+		d.rep.Segments--
+	case d.waiting[ref]:
+		d.missing(Unshipped, ref, "varve archive once has it sealed and ships it", "it is in the store only, and waits for its seal")
+	default:
+		d.missing(Missing, ref, acceptGap(ref), "the store's chain names it, and it is neither in the store nor in the archive, nor is there a receipt")
+	}
+}
+
+// missing is find for a segment that the archive does not have, so that its sequence
+// numbers are missing as well.
+func (d *auditor) missing(kind string, ref segment.Ref, next, format string, args ...any) {
+	d.lost[ref] = true
+	d.find(kind, ref, next, format, args...)
+}
+
+func acceptGap(ref segment.Ref) string {
+	return fmt.Sprintf("bring the segment back from a copy of the store; or accept the loss: varve archive audit --accept-gap %v --reason TEXT", ref)
+}
+
+// inspect holds an object, and the store's segment, against the receipt.
+func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
+	name := archive.SegmentName(d.store, ref)
+	var info target.Info
+	err := target.Persist(ctx, target.Allowance(d.objects[ref].Size), func(ctx context.Context) (err error) {
+		info, err = d.look(ctx, ref, name)
+		return err
+	})
+	problem, err := archive.ProblemOf(err)
+	if err != nil {
+		return err
+	}
+	next := "move the object aside by hand when it was looked at; a copy may have it whole"
+	if _, local := d.local[ref]; local {
+		next = "varve archive repair puts it back from the store"
+	}
+	rec, noted := d.noted[ref]
+	switch {
+	case problem != "":
+		d.find(Damaged, ref, next, "%s: %s", d.a.At(name), problem)
+	case noted && (info.Size != rec.Size || info.SHA256 != rec.SHA256):
+		d.find(Differs, ref, next, "%s has %d bytes of SHA-256 %v; what was shipped had %d of %v",
+			d.a.At(name), info.Size, segment.Digest(info.SHA256), rec.Size, rec.SHA256)
+	}
+	d.mu.Lock()
+	d.rep.Objects++
+	d.rep.Bytes += info.Size
+	d.mu.Unlock()
+	if !noted { // the store's segment is held against the object instead
+		rec = receipt.Receipt{Size: info.Size, SHA256: info.SHA256}
+	}
+	return d.inspectLocal(ctx, ref, &rec)
+}
+
+// look asks the target for size and hash, or reads all bytes.
+func (d *auditor) look(ctx context.Context, ref segment.Ref, name string) (target.Info, error) {
+	if !d.o.Data {
+		return d.a.Target().Sum(ctx, name)
+	}
+	info, err := d.a.Target().Stat(ctx, name)
+	if err != nil {
+		return info, err
+	}
+	ship, err := d.a.VerifyObject(ctx, d.store, ref, info.Size, d.o.OnRead)
+	if err == nil {
+		info.SHA256 = ship.SHA256
+	}
+	return info, err
+}
+
+// inspectLocal holds the store's segment against what was shipped.
+func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *receipt.Receipt) error {
+	const next = "varve check shows what is wrong; varve repair --from brings it back from the archive"
+	g, ok := d.local[ref]
+	if !ok {
+		return nil
+	}
+	if g.Size != want.Size {
+		d.find(Local, ref, next, "%s has %d bytes; what was shipped had %d", g.Name, g.Size, want.Size)
+		return nil
+	}
+	if !d.o.Data {
+		return nil
+	}
+	ship, err := d.source.Verify(ctx, g.Name)
+	_, corrupt := errors.AsType[*segment.CorruptError](err)
+	switch {
+	case errors.Is(err, target.ErrNotExist): // removed since
+	case corrupt:
+		d.find(Local, ref, next, "%v", err)
+	case err != nil:
+		return err
+	case ship.SHA256 != want.SHA256:
+		d.find(Local, ref, next, "%s has SHA-256 %v; what was shipped had %v", g.Name, segment.Digest(ship.SHA256), want.SHA256)
+	}
+	return nil
+}
+
+// seqRange is what a log has of the sequence.
+type seqRange struct {
+	ref         segment.Ref
+	first, last uint64
+}
+
+// sequence proves that the logs of the chain follow each other without a gap.
+func (d *auditor) sequence(ctx context.Context) error {
+	logs, err := d.spans(ctx)
+	if err != nil {
+		return err
+	}
+	due, before := uint64(1), segment.Ref{}
+	for _, l := range logs {
+		if l.first > due && !d.explained(before, l.ref) {
+			next := acceptGap(segment.Ref{Timeline: l.ref.Timeline, ID: l.ref.ID - 1})
+			if before.ID+1 == l.ref.ID {
+				next = "varve check says more of the store's files, varve describe of an object"
+			}
+			d.find(Sequence, l.ref, next, "it begins with sequence number %d where %d is due: what was between is in no log", l.first, due)
+		}
+		if l.first < due && !d.named.Has(l.ref) && l.ref != d.newest.Ref {
+			continue // retired only: perhaps a log that was left alone
+		}
+		if l.first < due {
+			d.find(Sequence, l.ref, "look at both with varve describe; one of them does not belong here",
+				"it begins with sequence number %d, which log %v has already: %d is due", l.first, before, due)
+		}
+		due, before = max(due, l.last+1), l.ref
+	}
+	d.rep.LastSeq = due - 1
+	return nil
+}
+
+// spans returns the logs of the chain that can be read, in order; of those that
+// were pruned nothing is known.
+func (d *auditor) spans(ctx context.Context) ([]seqRange, error) {
+	var logs []seqRange
+	for _, ref := range slices.SortedFunc(maps.Keys(d.headers), segment.Ref.Compare) {
+		h := d.headers[ref]
+		if h == nil || h.Kind != segment.Log || !d.onChain(ref) || !d.known(ref) {
+			continue
+		}
+		l := seqRange{ref, h.FirstSeq, 0}
+		if r, ok := d.noted[ref]; ok {
+			l.last = r.LastSeq
+		} else if s, err := d.summary(ctx, ref); err != nil {
+			return nil, err
+		} else if s == nil {
+			d.lost[ref] = true
+			continue // found damaged
+		} else {
+			l.last = s.LastSeq
+		}
+		logs = append(logs, l)
+	}
+	if d.open {
+		logs = append(logs, seqRange{d.newest.Ref, d.newest.FirstSeq, d.newest.FirstSeq - 1})
+	}
+	return logs, nil
+}
+
+// summary reads what a log without a receipt says of itself; nil if that cannot be
+// trusted.
+func (d *auditor) summary(ctx context.Context, ref segment.Ref) (*segment.Summary, error) {
+	var f *segment.Footer
+	var err error
+	if g, ok := d.local[ref]; ok {
+		src, err := d.source.Open(g.Name)
+		if err == nil {
+			defer src.Close()
+			if r, err := segment.NewReader(src, src.Size); err == nil {
+				if f, err = r.OpenFooter(); err == nil {
+					return &f.Summary, nil
+				}
+			}
+		}
+	}
+	s, ok := d.objects[ref]
+	if !ok {
+		return nil, nil
+	}
+	err = target.Persist(ctx, target.Allowance(0), func(ctx context.Context) (err error) {
+		f, err = d.a.Footer(ctx, d.store, s)
+		return err
+	})
+	if err == nil {
+		return &f.Summary, nil
+	}
+	_, err = archive.ProblemOf(err)
+	return nil, err
+}
+
+// explained reports whether segments between two logs are known to be missing:
+// pruned, accepted, or found already.
+func (d *auditor) explained(after, before segment.Ref) bool {
+	for _, set := range []map[segment.Ref]bool{d.gone, d.gaps, d.lost} {
+		for ref := range set {
+			if ref.ID > after.ID && ref.ID < before.ID && d.reach[ref.Timeline] >= ref.ID {
+				return true
+			}
+		}
+	}
+	for ref := range d.headers {
+		if h := d.headers[ref]; h == nil && ref.ID > after.ID && ref.ID < before.ID {
+			return true // unreadable, and found so
+		}
+	}
+	return false
+}

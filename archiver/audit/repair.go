@@ -1,0 +1,315 @@
+package audit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/refset"
+	"github.com/varve-db/varve/archiver/internal/sealed"
+	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// RepairOptions say what is healed. Store, Receipts and Archive must be given.
+type RepairOptions struct {
+	Store    fs.FS            // the store's folder, from which objects are put back
+	Receipts vfs.FS           // the folder of receipts, which say what the objects must be
+	Archive  *archive.Archive // what is healed
+
+	Data   bool           // find damage by reading every byte; else by size and hash as the target keeps it
+	DryRun bool           // find out what would be done, and do nothing
+	Done   func(Repaired) // is told of each segment that was healed; may be nil
+}
+
+// RepairReport is what a repair of an archive found and did.
+type RepairReport struct {
+	URL     string               `json:"url"`
+	DryRun  bool                 `json:"dry_run"`
+	Checked int                  `json:"checked"` // receipts whose objects were looked at
+	Healed  []Repaired           `json:"healed"`  // of a dry run: that can be
+	Failed  []archive.BadSegment `json:"failed"`  // that could not be, and why
+}
+
+// Repaired is an object that was put back.
+type Repaired struct {
+	Ref     segment.Ref `json:"segment"`
+	Object  string      `json:"object"`          // or the file of its receipt
+	Problem string      `json:"problem"`         // what was wrong
+	Aside   string      `json:"aside,omitempty"` // the object that has the damaged bytes now
+	Size    int64       `json:"size"`
+}
+
+// badMark stands behind the name of a segment in that of a damaged object that was
+// set aside, with a number after it.
+const badMark = ".bad-"
+
+// Repair puts back what an archive has lost or damaged of what the store has a receipt
+// for: only from a segment of the store that was verified, every byte of it, and is
+// what the receipt says. A receipt that is damaged itself is written again, by the store's
+// segment, when the object is that. What is damaged is first copied aside, so that nothing is ever
+// overwritten, and nothing that somebody may still need is deleted. An object that is
+// sound and another one than the receipt says is left alone, for a person to look at, and
+// so is one of a newer format. Heal can be ended anywhere, and repeated. The error is that of the store or of the target.
+func Repair(ctx context.Context, o RepairOptions) (*RepairReport, error) {
+	receipts, err := receipt.Open(o.Receipts)
+	if err != nil {
+		return nil, err
+	}
+	src := source.New(o.Store)
+	list, err := src.Segments()
+	if err != nil {
+		return nil, err
+	}
+	h := &repairer{a: o.Archive, o: o, source: src, local: map[segment.Ref]source.Sealed{}, rep: &RepairReport{
+		URL: o.Archive.Target().URL(), DryRun: o.DryRun, Healed: []Repaired{}, Failed: []archive.BadSegment{},
+	}}
+	for _, g := range list.Segments {
+		h.local[g.Ref] = g
+	}
+	takeUp, err := h.findGivenUp(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	for r, err := range receipts.All(o.Archive.Identity().ID) {
+		if bad, ok := errors.AsType[*receipt.DamagedError](err); ok {
+			if err := h.renew(ctx, receipts, bad); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r.Store != list.Store {
+			continue
+		}
+		if err := h.heal(ctx, &r); err != nil {
+			return nil, err
+		}
+	}
+	return h.rep, takeUp(ctx)
+}
+
+type repairer struct {
+	a      *archive.Archive
+	o      RepairOptions
+	source *source.Source
+	local  map[segment.Ref]source.Sealed
+	lost   *refset.Set // what prune gave up and the store needs
+	begun  *refset.Set // what prune has begun to delete: it may be gone without a marker
+	rep    *RepairReport
+}
+
+// heal looks at one object, and puts it back where that is needed and can be done.
+func (h *repairer) heal(ctx context.Context, r *receipt.Receipt) error {
+	name := archive.SegmentName(r.Store, r.Segment)
+	var info target.Info
+	var problem string
+	err := target.Persist(ctx, target.Allowance(r.Size), func(ctx context.Context) (err error) {
+		info, problem, err = h.examine(ctx, name, r)
+		return err
+	})
+	h.rep.Checked++
+	lost := h.lost.Has(r.Segment)
+	switch {
+	case err != nil:
+		return err
+	case problem == "" && lost:
+		return h.unmark(ctx, r)
+	case problem == "":
+		return nil
+	case lost:
+		problem = "prune gave it up, and the store needs it"
+	case h.begun.Has(r.Segment):
+		return nil // prune deletes it
+	default:
+		_, err = h.a.Target().Stat(ctx, archive.RefName(r.Store, r.Segment, "gone"))
+		if err == nil {
+			return nil // prune deletes it
+		}
+		if !errors.Is(err, target.ErrNotExist) {
+			return err
+		}
+	}
+	done := Repaired{Ref: r.Segment, Object: h.a.At(name), Problem: problem, Size: r.Size}
+	err = h.putBack(ctx, name, r, info, &done)
+	if err == nil && lost {
+		err = h.unmark(ctx, r)
+	}
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		h.rep.Failed = append(h.rep.Failed, archive.BadSegment{Ref: r.Segment, Object: done.Object, Problem: problem + "; " + refused.why})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h.rep.Healed = append(h.rep.Healed, done)
+	if h.o.Done != nil {
+		h.o.Done(done)
+	}
+	return nil
+}
+
+// refusal is why a segment is not put back.
+type refusal struct{ why string }
+
+func (r *refusal) Error() string { return r.why }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+
+// examine says what is wrong with an object; nothing is an empty string. The Info is zero
+// where no object is there.
+func (h *repairer) examine(ctx context.Context, name string, r *receipt.Receipt) (target.Info, string, error) {
+	info, err := h.a.Target().Sum(ctx, name)
+	if errors.Is(err, target.ErrNotExist) {
+		return target.Info{}, "it is not there", nil
+	}
+	if err != nil {
+		return info, "", err
+	}
+	if info.Size != r.Size || info.SHA256 != r.SHA256 {
+		return info, fmt.Sprintf("%d bytes of SHA-256 %v are there; what was shipped had %d of %v", info.Size, segment.Digest(info.SHA256), r.Size, r.SHA256), nil
+	}
+	if !h.o.Data {
+		return info, "", nil
+	}
+	_, err = h.a.VerifyObject(ctx, r.Store, r.Segment, info.Size, nil)
+	problem, err := archive.ProblemOf(err)
+	return info, problem, err
+}
+
+// putBack puts a segment of the store in the place of what is there, or of nothing.
+func (h *repairer) putBack(ctx context.Context, name string, r *receipt.Receipt, there target.Info, done *Repaired) error {
+	g, ok := h.local[r.Segment]
+	if !ok {
+		return refuse("the store does not have the segment any more; a copy of the store or of the archive may")
+	}
+	f, err := h.source.Open(g.Name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	ship, err := h.worthy(ctx, f, r)
+	if err != nil {
+		return err
+	}
+	if there != (target.Info{}) {
+		_, err := h.a.VerifyObject(ctx, r.Store, r.Segment, there.Size, nil)
+		switch {
+		case err == nil && there.SHA256 != r.SHA256:
+			return refuse("it is a sound segment all the same, of some other history; find out whose it is, and move it away by hand")
+		case errors.Is(err, segment.ErrVersion):
+			return refuse("%v, so nobody here can tell whether it is damaged; use a newer varve", err)
+		}
+	}
+	if h.o.DryRun {
+		return nil
+	}
+	now, err := target.Identify(ctx, h.a.Target())
+	if err == nil && now.ID != h.a.Identity().ID {
+		err = &target.OtherArchiveError{URL: h.a.Target().URL(), Was: h.a.Identity().ID, Is: now}
+	}
+	if err == nil && there != (target.Info{}) {
+		err = h.makeRoom(ctx, name, there, done)
+	}
+	if err != nil {
+		return err
+	}
+	return h.put(ctx, name, f, ship)
+}
+
+// worthy verifies the store's segment, and refuses one that is not what was shipped.
+func (h *repairer) worthy(ctx context.Context, f *source.Opened, r *receipt.Receipt) (*sealed.Segment, error) {
+	ship, err := sealed.Verify(ctx, f, f.Size)
+	problem, err := archive.ProblemOf(err)
+	switch {
+	case err != nil:
+		return nil, err
+	case problem != "":
+		return nil, refuse("the store's segment is no better: %s", problem)
+	case ship.Ref != r.Segment || ship.Store != r.Store || ship.Size != r.Size || ship.SHA256 != r.SHA256:
+		return nil, refuse("the store's segment is not what was shipped: its SHA-256 is %v", segment.Digest(ship.SHA256))
+	}
+	return ship, nil
+}
+
+// makeRoom removes a damaged object when there is a copy of it.
+func (h *repairer) makeRoom(ctx context.Context, name string, there target.Info, done *Repaired) error {
+	aside, err := h.setAside(ctx, name, there)
+	if err != nil {
+		return err
+	}
+	done.Aside = h.a.At(aside)
+	return h.a.Target().Delete(ctx, name)
+}
+
+// put stores the segment, and makes sure that it is there.
+func (h *repairer) put(ctx context.Context, name string, f io.ReaderAt, s *sealed.Segment) error {
+	err := h.a.Target().Put(ctx, name, f, s.Size, s.SHA256)
+	if err == nil {
+		return nil
+	}
+	info, again := h.a.Target().Sum(ctx, name) // perhaps an archiver was quicker, or the answer was lost
+	if again == nil && info.Size == s.Size && info.SHA256 == s.SHA256 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w; run varve archive repair again", h.a.At(name), err)
+}
+
+// setAside copies an object to a name of its own, and returns that when the copy is
+// durable and has the same bytes.
+func (h *repairer) setAside(ctx context.Context, name string, there target.Info) (string, error) {
+	sum, err := h.bytesOf(ctx, name, there.Size)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be set aside: %w; move it away by hand", h.a.At(name), err)
+	}
+	src := &shared{Stream: &archive.Stream{Object: archive.Object{Ctx: ctx, Target: h.a.Target(), Name: name, Size: there.Size}}}
+	defer src.Close()
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s%s%d", name, badMark, n)
+		err := h.a.Target().Put(ctx, aside, src, there.Size, sum)
+		info, again := h.a.Target().Sum(ctx, aside)
+		if again == nil && info.Size == there.Size && info.SHA256 == sum {
+			return aside, nil
+		}
+		if !errors.Is(err, target.ErrExists) {
+			return "", errors.Join(fmt.Errorf("%s cannot be set aside: %w", h.a.At(name), err), again)
+		}
+	}
+}
+
+// bytesOf returns the SHA-256 of the bytes that are really there, which the target
+// may remember otherwise.
+func (h *repairer) bytesOf(ctx context.Context, name string, size int64) (sum [32]byte, err error) {
+	r, err := h.a.Target().Open(ctx, name, 0, size)
+	if err != nil {
+		return sum, err
+	}
+	hash := sha256.New()
+	n, err := io.Copy(hash, r)
+	if err = errors.Join(err, r.Close()); err == nil && n != size {
+		err = fmt.Errorf("%d bytes of %d: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	return [32]byte(hash.Sum(nil)), err
+}
+
+// shared is a stream for the goroutines that a Put may have.
+type shared struct {
+	mu sync.Mutex
+	*archive.Stream
+}
+
+func (s *shared) ReadAt(b []byte, off int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Stream.ReadAt(b, off)
+}

@@ -1,0 +1,180 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/refset"
+	"github.com/varve-db/varve/segment"
+)
+
+// A hole is what an archive held once and cannot give any more: a segment that is not
+// there, or that is there and cannot be read. What lies behind a hole is not to be
+// had, and what lies before it is older than what was asked for. So a plan either
+// needs nothing that is missing, or it is an error that names the hole. A caller who wants the
+// older state says so, by Point.AcceptOlder.
+
+// without returns the shelf as it is once a segment counts as missing, since it was
+// found damaged: err says how. ok is false for any other error.
+func (s *Restorable) without(err error) (next *Restorable, ok bool) {
+	bad, ok := errors.AsType[*segment.CorruptError](err)
+	if !ok || errors.Is(err, ErrIncomplete) {
+		return nil, false
+	}
+	if _, there := s.stored(bad.Segment); !there {
+		return nil, false
+	}
+	t := *s.Tree
+	t.Branches = map[segment.Timeline]*Branch{}
+	for id, b := range s.Branches {
+		c := *b.Contents
+		if id == bad.Segment.Timeline {
+			c.Segments = slices.DeleteFunc(slices.Clone(c.Segments), func(x archive.Stored) bool { return x.Ref == bad.Segment })
+		}
+		t.Branches[id] = &Branch{Contents: &c, Id: id}
+	}
+	next = &Restorable{Tree: &t, drops: s.drops, seen: s.seen, spoiled: maps.Clone(s.spoiled)}
+	if next.spoiled == nil {
+		next.spoiled = map[segment.Ref]error{}
+	}
+	named := *bad
+	named.Next = "" // the hole says it
+	next.spoiled[bad.Segment] = &named
+	return next, true
+}
+
+// remember reads the newest backup: its newest log was in the archive once. A timeline of which only a
+// backup tells has a branch from then on. A backup that cannot be read tells nothing.
+func (s *Restorable) remember(ctx context.Context) error {
+	if s.seen != nil {
+		return nil
+	}
+	b, err := s.A.Previous(ctx, s.Store)
+	if err != nil {
+		return err
+	}
+	s.seen = b
+	if t := b.Tip.Timeline; t != 0 && s.Branches[t] == nil {
+		s.Branches[t] = &Branch{Contents: &archive.Contents{}, Id: t}
+	}
+	return nil
+}
+
+// beyond returns what the archive held of a branch behind the newest log that it can
+// read, in order: the newest state of the timeline is not to be had. What prune deleted, and a gap that
+// was accepted, does not count.
+func (s *Restorable) beyond(b *Branch) (refs []segment.Ref) {
+	lost := slices.Collect(maps.Keys(s.spoiled))
+	if s.seen != nil {
+		lost = append(lost, s.lacking([]segment.Ref{s.seen.Tip})...)
+	}
+	for _, ref := range refset.Merged(lost, nil) {
+		behind := ref.Timeline == b.Id && (b.Log == nil || ref.ID > b.Log.Ref.ID)
+		if behind && !s.givenUp(ref) && !archive.HasRef(b.Gone, ref) && !archive.HasRef(b.Gaps, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+// givenUp reports whether a segment belongs to a tip that was given up, as it was then.
+func (s *Restorable) givenUp(ref segment.Ref) bool {
+	return slices.ContainsFunc(s.drops, func(d archive.Drop) bool { return d.Timeline == ref.Timeline && ref.ID <= d.Newest })
+}
+
+// pruned reports whether a marker says that prune deletes, or has deleted, a segment.
+func (s *Restorable) pruned(ref segment.Ref) bool {
+	b := s.Branches[ref.Timeline]
+	return b != nil && archive.HasRef(b.Gone, ref)
+}
+
+// hole returns the error for segments that a point needs.
+func (s *Restorable) hole(p Point, missing []segment.Ref) *MissingError {
+	e := &MissingError{Where: s.A.Target().URL(), Store: s.Store, Point: p, Missing: missing}
+	s.blame(e)
+	return e
+}
+
+// blame says of the segments of an error which are damaged.
+func (s *Restorable) blame(e *MissingError) {
+	e.Damage = nil
+	for _, ref := range e.Missing {
+		if err := s.spoiled[ref]; err != nil {
+			e.Damage = append(e.Damage, err)
+		}
+	}
+}
+
+// empty reports whether nothing is missing.
+func (e *MissingError) empty() bool { return len(e.Missing) == 0 && e.Between[0] == segment.Ref{} }
+
+// add takes over what another error names.
+func (e *MissingError) add(o *MissingError) {
+	e.Missing = refset.Merged(e.Missing, o.Missing)
+	if e.Between[0] == (segment.Ref{}) {
+		e.Between = o.Between
+	}
+}
+
+// complete plans the newest complete state of the first n links, and adds to hole what
+// holds back a newer one. Where something does, the plan is the answer only if p accepts that.
+func (l *lineage) complete(ctx context.Context, p Point, hole *MissingError, n int) (*Plan, error) {
+	for {
+		i, _, err := l.row().Last(ctx, 0, n)
+		if err != nil {
+			return nil, err
+		}
+		if i < 0 {
+			l.blame(hole)
+			return nil, hole
+		}
+		at, err := l.end(ctx, i)
+		var set []segment.Ref
+		if err == nil {
+			set, err = l.base(ctx, at)
+		}
+		if e, ok := errors.AsType[*MissingError](err); ok {
+			hole.add(e)
+			n = l.before(e, i)
+			continue
+		}
+		if errors.Is(err, ErrNoPoint) { // the history has nothing of that log
+			n = i
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		plan, err := l.plan(at, set)
+		if err != nil || hole.empty() {
+			return plan, err
+		}
+		l.settle(plan, hole)
+		if !p.AcceptOlder {
+			return nil, hole
+		}
+		return plan, nil
+	}
+}
+
+// settle says in a plan why it is for no more, and in the error which plan there is.
+func (l *lineage) settle(plan *Plan, hole *MissingError) {
+	l.blame(hole)
+	hole.Newest = &Moment{plan.Timeline, plan.Seq, plan.Time}
+	plan.Hole, plan.Held = hole, hole.Missing
+}
+
+// before returns how many links may be without what an error names, which was found
+// at link i: every log after the first segment that is missing needs it.
+func (l *lineage) before(e *MissingError, i int) int {
+	id := e.Between[0].ID + 1
+	if e.Between[0] == (segment.Ref{}) {
+		id = e.Missing[0].ID
+	}
+	n, _ := slices.BinarySearchFunc(l.links, id, func(k link, id segment.ID) int { return cmp.Compare(k.Ref.ID, id) })
+	return min(n, i)
+}

@@ -1,0 +1,23 @@
+package history
+
+import "context"
+
+// planLater plans a moment that is later than all that the archive holds of the history.
+// outside is the error for that, and hole what is known to be missing.
+func (l *lineage) planLater(ctx context.Context, p Point, outside *PointError, hole *MissingError) (*Plan, error) {
+	if p.Before.IsZero() {
+		// The newest archived state is that of the moment only if a heartbeat says so, and
+		// if the archive holds just what that speaks of.
+		h, err := l.A.Heartbeat(ctx, l.Store, outside.Timeline)
+		if err != nil {
+			return nil, err
+		}
+		if h != nil && h.Seq == outside.Seq && h.At.After(outside.Time) {
+			outside.Time = h.At
+		}
+		if p.Time.After(outside.Time) {
+			return nil, outside
+		}
+	}
+	return l.complete(ctx, p, hole, len(l.links))
+}

@@ -1,0 +1,64 @@
+package sealed
+
+import (
+	"crypto/sha256"
+	"hash"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/varve-db/varve/segment"
+)
+
+// Digests hashes the bytes of a segment file as they go by, in order: to the SHA-256
+// of the whole file, and to that which its footer holds of all before.
+type Digests struct {
+	sum   hash.Hash
+	at    int64    // hashed so far
+	inner int64    // where the footer's own digest begins, less than 0 where no footer fits
+	got   [32]byte // of all before inner
+
+	One  *sync.Mutex   // held while it hashes; nil: no other is asked to wait
+	Took time.Duration // to hash, without the wait for one
+}
+
+// NewDigests returns the digests of a file of size bytes.
+func NewDigests(size int64) *Digests {
+	return &Digests{sum: sha256.New(), inner: (&segment.Summary{FileSize: size}).Digested()}
+}
+
+// Write hashes the bytes that follow. It does not fail.
+func (d *Digests) Write(p []byte) (int, error) {
+	all := len(p)
+	if d.One != nil {
+		d.One.Lock()
+		defer d.One.Unlock()
+	}
+	begun := time.Now()
+	defer func() { d.Took += time.Since(begun) }()
+	if n := d.inner - d.at; n >= 0 && n <= int64(len(p)) {
+		d.sum.Write(p[:n])
+		d.got = [32]byte(d.sum.Sum(nil))
+		d.at, p = d.inner, p[n:]
+	}
+	d.sum.Write(p)
+	d.at += int64(len(p))
+	return all, nil
+}
+
+// Whole returns the SHA-256 of all that was added.
+func (d *Digests) Whole() [32]byte { return [32]byte(d.sum.Sum(nil)) }
+
+// Segment proves that what was added is, byte for byte, a file that was sealed. file
+// is where it was written to: header and footer are read there, and no more. The
+// errors are those of verify.
+func (d *Digests) Segment(file io.ReaderAt, size int64) (*Segment, error) {
+	r, f, err := Footed(file, size)
+	if err != nil {
+		return nil, err
+	}
+	if d.at != size || d.got != f.SHA256 {
+		return nil, &segment.CorruptError{Segment: r.Header.Ref, Offset: d.inner, Reason: "SHA-256 of the file"}
+	}
+	return Summarized(r, f, d.Whole()), nil
+}

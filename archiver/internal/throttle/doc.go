@@ -1,0 +1,2 @@
+// Package throttle bounds how many bytes go in a second.
+package throttle

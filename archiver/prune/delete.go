@@ -1,0 +1,196 @@
+package prune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/archiver/internal/parallel"
+	"github.com/varve-db/varve/archiver/internal/refset"
+	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/segment"
+)
+
+// pruneParallel is how many requests of a prune are under way at a time.
+const pruneParallel = 16
+
+// secondPhase deletes what is free and was written down longer ago than the grace. It
+// frees room before it needs any: what says that the plans wait goes first, then the
+// segments, and only then are the markers written; the plans, which until then stand for
+// the markers, go last. So wherever it is cut off, a segment that is gone is
+// named as pruned.
+func (p *pruner) secondPhase(ctx context.Context) error {
+	planned, due := &refset.Set{}, []*archive.PrunePlan{}
+	for _, plan := range p.plans {
+		if len(plan.Segments) > 0 && !p.now.Before(plan.Due(p.grace)) {
+			due = append(due, plan)
+			planned.AddRuns(plan.Segments)
+		}
+	}
+	doomed := p.free.And(planned)
+	if p.o.DryRun {
+		p.deleted = doomed
+		p.rep.Deleted = p.amount(doomed)
+		return nil
+	}
+	if err := p.unmark(ctx); err != nil {
+		return err
+	}
+	if err := p.deleteSegments(ctx, due, doomed); err != nil {
+		return err
+	}
+	err := p.mark(ctx, planned)
+	if errors.Is(err, target.ErrFull) { // the plans stand for the markers
+		p.rep.Notes = append(p.rep.Notes, fmt.Sprintf("the markers of what was deleted are still to be written, by the next prune: %v", err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return parallel.Each(ctx, pruneParallel, len(due), func(ctx context.Context, i int) error {
+		return p.a.Target().Delete(ctx, due[i].Object())
+	})
+}
+
+// unmark takes away the markers of segments that are there and needed: a prune that
+// was cut off left them.
+func (p *pruner) unmark(ctx context.Context) error {
+	var names []string
+	for _, b := range p.h.Branches {
+		for _, ref := range b.Gone {
+			if p.h.have.Has(ref) && p.claims.all.Has(ref) {
+				names = append(names, archive.RefName(p.store, ref, "gone"))
+			}
+		}
+	}
+	return parallel.Each(ctx, pruneParallel, len(names), func(ctx context.Context, i int) error {
+		return p.a.Target().Delete(ctx, names[i])
+	})
+}
+
+// deleteSegments deletes the doomed segments of plans that are due, but for those that
+// cannot be read and those that somebody has pinned since the pins were read.
+func (p *pruner) deleteSegments(ctx context.Context, due []*archive.PrunePlan, doomed *refset.Set) error {
+	refs := slices.Collect(doomed.Refs())
+	refs, err := p.readable(ctx, refs)
+	if err != nil {
+		return err
+	}
+	if err := p.begin(ctx, due); err != nil {
+		return errors.Join(err, p.takeBack(ctx, due))
+	}
+	pinned, err := p.pinnedNow(ctx)
+	if err != nil {
+		return errors.Join(err, p.takeBack(ctx, due))
+	}
+	for _, r := range refs {
+		if pinned.Has(r) {
+			p.spared.AddRefs([]segment.Ref{r})
+		}
+	}
+	refs = slices.DeleteFunc(refs, pinned.Has)
+	var mu sync.Mutex // guards deleted
+	err = parallel.Each(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
+		err := p.a.Target().Delete(ctx, archive.SegmentName(p.store, refs[i]))
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			p.deleted.AddRefs(refs[i : i+1])
+		}
+		return err
+	})
+	p.rep.Deleted = p.amount(p.deleted)
+	return err
+}
+
+// begin says that plans wait no more. Whoever pins a segment of theirs from now on
+// finds that it is too late.
+func (p *pruner) begin(ctx context.Context, due []*archive.PrunePlan) error {
+	return parallel.Each(ctx, pruneParallel, len(due), func(ctx context.Context, i int) error {
+		return p.a.Target().Delete(ctx, due[i].Waiting())
+	})
+}
+
+// takeBack has the plans wait again that waited before, and of which nothing was deleted.
+func (p *pruner) takeBack(ctx context.Context, due []*archive.PrunePlan) error {
+	waited := slices.DeleteFunc(slices.Clone(due), func(plan *archive.PrunePlan) bool { return !plan.Waits })
+	return parallel.Each(context.WithoutCancel(ctx), pruneParallel, len(waited), func(ctx context.Context, i int) error {
+		err := p.a.HoldPlan(ctx, waited[i])
+		if errors.Is(err, target.ErrExists) {
+			return nil
+		}
+		return err
+	})
+}
+
+// readable returns those of refs whose objects are what their names say, in a format
+// that is known. It notes the others, and spares them.
+func (p *pruner) readable(ctx context.Context, refs []segment.Ref) ([]segment.Ref, error) {
+	bad := make([]error, len(refs))
+	err := parallel.Each(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
+		_, err := p.h.Header(ctx, refs[i])
+		if _, unreadable := errors.AsType[*archive.UnreadableError](err); unreadable {
+			bad[i] = err
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var good []segment.Ref
+	for i, r := range refs {
+		if bad[i] == nil {
+			good = append(good, r)
+			continue
+		}
+		p.rep.Notes = append(p.rep.Notes, fmt.Sprintf("not deleted: %v", bad[i]))
+		p.spared.AddRefs(refs[i : i+1])
+	}
+	return good, nil
+}
+
+// mark writes the markers of planned segments that are gone and that nothing needs: of
+// those that were deleted now, and those that a prune that was cut off deleted.
+func (p *pruner) mark(ctx context.Context, planned *refset.Set) error {
+	here := p.h.have.Minus(p.deleted)
+	marked := &refset.Set{}
+	for _, b := range p.h.Branches {
+		marked.AddRefs(b.Gone)
+	}
+	refs := slices.Collect(planned.Minus(here).Minus(&p.claims.all).Minus(marked).Refs())
+	return parallel.Each(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
+		m := &archive.Marker{Time: p.now, Why: "pruned: no backup, no restore, no kept point in time and no tip needed it"}
+		if b := p.h.Branches[refs[i].Timeline]; b != nil {
+			if at, there := archive.Find(b.Segments, refs[i].ID); there {
+				m.Size = b.Segments[at].Size
+			}
+		}
+		return p.a.InReserve(ctx, func() error { return p.a.PutMarker(ctx, archive.RefName(p.store, refs[i], "gone"), m) })
+	})
+}
+
+// pinnedNow reads all pins once more. Backups do not change, so only the manifests of
+// new ones are read.
+func (p *pruner) pinnedNow(ctx context.Context) (*refset.Set, error) {
+	names, err := p.a.BackupNames(ctx, p.store)
+	if err != nil {
+		return nil, err
+	}
+	fresh := slices.DeleteFunc(names.Ids, func(id uint64) bool { return slices.Contains(p.names.Ids, id) })
+	backups, err := p.a.ReadBackups(ctx, p.store, fresh)
+	if err != nil {
+		return nil, err
+	}
+	pins, _, err := p.a.Pins(ctx, p.store, p.now)
+	if err != nil {
+		return nil, err
+	}
+	var c roots
+	c.addPins(append(backups, p.backups...), pins)
+	c.all.Normal()
+	return &c.all, nil
+}

@@ -1,0 +1,122 @@
+package source
+
+import (
+	"encoding/json"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/varve-db/varve/internal/statefile"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// A listing opens each sealed file once, for what its header says. So that a store of
+// 100,000 segments is not opened file by file whenever a process starts, what
+// was read is kept beside the receipts, and believed of a file whose name, size,
+// time of last change and inode are as they were.
+//
+// That is enough. A sealed file is not written to, and one that is put in its place,
+// from a copy or by a repair, has another inode, and a time of its own. Should all four
+// agree by design, then no more comes of it than that this file is not shipped: what a
+// backup is made of is told by the newest log alone, which is read, and each segment that
+// it names must have a receipt. An audit believes nothing of this.
+const (
+	SeenName   = "segments.json"
+	seenFormat = 1
+	maxSeen    = 256 << 20 // bytes of the file, above what millions of segments take
+
+	// SeenStep is how many headers are read before the file is written again, so
+	// that what one more segment costs does not grow with the store.
+	SeenStep = 256
+
+	// seenAge is how old a file's last change must be to be believed later: above the
+	// grain of the times of any file system, so that no other change has the same.
+	seenAge = 5 * time.Second
+)
+
+// CacheFile is the content of the file.
+type CacheFile struct {
+	Format int          `json:"format"` // 1
+	Groups []CacheGroup `json:"groups"`
+}
+
+// CacheGroup are segments of one store, timeline and kind.
+type CacheGroup struct {
+	Store    segment.UUID     `json:"store"`
+	Timeline segment.Timeline `json:"timeline"`
+	Kind     segment.Kind     `json:"kind"`
+
+	// Files are, of each: the number in its name, the segment's id, size, time of last
+	// change in nanoseconds, inode, first sequence number.
+	Files [][6]uint64 `json:"files"`
+}
+
+// Recall takes over what was noted of the files. What cannot be read is no loss.
+func (s *Source) Recall(state vfs.FS) {
+	var f CacheFile
+	if err := statefile.ReadUpTo(state, SeenName, maxSeen, &f); err != nil || f.Format != seenFormat {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range f.Groups {
+		for _, v := range g.Files {
+			name := segment.FileName(segment.ID(v[0]), segment.SealedExt)
+			s.Known[name] = Sealed{Name: name, Size: int64(v[2]), Modified: time.Unix(0, int64(v[3])), inode: v[4],
+				Store: g.Store, Ref: segment.Ref{Timeline: g.Timeline, ID: segment.ID(v[1])}, Kind: g.Kind, FirstSeq: v[5]}
+		}
+	}
+}
+
+// Note writes down what is known of the files, if that is worth it.
+func (s *Source) Note(state vfs.FS) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Peeks < SeenStep {
+		return nil
+	}
+	b, err := json.Marshal(s.seen(time.Now()))
+	if err != nil {
+		return err
+	}
+	if err := statefile.ReplaceBytes(state, SeenName, statefile.WithCheck(b)); err != nil {
+		return err
+	}
+	s.Peeks = 0
+	return nil
+}
+
+// seen is what is to be believed later. The caller holds s.mu.
+func (s *Source) seen(now time.Time) *CacheFile {
+	groups := map[cacheKey]*CacheGroup{}
+	f := &CacheFile{Format: seenFormat, Groups: []CacheGroup{}}
+	for _, g := range s.Known {
+		id, _, ok := segment.ParseFileName(g.Name)
+		if !ok || g.Err != nil || now.Sub(g.Modified) < seenAge {
+			continue
+		}
+		k := cacheKey{g.Store, g.Ref.Timeline, g.Kind}
+		if groups[k] == nil {
+			groups[k] = &CacheGroup{Store: k.store, Timeline: k.timeline, Kind: k.kind}
+		}
+		groups[k].Files = append(groups[k].Files, [6]uint64{uint64(id), uint64(g.Ref.ID), uint64(g.Size),
+			uint64(g.Modified.UnixNano()), g.inode, g.FirstSeq})
+	}
+	for _, g := range groups {
+		slices.SortFunc(g.Files, func(a, b [6]uint64) int { return slices.Compare(a[:], b[:]) })
+		f.Groups = append(f.Groups, *g)
+	}
+	return f
+}
+
+type cacheKey struct {
+	store    segment.UUID
+	timeline segment.Timeline
+	kind     segment.Kind
+}
+
+// isSame reports whether a file is still the one that was opened.
+func (s *Sealed) isSame(info fs.FileInfo) bool {
+	return s.Same(info.Size(), info.ModTime()) && s.inode == inode(info)
+}

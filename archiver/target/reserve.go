@@ -1,0 +1,36 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+)
+
+// The reserve is an object that is worth nothing: it keeps room that prune can give
+// itself on a full target, for what it has to write before it may delete.
+const (
+	ReserveName = "varve-reserve"
+	ReserveSize = 64 << 10 // a few plans and markers, each of which takes a block
+)
+
+// MakeReserve makes the reserve of an archive where it is not there. A target without the room
+// is no error.
+func MakeReserve(ctx context.Context, t Target) error {
+	_, err := t.Stat(ctx, ReserveName)
+	if !errors.Is(err, ErrNotExist) {
+		return err
+	}
+	b := make([]byte, ReserveSize)
+	rand.Read(b) // never fails; a file system may keep room for no zeros
+	err = t.Put(ctx, ReserveName, bytes.NewReader(b), ReserveSize, sha256.Sum256(b))
+	if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the reserve for a prune of a full archive: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+)
+
+const (
+	Silence      = 30 * time.Second // without a word from the target, and a request is given up
+	Patience     = time.Minute      // from which on a request is not made again
+	RetryingHead = 64 << 10         // bytes that Open waits for, so that small objects come whole or not at all
+)
+
+// Retry returns a target that bears with t, for those who read an archive at one
+// go: a request that fails in passing is made again a few times, and one that gets
+// no answer is given up after half a minute. Put is not made again, since after
+// an error only who called it can tell what is there; nor is what breaks off in
+// the middle of a long read. A Local target is returned as it is: its errors do not pass, and
+// its calls do not end early.
+func Retry(t Target) Target {
+	if IsLocal(t) {
+		return t
+	}
+	return &retrying{t}
+}
+
+type retrying struct {
+	Target
+}
+
+func (p *retrying) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
+	ctx, cancel := WithTimeout(ctx, Allowance(size))
+	defer cancel()
+	return because(ctx, p.Target.Put(ctx, name, r, size, sum))
+}
+
+func (p *retrying) Stat(ctx context.Context, name string) (info Info, err error) {
+	err = p.ask(ctx, func(ctx context.Context, _ *watch) error {
+		info, err = p.Target.Stat(ctx, name)
+		return err
+	})
+	return info, err
+}
+
+// Sum is not watched: the target may have to read the object.
+func (p *retrying) Sum(ctx context.Context, name string) (info Info, err error) {
+	err = p.ask(ctx, func(ctx context.Context, w *watch) error {
+		w.pause()
+		info, err = p.Target.Sum(ctx, name)
+		return err
+	})
+	return info, err
+}
+
+func (p *retrying) Delete(ctx context.Context, name string) error {
+	return p.ask(ctx, func(ctx context.Context, _ *watch) error { return p.Target.Delete(ctx, name) })
+}
+
+func (p *retrying) Open(ctx context.Context, name string, off, n int64) (r io.ReadCloser, err error) {
+	err = p.ask(ctx, func(ctx context.Context, w *watch) error {
+		r, err = p.open(ctx, w, name, off, n)
+		return err
+	})
+	return r, err
+}
+
+// open makes one attempt, which has succeeded when the first bytes are there.
+func (p *retrying) open(ctx context.Context, w *watch, name string, off, n int64) (io.ReadCloser, error) {
+	body, err := p.Target.Open(ctx, name, off, n)
+	if err != nil {
+		return nil, err
+	}
+	head := int64(RetryingHead)
+	if n >= 0 {
+		head = min(n, head)
+	}
+	b, err := io.ReadAll(io.LimitReader(watched{body, w}, head))
+	if err != nil {
+		return nil, errors.Join(err, body.Close())
+	}
+	if int64(len(b)) < head || head == n {
+		return io.NopCloser(bytes.NewReader(b)), body.Close()
+	}
+	w.keep = true
+	return &retryingBody{io.MultiReader(bytes.NewReader(b), watched{body, w}), body, w}, nil
+}
+
+// List goes on behind the last name that came.
+func (p *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		stopped := false
+		for {
+			came := false
+			err := p.ask(ctx, func(ctx context.Context, w *watch) error {
+				for info, err := range p.Target.List(ctx, prefix, after) {
+					if err != nil {
+						if came { // a new start, with all its tries
+							return nil
+						}
+						return err
+					}
+					w.pause()
+					came, after = true, info.Name
+					if stopped = !yield(info, nil); stopped {
+						return nil
+					}
+					w.begin()
+				}
+				came = false // that was the end
+				return nil
+			})
+			if err != nil && !stopped {
+				yield(Info{}, err)
+			}
+			if err != nil || stopped || !came {
+				return
+			}
+		}
+	}
+}
+
+// ask makes a request until it succeeds, or until to go on is of no use.
+func (p *retrying) ask(ctx context.Context, request func(context.Context, *watch) error) error {
+	begun := time.Now()
+	for n := 1; ; n++ {
+		attempt, w := watchOver(ctx)
+		err := request(attempt, w)
+		if err == nil && w.keep {
+			w.pause()
+			return nil
+		}
+		err = because(attempt, err)
+		w.end()
+		if err == nil || ctx.Err() != nil || !worthTrying(err) || errors.Is(err, ErrFull) ||
+			n == attempts || time.Since(begun) >= Patience {
+			return err
+		}
+		if !Sleep(ctx, requests.After(n)) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// because adds to an error why the context of its request ended.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// watch ends a request when nothing is heard for too long. It is for one goroutine.
+type watch struct {
+	ctx    context.Context // of the request
+	timer  *time.Timer
+	cancel context.CancelCauseFunc
+	keep   bool // the request has been answered, and its body is still to be read
+}
+
+func watchOver(ctx context.Context) (context.Context, *watch) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &watch{ctx: ctx, cancel: cancel, timer: time.AfterFunc(Silence, func() {
+		cancel(fmt.Errorf("%w: no word from it for %v; see whether it can be reached", ErrTimeout, Silence))
+	})}
+}
+
+func (w *watch) begin() { w.timer.Reset(Silence) }
+func (w *watch) pause() { w.timer.Stop() }
+func (w *watch) end()   { w.timer.Stop(); w.cancel(nil) }
+
+// watched is a reader whose every read is watched.
+type watched struct {
+	r io.Reader
+	w *watch
+}
+
+func (r watched) Read(b []byte) (int, error) {
+	r.w.begin()
+	defer r.w.pause()
+	n, err := r.r.Read(b)
+	if err != nil && err != io.EOF {
+		err = because(r.w.ctx, err)
+	}
+	return n, err
+}
+
+// retryingBody is what is read of a long answer.
+type retryingBody struct {
+	io.Reader
+	body io.Closer
+	w    *watch
+}
+
+func (b *retryingBody) Close() error {
+	defer b.w.end()
+	return b.body.Close()
+}

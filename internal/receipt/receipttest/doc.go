@@ -1,0 +1,2 @@
+// Package receipttest is for tests: receipts that are made up.
+package receipttest
