@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 )
 
@@ -26,7 +24,7 @@ func (p *page) columns() int { return p.of.columns() }
 type grid struct {
 	names []string
 	head  bool // print the names above the columns
-	flags uint // of tabwriter
+	right bool // cells end at the right of their column
 	rows  [][]string
 }
 
@@ -40,51 +38,77 @@ func (t *grid) row(cells ...any) {
 	t.rows = append(t.rows, texts)
 }
 
-// write prints the table. out is one that remembers its errors.
+// columnGap is the least number of spaces between two columns.
+const columnGap = 2
+
+// write prints the table, a line at a time: the text of a table with a row for each of many
+// segments would take as much memory as the store. out is one that remembers its errors.
 func (t *grid) write(out io.Writer) {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', t.flags)
-	end := "\n"
-	if t.flags&tabwriter.AlignRight != 0 {
-		end = "\t\n" // the last column counts as one, too
+	widths := t.widths()
+	line := columnGap * (len(widths) - 1)
+	if t.right {
+		line += columnGap
+	}
+	for _, n := range widths {
+		line += n
+	}
+	if c, ok := out.(interface{ columns() int }); ok {
+		if n := c.columns(); n > 0 && line > n {
+			t.writeFolded(out)
+			return
+		}
 	}
 	if t.head {
-		fmt.Fprint(w, strings.Join(t.names, "\t"), end)
+		t.writeRow(out, t.names, widths)
 	}
 	for _, r := range t.rows {
-		fmt.Fprint(w, strings.Join(r, "\t"), end)
+		t.writeRow(out, r, widths)
 	}
-	w.Flush()
-	text := b.String()
-	if c, ok := out.(interface{ columns() int }); ok {
-		if n := c.columns(); n > 0 && widest(text) > n {
-			text = t.folded()
+}
+
+// widths returns the runes of the widest cell of each column.
+func (t *grid) widths() []int {
+	widths := make([]int, len(t.names))
+	grow := func(cells []string) {
+		for i, c := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
-	_, _ = io.WriteString(out, text)
-}
-
-// widest returns the columns that the longest line of a text takes.
-func widest(text string) int {
-	n := 0
-	for l := range strings.Lines(text) {
-		n = max(n, utf8.RuneCountInString(strings.TrimRight(l, "\n")))
+	if t.head {
+		grow(t.names)
 	}
-	return n
+	for _, r := range t.rows {
+		grow(r)
+	}
+	return widths
 }
 
-// folded writes a line for each cell.
-func (t *grid) folded() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+func (t *grid) writeRow(out io.Writer, cells []string, widths []int) {
+	for i, c := range cells {
+		switch {
+		case t.right:
+			fmt.Fprintf(out, "%*s", widths[i]+columnGap, c)
+		case i < len(cells)-1:
+			fmt.Fprintf(out, "%-*s", widths[i]+columnGap, c)
+		default:
+			_, _ = io.WriteString(out, c)
+		}
+	}
+	_, _ = io.WriteString(out, "\n")
+}
+
+// writeFolded writes a line for each cell.
+func (t *grid) writeFolded(out io.Writer) {
+	widest := 0
+	for _, n := range t.names {
+		widest = max(widest, utf8.RuneCountInString(n))
+	}
 	for i, r := range t.rows {
 		if i > 0 {
-			fmt.Fprintln(w)
+			fmt.Fprintln(out)
 		}
 		for j, c := range r {
-			fmt.Fprintf(w, "%s\t%s\n", t.names[j], c)
+			fmt.Fprintf(out, "%-*s%s\n", widest+columnGap, t.names[j], c)
 		}
 	}
-	w.Flush()
-	return b.String()
 }

@@ -123,7 +123,7 @@ func (s *status) printSegments(out io.Writer) {
 	}
 	fmt.Fprintln(out)
 	t := newGrid("segment", "size", "live objects", "live bytes")
-	t.flags = tabwriter.AlignRight
+	t.right = true
 	for _, g := range s.Stats.Segments {
 		t.row(filepath.Base(g.File), human(g.Bytes), g.Live, human(g.LiveBytes))
 	}
