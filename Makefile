@@ -9,10 +9,10 @@ SYSTEMS     := linux/386 darwin/arm64 freebsd/amd64
 FUZZTIME    ?= 2s
 
 # The packages whose tests have several goroutines at work on one thing, and the tests there
-# that one goroutine does over and over (crash, fault, damage and model) or that count
-# memory: the race detector sees nothing in them, and takes ten times as long.
+# that one goroutine does over and over (crash, fault, damage and model), that count
+# memory or that read source: the race detector sees nothing in them, and takes ten times as long.
 RACE  := ./store/... ./index/... ./integrity ./archiver/... ./internal/... ./cmd/varve
-ALONE := PowerCut|Cut|CallFails|FailedCalls|FailingCalls|Damage|Injur|Flip|Hole|Model|Costs|Memory|Peak|Filled|Churn|TestFailed|TestPages|TestCompareFinds
+ALONE := PowerCut|Cut|CallFails|FailedCalls|FailingCalls|Damage|Injur|Flip|Hole|Model|Costs|Memory|Peak|Filled|Churn|TestFailed|TestPages|TestCompareFinds|ScanRanges|LevelsRead|Exported|LibrariesWrite
 
 .PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds soak crash damage model kills fuzz bench
 

@@ -50,8 +50,9 @@ func (c *crashes) cutOff(v variant, seed uint64) {
 	h := v.run(c.t, seed, fsys, nil)
 	share := min(c.want/len(variants), perRun)
 	each := max(1, share/(rec.Ops()+1))
+	step := max(1, (rec.Ops()+1)/max(1, share)) // where fewer states are wanted than there are operations
 	rng := seeded(seed)
-	for n := range rec.Ops() + 1 {
+	for n := rng.IntN(step); n <= rec.Ops(); n += step {
 		for state, crashed := range someStates(rec.At(n), rng.Uint64()>>1, each) {
 			deep := rng.IntN(30) == 0
 			if err := c.verify(h, n, crashed, v.opt, deep); err != nil {
