@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/internal/sealed"
 	"github.com/varve-db/varve/archiver/internal/throttle"
 	"github.com/varve-db/varve/archiver/source"
@@ -36,7 +37,7 @@ type Archiver struct {
 	noted     map[string]bool
 	skipped   map[string]*skipped             // damaged files, by name
 	checked   map[segment.Ref]*sealed.Segment // verified, and not yet everywhere
-	troubles  map[AlarmKind]Alarm             // of the store's side
+	troubles  map[alarm.Kind]Alarm            // of the store's side
 	settledAt *settled                        // the newest moment with nothing on the way; nil: none yet
 	written   source.LogFile                  // the newest log that a living writer had at such a moment
 	drill     time.Time                       // of the last restore drill that succeeded
@@ -63,7 +64,7 @@ func New(o Options) (*Archiver, error) {
 		backoff: target.Backoff{Base: time.Second, Most: time.Minute}, timeout: o.timeout(),
 		verifying: make(chan struct{}, 1),
 		listing:   &source.Listing{}, noted: map[string]bool{}, skipped: map[string]*skipped{},
-		checked: map[segment.Ref]*sealed.Segment{}, troubles: map[AlarmKind]Alarm{}, standing: standing{opens: source.CheckOpens},
+		checked: map[segment.Ref]*sealed.Segment{}, troubles: map[alarm.Kind]Alarm{}, standing: standing{opens: source.CheckOpens},
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.source.Recall(o.Receipts) })
@@ -99,10 +100,10 @@ func (a *Archiver) scan() error {
 	if err == nil {
 		err = a.adopt(found)
 	}
-	a.trouble(AlarmStore, errors.Join(err, unread))
+	a.trouble(alarm.Store, errors.Join(err, unread))
 	if err == nil {
 		a.broken = broken
-		a.trouble(AlarmBroken, broken)
+		a.trouble(alarm.Broken, broken)
 	}
 	if err == nil && unread == nil {
 		a.looked, a.unsealed = begun.UTC(), unsealed
@@ -153,7 +154,7 @@ func (a *Archiver) adopt(found *source.Listing) error {
 
 // trouble notes an alarm of the store's side, or that there is none of the kind any
 // more. The caller holds a.mu.
-func (a *Archiver) trouble(kind AlarmKind, err error) {
+func (a *Archiver) trouble(kind alarm.Kind, err error) {
 	t, ok := a.troubles[kind]
 	switch {
 	case err == nil && ok:

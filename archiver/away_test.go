@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 )
@@ -51,7 +52,7 @@ func TestArchiveThatVanishesIsWaitedFor(t *testing.T) {
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				st := a.Status().Targets[0]
-				if st.Alarm == nil || st.Alarm.Kind != AlarmAway || !strings.Contains(st.Alarm.Message, "it was archive "+st.ID) {
+				if st.Alarm == nil || st.Alarm.Kind != alarm.Away || !strings.Contains(st.Alarm.Message, "it was archive "+st.ID) {
 					t.Errorf("busy %v, empty %v: alarm %+v", busy, empty, st.Alarm)
 				}
 				m.hook(nil, nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
@@ -50,7 +51,7 @@ func (l *shipper) lookGivenUp(ctx context.Context) error {
 	err = a.PrunedError(store, lost, "its timeline was given up, and the store still needs them: without them nothing that is written now can be restored; put them back from the store")
 	if l.pruned == nil {
 		l.prunedSince = time.Now().UTC()
-		l.a.opt.Logger.Error("alarm", "target", l.url, "kind", AlarmGivenUp, "err", err)
+		l.a.opt.Logger.Error("alarm", "target", l.url, "kind", alarm.GivenUp, "err", err)
 	}
 	l.pruned = err
 	return nil

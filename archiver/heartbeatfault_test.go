@@ -180,12 +180,16 @@ func TestHeartbeatDamage(t *testing.T) {
 	m := newMemTarget("mem://0")
 	a := archivesim.Open(t, m)
 	var names []string
+	var beats [][]byte
 	for i := range 2 {
-		h := &archive.Heartbeat{ID: uint64(i + 1), Store: archivesim.UUID, Timeline: 0xa, Seq: uint64(i + 1), At: beatBegin.Add(time.Duration(i) * time.Minute)}
-		testkit.Must(t, a.PutManifest(t.Context(), h.Object(), h))
-		names = append(names, h.Object())
+		h := &archive.Heartbeat{Store: archivesim.UUID, Timeline: 0xa, Seq: uint64(i + 1), At: beatBegin.Add(time.Duration(i) * time.Minute)}
+		_, err := a.PutHeartbeat(t.Context(), h)
+		testkit.Must(t, err)
+		b, _ := m.get(h.Object())
+		names, beats = append(names, h.Object()), append(beats, b)
 	}
-	whole, _ := m.get(names[1])
+	m.set(names[0], beats[0]) // which the second took the place of
+	whole := beats[1]
 	check := func(what string, b []byte) {
 		t.Helper()
 		m.set(names[1], b)

@@ -87,8 +87,9 @@ const (
 	DefaultParallel = 4
 	DefaultPoll     = 10 * time.Second
 	DefaultGrace    = 30 * time.Second
-	DefaultTries    = 5
 )
+
+const defaultTries = 5
 
 // resolved returns o with the defaults filled in.
 func (o Options) resolved() (Options, error) {
@@ -109,7 +110,7 @@ func (o Options) resolved() (Options, error) {
 	o.Timeout = cmp.Or(o.Timeout, target.DefaultTimeout)
 	o.Poll = cmp.Or(o.Poll, DefaultPoll)
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
-	o.Tries = cmp.Or(o.Tries, DefaultTries)
+	o.Tries = cmp.Or(o.Tries, defaultTries)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

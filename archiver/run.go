@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -69,7 +70,7 @@ func (a *Archiver) note() {
 	err := a.save()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.trouble(AlarmState, err)
+	a.trouble(alarm.State, err)
 }
 
 // begin starts all lanes. The channel gets how they ended, when the last one has. If
@@ -83,7 +84,7 @@ func (a *Archiver) begin(ctx context.Context, once bool) <-chan []error {
 	first := func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if k := alarmKind(err); k.final() || k == AlarmDenied {
+		if k := alarmKind(err); k.Final() || k == alarm.Denied {
 			bad++
 		}
 		if bad == len(a.shippers) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/target"
 )
 
@@ -24,7 +25,7 @@ func (a *Archiver) sealByAge(ctx context.Context) {
 		}
 		if ctx.Err() == nil {
 			a.mu.Lock()
-			a.trouble(AlarmSeal, err)
+			a.trouble(alarm.Seal, err)
 			a.mu.Unlock()
 		}
 	}

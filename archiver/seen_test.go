@@ -11,13 +11,17 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/source"
-	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
+)
+
+// What was read of the segments is noted in notesName, after notesAfter headers.
+const (
+	notesName  = "segments.json"
+	notesAfter = 256
 )
 
 // manyLogs puts logs into a folder, with the ids from first to last. The last knows those
@@ -43,7 +47,7 @@ func manyLogs(t testing.TB, dir string, first, last int) {
 // shipping and for a backup. VARVE_SEGMENTS sets how many there are.
 func TestHeadersAreReadOnce(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("VARVE_SEGMENTS"))
-	n = max(n, source.SeenStep+44)
+	n = max(n, notesAfter+44)
 	s := newShipScene(t, 1)
 	manyLogs(t, s.dir, 1, n)
 	fsys := &countedFS{FS: vfs.AsFS(vfs.Dir(s.dir))}
@@ -85,72 +89,41 @@ func TestHeadersAreReadOnce(t *testing.T) {
 	backup("a backup of one more", 2)
 }
 
-// TestFileInThePlaceOfAnotherIsReadAgain: what was noted of a file is not believed of one
-// that differs in size, time or inode, nor of one that was written to just before.
-func TestFileInThePlaceOfAnotherIsReadAgain(t *testing.T) {
-	times := func(path string, at int64) error { return os.Chtimes(path, time.Unix(at, 0), time.Unix(at, 0)) }
-	other := func(size int) []byte { return logBytes(t, shipUUID, shipRef(77), 1, 3, size, time.Unix(1e9, 0), true) }
-	for _, c := range []struct {
-		what  string
-		at    int64 // when the first was last changed
-		place func(path string) error
-	}{
-		{"another inode", 1e9, func(path string) error {
-			beside := path + ".new"
-			return errors.Join(os.WriteFile(beside, other(100), 0o400), times(beside, 1e9), os.Rename(beside, path))
-		}},
-		{"another time", 1e9, func(path string) error {
-			return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, other(100), 0o400), times(path, 1e9+1))
-		}},
-		{"another size", 1e9, func(path string) error {
-			return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, other(101), 0o400), times(path, 1e9))
-		}},
-		{"within the grain of the clock", time.Now().Unix() + 1, func(path string) error {
-			return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, other(100), 0o400), times(path, time.Now().Unix()+1))
-		}},
-	} {
-		s := newShipScene(t, 0)
-		s.add(1)
-		testkit.Must(t, times(s.path(1), c.at))
-		state := crashfs.New()
-		src := source.New(vfs.AsFS(vfs.Dir(s.dir)))
-		_, err := src.Segments()
-		testkit.Must(t, err)
-		src.Peeks = source.SeenStep
-		testkit.Must(t, src.Note(state))
-		testkit.Must(t, c.place(s.path(1)))
-		src = source.New(vfs.AsFS(vfs.Dir(s.dir)))
-		src.Recall(state)
-		l, err := src.Segments()
-		testkit.Must(t, err)
-		if len(l.Segments) != 1 || l.Segments[0].Ref != shipRef(77) {
-			t.Errorf("%s: %+v", c.what, l)
-		}
-	}
-}
-
 // TestWhatWasNotedWronglyMakesNoWrongBackup: the newest log is read, whatever was noted.
 func TestWhatWasNotedWronglyMakesNoWrongBackup(t *testing.T) {
-	for wrong := 1; wrong <= 3; wrong++ {
-		s := newShipScene(t, 1)
-		manyLogs(t, s.dir, 1, 3)
-		a := s.archiver(s.options())
-		_, err := a.Once(t.Context())
-		testkit.Must(t, err)
-		g := a.source.Known[filepath.Base(s.path(wrong))]
-		g.Ref = shipRef(9)
-		a.source.Known[g.Name] = g
-		a.source.Peeks = source.SeenStep
-		testkit.Must(t, a.source.Note(s.receipts()))
+	const n = notesAfter + 1
+	s := newShipScene(t, 1)
+	manyLogs(t, s.dir, 1, n)
+	_, err := s.archiver(s.options()).Once(t.Context())
+	testkit.Must(t, err)
+	for _, wrong := range []uint64{1, n / 2, n} {
+		notes := struct {
+			Format int `json:"format"`
+			Groups []struct {
+				Store    segment.UUID     `json:"store"`
+				Timeline segment.Timeline `json:"timeline"`
+				Kind     segment.Kind     `json:"kind"`
+				Files    [][6]uint64      `json:"files"` // number in the name, id, and more
+			} `json:"groups"`
+		}{}
+		testkit.Must(t, statefile.Read(s.receipts(), notesName, &notes))
+		if len(notes.Groups) != 1 || len(notes.Groups[0].Files) != n {
+			t.Fatalf("noted: %+v", notes)
+		}
+		was := notes.Groups[0].Files[wrong-1]
+		notes.Groups[0].Files[wrong-1][1] = 3 * n // the id
+		testkit.Must(t, statefile.Replace(s.receipts(), notesName, notes))
 		receipts, err := receipt.Open(s.receipts())
 		testkit.Must(t, err)
 		archive, err := archive.Open(t.Context(), s.targets[0])
 		testkit.Must(t, err)
 		b, err := backup.Create(t.Context(), archive, backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: receipts})
 		testkit.Must(t, err)
-		if b.Tip != shipRef(3) || b.Count() != 3 {
+		if b.Tip != shipRef(n) || b.Count() != n {
 			t.Errorf("wrong for %d: tip %v, %d segments", wrong, b.Tip, b.Count())
 		}
+		notes.Groups[0].Files[wrong-1] = was
+		testkit.Must(t, statefile.Replace(s.receipts(), notesName, notes))
 	}
 }
 
@@ -158,21 +131,9 @@ func TestDamagedNotesAreNoLoss(t *testing.T) {
 	for _, text := range []string{"", "{", `{"format":2,"groups":[{"files":[[1,2,3,4,5,6]]}]}`, `{"format":1,"groups":[{"files":[[1]]}]}`} {
 		s := newShipScene(t, 1)
 		s.add(1, 2)
-		testkit.Must(t, errors.Join(os.Mkdir(filepath.Join(s.dir, "receipts"), 0o700), os.WriteFile(filepath.Join(s.dir, "receipts", source.SeenName), []byte(text), 0o600)))
+		testkit.Must(t, errors.Join(os.Mkdir(filepath.Join(s.dir, "receipts"), 0o700), os.WriteFile(filepath.Join(s.dir, "receipts", notesName), []byte(text), 0o600)))
 		_, err := s.archiver(s.options()).Once(t.Context())
 		testkit.Must(t, err)
 		s.check(s.targets[0])
-	}
-}
-
-func TestNotesOfANewerFormatAreNotRead(t *testing.T) {
-	for format := 1; format <= 2; format++ {
-		state := crashfs.New()
-		testkit.Must(t, statefile.Replace(state, source.SeenName, source.CacheFile{Format: format, Groups: []source.CacheGroup{{Store: shipUUID, Timeline: shipLine, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
-		src := source.New(nil)
-		src.Recall(state)
-		if n := len(src.Known); n != 2-format {
-			t.Errorf("format %d: %d files are known", format, n)
-		}
 	}
 }

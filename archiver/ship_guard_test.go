@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/archiver/target/dir"
@@ -42,8 +43,8 @@ func TestTargetThatBecomesAnotherArchiveStopsAndTheOthersGoOn(t *testing.T) {
 		before := s.targets[0].stored()
 		time.Sleep(11 * time.Second) // it is found out though nothing is shipped
 		synctest.Wait()
-		if alarm := a.Status().Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmIdentity {
-			t.Fatalf("alarm %+v", alarm)
+		if al := a.Status().Targets[0].Alarm; al == nil || al.Kind != alarm.Identity {
+			t.Fatalf("alarm %+v", al)
 		}
 		s.add(3)
 		time.Sleep(time.Minute)
@@ -102,8 +103,8 @@ func TestUnmountedFolderIsNotTakenForAnEmptyArchive(t *testing.T) {
 	s.add(3)
 	notify <- struct{}{}
 	wait(t, "the alarm", func() bool {
-		alarm := a.Status().Targets[0].Alarm
-		return alarm != nil && alarm.Kind == AlarmAway
+		al := a.Status().Targets[0].Alarm
+		return al != nil && al.Kind == alarm.Away
 	})
 	testkit.Must(t, stop())
 	if has, err := a.receipts.Has(a.shippers[0].id.ID, shipRef(3)); has || err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
@@ -99,8 +100,8 @@ func TestOtherContentUnderASegmentsNameIsAnAlarmAndStaysAsItIs(t *testing.T) {
 			if !errors.Is(err, target.ErrConflict) || !strings.Contains(err.Error(), name) {
 				t.Fatalf("error %v", err)
 			}
-			if alarm := a.Status().Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmConflict {
-				t.Errorf("alarm %+v", alarm)
+			if al := a.Status().Targets[0].Alarm; al == nil || al.Kind != alarm.Conflict {
+				t.Errorf("alarm %+v", al)
 			}
 			if got, _ := s.targets[0].get(name); string(got) != string(there) {
 				t.Error("it was overwritten")
@@ -176,7 +177,7 @@ func TestFullTargetIsAnAlarmUntilThereIsRoom(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		st := a.Status()
-		if alarm := st.Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmFull || st.Targets[0].Segments != 6 || st.Targets[1].Segments != 0 {
+		if al := st.Targets[0].Alarm; al == nil || al.Kind != alarm.Full || st.Targets[0].Segments != 6 || st.Targets[1].Segments != 0 {
 			t.Errorf("while it is full: %+v", st)
 		}
 		s.check(s.targets[1])
@@ -218,8 +219,8 @@ func TestRetriesBackOff(t *testing.T) {
 		if n := asked.Load(); n < 40 || n > 140 {
 			t.Errorf("asked %d times in an hour", n)
 		}
-		if alarm := a.Status().Targets[0].Alarm; alarm == nil || alarm.Kind != AlarmFailing {
-			t.Errorf("alarm %+v", alarm)
+		if al := a.Status().Targets[0].Alarm; al == nil || al.Kind != alarm.Failing {
+			t.Errorf("alarm %+v", al)
 		}
 		s.targets[0].hook(nil, nil)
 		time.Sleep(100 * time.Second)

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
 
 // failed notes a failed attempt.
 func (l *shipper) failed(j *job, era int, err error) {
-	if alarmKind(err) == AlarmAway && !errors.Is(err, target.ErrNoIdentity) {
+	if alarmKind(err) == alarm.Away && !errors.Is(err, target.ErrNoIdentity) {
 		err = l.away(fmt.Errorf("%s: %w: %w", l.url, target.ErrNoIdentity, err))
 	}
 	var wait time.Duration
@@ -48,7 +49,7 @@ func (l *shipper) fail(era int, err error, refusal bool) {
 	}
 	kind := alarmKind(err)
 	if kind == "" && l.failures >= failingAfter {
-		kind = AlarmFailing
+		kind = alarm.Failing
 	}
 	if kind == "" || l.stopped != nil {
 		return
@@ -61,7 +62,7 @@ func (l *shipper) fail(era int, err error, refusal bool) {
 		l.a.opt.Logger.Error("alarm", "target", l.url, "kind", kind, "err", err)
 	}
 	l.alarm.Message = err.Error()
-	if kind.final() {
+	if kind.Final() {
 		l.stopped = err
 	}
 }
@@ -91,7 +92,7 @@ func (l *shipper) succeeded() {
 		l.queue.answered()
 	}
 	l.failures, l.lastErr = 0, nil
-	if l.before != nil && l.before.Kind != AlarmFull { // which an answer does not end, but a segment that is shipped
+	if l.before != nil && l.before.Kind != alarm.Full { // which an answer does not end, but a segment that is shipped
 		l.before = nil
 	}
 	l.retreat.succeed()

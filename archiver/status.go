@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/statefile"
@@ -97,13 +98,13 @@ func (a *Archiver) Status() Status {
 		s.Damaged = append(s.Damaged, Damaged{File: name, Reason: d.err.Error(), Since: d.since})
 	}
 	slices.SortFunc(s.Damaged, func(x, y Damaged) int { return strings.Compare(x.File, y.File) })
-	for _, k := range StoreAlarms() {
+	for _, k := range alarm.OfStore() {
 		if t, ok := a.troubles[k]; ok {
 			s.Alarms = append(s.Alarms, t)
 		}
 	}
 	if n := len(s.Damaged); n > 0 {
-		s.Alarms = append(s.Alarms, Alarm{Kind: AlarmDamaged, Since: s.Damaged[0].Since,
+		s.Alarms = append(s.Alarms, Alarm{Kind: alarm.Damaged, Since: s.Damaged[0].Since,
 			Message: fmt.Sprintf("segment files that are not shipped as they are: %d; %s", n, s.Damaged[0].Reason)})
 	}
 	return s
@@ -139,11 +140,11 @@ func (l *shipper) status(looked time.Time, aside []segment.Ref) TargetStatus {
 		t.Error = l.lastErr.Error()
 	}
 	if l.alarm == nil && l.pruned != nil {
-		t.Alarm = &Alarm{Kind: AlarmGivenUp, Message: l.pruned.Error(), Since: l.prunedSince}
+		t.Alarm = &Alarm{Kind: alarm.GivenUp, Message: l.pruned.Error(), Since: l.prunedSince}
 	}
 	if l.alarm != nil {
-		alarm := *l.alarm
-		t.Alarm = &alarm
+		al := *l.alarm
+		t.Alarm = &al
 	}
 	return t
 }
@@ -282,12 +283,12 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 
 // setBroken says what was found out now of whether the store opens for writing.
 func (s *Status) setBroken(err error) {
-	i := slices.IndexFunc(s.Alarms, func(a Alarm) bool { return a.Kind == AlarmBroken })
+	i := slices.IndexFunc(s.Alarms, func(a Alarm) bool { return a.Kind == alarm.Broken })
 	switch {
 	case err == nil && i >= 0:
 		s.Alarms = slices.Delete(s.Alarms, i, i+1)
 	case err != nil && i < 0:
-		s.Alarms = append(s.Alarms, Alarm{Kind: AlarmBroken, Message: err.Error(), Since: time.Now().UTC()})
+		s.Alarms = append(s.Alarms, Alarm{Kind: alarm.Broken, Message: err.Error(), Since: time.Now().UTC()})
 	case err != nil:
 		s.Alarms[i].Message = err.Error()
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 )
@@ -17,8 +18,8 @@ import (
 func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 	for _, c := range []struct {
 		fails error
-		kind  AlarmKind
-	}{{target.ErrNotExist, AlarmAway}, {target.ErrDenied, AlarmDenied}, {errors.New("no route"), AlarmFailing}} {
+		kind  alarm.Kind
+	}{{target.ErrNotExist, alarm.Away}, {target.ErrDenied, alarm.Denied}, {errors.New("no route"), alarm.Failing}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newShipScene(t, 2)
 			s.add(1, 2)
@@ -38,8 +39,8 @@ func TestTargetThatCannotBeUsedAtTheStartIsTriedAgain(t *testing.T) {
 			synctest.Wait()
 			s.check(s.targets[0])
 			s.untouched(late)
-			if alarm := a.Status().Targets[1].Alarm; alarm == nil || alarm.Kind != c.kind {
-				t.Errorf("%v: alarm %+v, want %s", c.fails, alarm, c.kind)
+			if al := a.Status().Targets[1].Alarm; al == nil || al.Kind != c.kind {
+				t.Errorf("%v: alarm %+v, want %s", c.fails, al, c.kind)
 			}
 			mounted.Store(true)
 			time.Sleep(2 * time.Minute)
@@ -105,7 +106,7 @@ func TestTargetsThatAreAllAwayAtTheStartAreWaitedFor(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		for _, target := range a.Status().Targets {
-			if target.Alarm == nil || target.Alarm.Kind != AlarmAway || target.Segments != 1 {
+			if target.Alarm == nil || target.Alarm.Kind != alarm.Away || target.Segments != 1 {
 				t.Errorf("while it is away: %+v", target)
 			}
 		}

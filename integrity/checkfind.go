@@ -252,7 +252,7 @@ func (c *check) jobNames(e *Entry) bool {
 }
 
 // damagedLog names all damage in the durable part of the newest log; first is
-// what Judge said of it.
+// what judgeBy said of it.
 func (c *check) damagedLog(e *Entry, first Finding) error {
 	src, err := c.open(e)
 	if err != nil {

@@ -108,7 +108,7 @@ func (c *check) leftovers() {
 	}
 	c.each(c.s.Torn, "what a recovery cut off a log and kept")
 	c.each(c.s.Others, "not of this store; left alone")
-	if _, err := fs.Stat(c.fsys, QuarantineName); err == nil {
-		c.rep.note(c.fs.Path(QuarantineName), "holds what repair replaced")
+	if _, err := fs.Stat(c.fsys, quarantineName); err == nil {
+		c.rep.note(c.fs.Path(quarantineName), "holds what repair replaced")
 	}
 }

@@ -112,7 +112,7 @@ func (d *folderDonor) list(ctx context.Context) error {
 		case err != nil:
 			return nil
 		case e.IsDir():
-			if e.Name() == QuarantineName || strings.Count(name, "/") >= donorDepth {
+			if e.Name() == quarantineName || strings.Count(name, "/") >= donorDepth {
 				return fs.SkipDir
 			}
 			return nil

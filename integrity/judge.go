@@ -8,7 +8,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Verdict is what Judge found out about a log.
+// Verdict is what JudgeNewest found out about a log.
 type Verdict struct {
 	Records int64 // put and delete records of whole batches
 	Bytes   int64 // read, the walk over the records counted once for each depth
@@ -42,16 +42,14 @@ type Verdict struct {
 // level Tail: more than any disk or file system writes out of order in one go.
 const tailBytes = 1 << 20
 
-// Judge reads the newest log of a store. For a log that was closed in order
-// it checks values as the level says; of any other it checks them all.
+// judgeBy reads the newest log of a store, with the witness of the store's last close, or
+// nil. For a log that was closed in order it checks values as the level says; of any other
+// it checks them all.
 //
 // Bytes that do not check and lie in the durable part are a
 // *segment.CorruptError, with what can be said of the keys and sequence
 // numbers at stake; others are a torn tail, and the Verdict says so. Any other
 // error is one of reading, and nothing was decided.
-func Judge(r *segment.Reader, level Level) (*Verdict, error) { return judgeBy(nil, r, level) }
-
-// judgeBy is Judge with the witness of the store's last close, or nil.
 func judgeBy(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error) {
 	j := newJudge(w, r)
 	closed, err := endsClosed(r)
@@ -272,12 +270,12 @@ func (j *judge) short(at int64, reason string, closed int64) error {
 	return e
 }
 
-// JudgeHeaderless decides what a log without a sound header is, which a roll
+// judgeHeaderless decides what a log without a sound header is, which a roll
 // began: r is a segment.ReaderFor of what the end record before it says. If
 // any record in it vouches for the header, the header was durable, and the
 // error is a *segment.CorruptError; nil means that its first write was torn and
 // nothing in it was acknowledged.
-func JudgeHeaderless(r *segment.Reader) error {
+func judgeHeaderless(r *segment.Reader) error {
 	j := judge{r: r, next: r.Header.FirstSeq}
 	j.v.NextSeq = r.Header.FirstSeq
 	seen, err := j.witnesses(-1)

@@ -14,7 +14,7 @@ const LockName = "LOCK"
 
 // Names in a store's folder that are not segments.
 const (
-	QuarantineName = "quarantine" // what repair replaced
+	quarantineName = "quarantine" // what repair replaced
 	ReceiptsName   = "receipts"   // the archiver's
 	MemoryName     = "scrub.json" // when which segment was verified
 )
@@ -70,7 +70,7 @@ func (s *Survey) name(d fs.DirEntry) {
 	case numbered && strings.HasSuffix(name, ".torn"):
 		s.Spoor = true
 		s.Torn = append(s.Torn, name)
-	case name == QuarantineName, name == ReceiptsName, name == MemoryName:
+	case name == quarantineName, name == ReceiptsName, name == MemoryName:
 		s.Spoor = true
 	case name == RestoringName:
 		s.Restoring = true

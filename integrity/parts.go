@@ -190,7 +190,7 @@ func (st *Standing) makeFooter(p *Part) error {
 	if err != nil {
 		return segment.InFile(path, err)
 	}
-	v, err := Judge(r, Log)
+	v, err := judgeBy(nil, r, Log)
 	if err != nil {
 		return segment.InFile(path, err)
 	}

@@ -83,7 +83,7 @@ func (p *planner) clear(s *Step) error {
 // has none now: where there are no hard links, that may have been cut off before the
 // new file was in place.
 func (p *planner) quarantined(ref segment.Ref) *Entry {
-	list, err := p.view.ReadDir(QuarantineName)
+	list, err := p.view.ReadDir(quarantineName)
 	if err != nil {
 		return nil // mostly, that there is no such folder
 	}
@@ -93,7 +93,7 @@ func (p *planner) quarantined(ref segment.Ref) *Entry {
 		if !ok || base != fileName(ref.ID, true) && base != fileName(ref.ID, false) {
 			continue
 		}
-		e := &Entry{Name: QuarantineName + "/" + d.Name(), ID: ref.ID, Sealed: base == fileName(ref.ID, true)}
+		e := &Entry{Name: quarantineName + "/" + d.Name(), ID: ref.ID, Sealed: base == fileName(ref.ID, true)}
 		e.read(p.view)
 		if e.Err != nil && !isCorrupt(e.Err) || e.Header != nil && (e.Header.Ref != ref || e.Header.UUID != p.plan.UUID) {
 			continue
@@ -259,7 +259,7 @@ func (x *patient) sameAs(sum [32]byte) error {
 
 // fitsLog proves that an unsealed log of the other copy can take the patient's place.
 func (p *planner) fitsLog(x *patient, r *segment.Reader) error {
-	v, err := Judge(r, Log)
+	v, err := judgeBy(nil, r, Log)
 	if err != nil {
 		return fmt.Errorf("it is damaged, too: %w", err)
 	}

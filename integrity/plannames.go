@@ -111,7 +111,7 @@ func (p *planner) unsealed(e *Entry) bool {
 	if _, err := r.OpenFooter(); !errors.Is(err, segment.ErrNoFooter) {
 		return false
 	}
-	v, err := Judge(r, Log)
+	v, err := judgeBy(nil, r, Log)
 	return err == nil && v.Closed && v.Torn == ""
 }
 

@@ -51,7 +51,7 @@ func (p *planner) judgeSealed(e *Entry, src Source, j *judgement) error {
 	}
 	r, err := segment.NewReader(src, e.Size)
 	if err == nil {
-		j.v, err = Judge(r, None)
+		j.v, err = judgeBy(nil, r, None)
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func (p *planner) successor(s *Survey, ref segment.Ref, v *Verdict) (bool, error
 		}
 		defer src.Close()
 		h := &segment.Head{Kind: segment.Log, UUID: p.plan.UUID, Ref: ref, FirstSeq: v.NextSeq}
-		if err := JudgeHeaderless(segment.ReaderFor(h, src, e.Size)); err != nil {
+		if err := judgeHeaderless(segment.ReaderFor(h, src, e.Size)); err != nil {
 			g := p.finding(err)
 			g.Kind, g.File = DamagedHeader, e.Name
 			p.leave(e.Name, g)

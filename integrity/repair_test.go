@@ -143,7 +143,7 @@ func unloadFS(t testing.TB, fsys *crashfs.FS) string {
 func filesOf(fsys *crashfs.FS) map[string][]byte {
 	m := map[string][]byte{}
 	for _, name := range fsys.Names() {
-		if name != integrity.LockName && !strings.HasPrefix(name, integrity.QuarantineName+"/") {
+		if name != integrity.LockName && !strings.HasPrefix(name, "quarantine/") {
 			m[name] = fsys.Bytes(name)
 		}
 	}

@@ -182,7 +182,7 @@ func (st *Standing) judge(o *StandOptions) error {
 	st.V, err = judgeNewest(st.Witness, st.R, o.Level)
 	if c, ok := asCorrupt(err); ok && c.Closed && o.AcceptLost {
 		st.Short = segment.InFile(path, err)
-		st.V, err = Judge(st.R, o.Level)
+		st.V, err = judgeBy(nil, st.R, o.Level)
 	}
 	if err != nil {
 		return segment.InFile(path, err)
@@ -260,7 +260,7 @@ func (st *Standing) judgeClose() error {
 		st.Clean = st.Why == ""
 		if !st.Clean {
 			// It will be written anew, so damage anywhere in it must be known first.
-			st.V, err = Judge(st.R, Log)
+			st.V, err = judgeBy(nil, st.R, Log)
 			return segment.InFile(st.FS.Path(st.Newest.Name), err)
 		}
 	}
@@ -323,5 +323,5 @@ func (st *Standing) judgeNext(e *Entry) error {
 	}
 	defer f.Close()
 	h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: st.V.Successor, FirstSeq: st.V.NextSeq}
-	return segment.InFile(st.FS.Path(e.Name), JudgeHeaderless(segment.ReaderFor(h, f, e.Size)))
+	return segment.InFile(st.FS.Path(e.Name), judgeHeaderless(segment.ReaderFor(h, f, e.Size)))
 }

@@ -109,9 +109,11 @@ func judgeNewest(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, 
 	return v, err
 }
 
-// JudgeNewest is Judge for the newest log of the store in fsys, with the witness of the last
-// close, as an open judges it: a log that ends below what the witness says is a
-// *segment.CorruptError. The log must be the newest of those with a sound header; if it names
+// JudgeNewest reads the newest log of the store in fsys as an open does, with the witness of
+// the last close. For a log that was closed in order it checks values as the level says; of
+// any other it checks them all. Bytes that do not check and lie in the durable part are a
+// *segment.CorruptError, and so is a log that ends below what the witness says; others are a
+// torn tail, and the Verdict says so. The log must be the newest of those with a sound header; if it names
 // a next one that was begun, the error wraps ErrLostLog.
 func JudgeNewest(fsys vfs.FS, r *segment.Reader, level Level) (*Verdict, error) {
 	w, _, err := readWitness(fsys)

@@ -62,8 +62,8 @@ func FuzzRecord(f *testing.F) {
 		if err := r.Check(); err != nil {
 			t.Errorf("read a record that Check refuses: %v", err)
 		}
-		if n := p.RecordSize(&r); n != r.Size {
-			t.Errorf("RecordSize %d of a record of %d bytes", n, r.Size)
+		if n := recordSize(p, &r); n != r.Size {
+			t.Errorf("recordSize %d of a record of %d bytes", n, r.Size)
 		}
 	})
 }

@@ -33,3 +33,27 @@ func asVersion(b []byte, header, footer uint16) []byte {
 	}
 	return b
 }
+
+// recordSize is what AppendRecord has to append for r, added up from its fields.
+func recordSize(p Place, r *Record) int64 {
+	n := recordFixed + len(r.Key) + len(r.Meta) + len(r.Slots) + len(r.Value)
+	if (r.Seq-p.First)>>32 != 0 {
+		n += wideSize
+	}
+	if r.Flags&FlagCommit != 0 {
+		n += timeSize
+	}
+	if r.Flags&FlagVouch != 0 {
+		n += vouchSize
+	}
+	if r.Expiry != 0 {
+		n += expirySize
+	}
+	if len(r.Meta) > 0 {
+		n += lengthSize
+	}
+	if len(r.Slots) > 0 {
+		n += lengthSize
+	}
+	return int64(n)
+}

@@ -107,7 +107,7 @@ func layOutEntries(h *Header, recs []Record) []Entry {
 	var out []Entry
 	for i := range recs {
 		r := &recs[i]
-		e := Entry{Key: r.Key, Kind: r.Kind, Flags: r.Flags, Seq: r.Seq, Offset: off, Size: p.RecordSize(r), Expiry: r.Expiry, Slots: r.Slots}
+		e := Entry{Key: r.Key, Kind: r.Kind, Flags: r.Flags, Seq: r.Seq, Offset: off, Size: recordSize(p, r), Expiry: r.Expiry, Slots: r.Slots}
 		if r.Expiry != 0 {
 			e.Flags |= FlagExpiry
 		}

@@ -172,13 +172,13 @@ func (p Place) ParseRecord(b []byte, off int64, r *Record) error {
 		return ErrShort
 	}
 	r.Value = b[r.Size-r.ValueSize : r.Size : r.Size]
-	if !r.CheckValue() {
+	if !r.checkValue() {
 		return r.badValue()
 	}
 	return nil
 }
 
-// badValue is the failure of CheckValue: it names what is at stake.
+// badValue is the failure of checkValue: it names what is at stake.
 func (r *Record) badValue() error {
 	e := corrupt(r.Offset, "value checksum")
 	if r.Kind.Data() {

@@ -46,14 +46,14 @@ func (r *Record) Commit() bool { return r.Flags&FlagCommit != 0 }
 // Vouches reports whether the record says how far the log is on the disk.
 func (r *Record) Vouches() bool { return r.Flags&FlagVouch != 0 }
 
-// ValueOffset is where the value begins in the file.
-func (r *Record) ValueOffset() int64 { return r.Offset + r.Size - r.ValueSize }
+// valueOffset is where the value begins in the file.
+func (r *Record) valueOffset() int64 { return r.Offset + r.Size - r.ValueSize }
 
 // HeadSize is what the record takes without its value.
 func (r *Record) HeadSize() int64 { return r.Size - r.ValueSize }
 
-// CheckValue reports whether the bytes of Value are those that were written.
-func (r *Record) CheckValue() bool {
+// checkValue reports whether the bytes of Value are those that were written.
+func (r *Record) checkValue() bool {
 	return crc32.Update(r.start, castagnoli, r.Value) == r.valueCRC
 }
 
@@ -75,31 +75,6 @@ func (h *Head) Place() Place {
 // at is what the CRCs of a record, block or trailer at an offset begin with.
 func (p Place) at(off int64) uint32 {
 	return p.seed ^ uint32(off) ^ uint32(off>>32)
-}
-
-// RecordSize returns what AppendRecord will append for r, without its own
-// limits being checked: see [Record.Check].
-func (p Place) RecordSize(r *Record) int64 {
-	n := recordFixed + len(r.Key) + len(r.Meta) + len(r.Slots) + len(r.Value)
-	if (r.Seq-p.First)>>32 != 0 {
-		n += wideSize
-	}
-	if r.Flags&FlagCommit != 0 {
-		n += timeSize
-	}
-	if r.Flags&FlagVouch != 0 {
-		n += vouchSize
-	}
-	if r.Expiry != 0 {
-		n += expirySize
-	}
-	if len(r.Meta) > 0 {
-		n += lengthSize
-	}
-	if len(r.Slots) > 0 {
-		n += lengthSize
-	}
-	return int64(n)
 }
 
 // Check returns an error that wraps ErrTooLarge, or another one for an empty

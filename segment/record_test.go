@@ -66,8 +66,8 @@ func TestRecordsComeBackAsWritten(t *testing.T) {
 			!bytes.Equal(r.Slots, w.Slots) || !bytes.Equal(r.Value, w.Value) {
 			t.Errorf("record %d: got %+v, want %+v", i, r, w)
 		}
-		if n := h.Place().RecordSize(&w); n != w.Size {
-			t.Errorf("record %d: RecordSize %d, is %d", i, n, w.Size)
+		if n := recordSize(h.Place(), &w); n != w.Size {
+			t.Errorf("record %d: recordSize %d, is %d", i, n, w.Size)
 		}
 		i++
 	}

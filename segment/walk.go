@@ -137,7 +137,7 @@ func (w *walk) readValue() error {
 			return w.place.ParseRecord(b, w.off, &w.rec)
 		}
 		w.rec.Value = b[w.rec.HeadSize():w.rec.Size:w.rec.Size]
-		if !w.rec.CheckValue() {
+		if !w.rec.checkValue() {
 			return w.rec.badValue()
 		}
 		return nil
@@ -148,10 +148,10 @@ func (w *walk) readValue() error {
 			w.value = make([]byte, w.rec.ValueSize)
 		}
 		w.rec.Value = w.value[:w.rec.ValueSize]
-		if err := readFull(w.src, w.rec.Value, w.rec.ValueOffset()); err != nil {
+		if err := readFull(w.src, w.rec.Value, w.rec.valueOffset()); err != nil {
 			return err
 		}
-		if !w.rec.CheckValue() {
+		if !w.rec.checkValue() {
 			return w.rec.badValue()
 		}
 		return nil
@@ -162,13 +162,13 @@ func (w *walk) readValue() error {
 // checkLarge checks a value piece by piece, without ever holding all of it. The
 // window holds its first bytes, which are not read again.
 func (w *walk) checkLarge() error {
-	first := w.window[w.rec.ValueOffset()-w.base:]
+	first := w.window[w.rec.valueOffset()-w.base:]
 	sum := crc32.Update(w.rec.start, castagnoli, first)
 	if cap(w.value) < windowSize {
 		w.value = make([]byte, windowSize)
 	}
 	n := int64(len(first))
-	for at, left := w.rec.ValueOffset()+n, w.rec.ValueSize-n; left > 0; {
+	for at, left := w.rec.valueOffset()+n, w.rec.ValueSize-n; left > 0; {
 		b := w.value[:min(left, windowSize)]
 		if err := readFull(w.src, b, at); err != nil {
 			return err

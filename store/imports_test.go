@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"integrity":                     {"segment", "index", "internal/vfs"},
 	"store":                         {"segment", "index", "integrity", "internal/vfs"},
 	"store/metrics":                 {"store"},
-	"archiver":                      {"archiver/archive", "archiver/internal/parallel", "archiver/internal/refset", "archiver/internal/sealed", "archiver/internal/throttle", "archiver/source", "archiver/target", "internal/receipt", "internal/statefile", "segment", "internal/vfs"},
+	"archiver":                      {"archiver/alarm", "archiver/archive", "archiver/internal/parallel", "archiver/internal/refset", "archiver/internal/sealed", "archiver/internal/throttle", "archiver/source", "archiver/target", "internal/receipt", "internal/statefile", "segment", "internal/vfs"},
 	"archiver/target":               {"internal/statefile", "segment", "internal/vfs"},
 	"archiver/target/dir":           {"archiver/target", "internal/statefile", "internal/vfs"},
 	"archiver/target/s3":            {"archiver/target"},
@@ -37,7 +37,8 @@ var mayImport = map[string][]string{
 	"archiver/prune":                {"archiver/archive", "archiver/history", "archiver/internal/parallel", "archiver/internal/refset", "archiver/target", "internal/statefile", "segment"},
 	"archiver/backup":               {"archiver/archive", "archiver/history", "archiver/internal/parallel", "archiver/internal/refset", "archiver/source", "archiver/target", "internal/receipt", "segment"},
 	"archiver/audit":                {"archiver/archive", "archiver/internal/parallel", "archiver/internal/refset", "archiver/internal/sealed", "archiver/source", "archiver/target", "internal/receipt", "segment", "internal/vfs"},
-	"archiver/metrics":              {"archiver"},
+	"archiver/alarm":                {},
+	"archiver/metrics":              {"archiver", "archiver/alarm"},
 	"archiver/internal/pages":       {},
 	"archiver/internal/parallel":    {},
 	"archiver/internal/refset":      {"segment"},
@@ -46,13 +47,13 @@ var mayImport = map[string][]string{
 	"archiver/internal/archivesim":  {"archiver/archive", "archiver/target", "internal/testkit", "segment"},                                                                                             // for tests
 	"archiver/internal/archivetest": {"archiver/archive", "archiver/history", "archiver/inplace", "archiver/restore", "archiver/target", "archiver/target/dir", "internal/testkit", "segment", "store"}, // for tests
 	"internal/receipt":              {"internal/statefile", "segment", "internal/vfs"},
-	"internal/receipt/receipttest":  {"internal/receipt", "internal/testkit", "segment", "internal/vfs"}, // for tests
+	"internal/receipt/receipttest":  {"internal/crashfs", "internal/receipt", "internal/testkit", "segment", "internal/vfs"}, // for tests
 	"internal/statefile":            {"internal/vfs"},
 	"internal/testkit":              {},
 	"internal/vfs":                  {},
 	"internal/crashfs":              {"internal/vfs"},
 	"internal/jsonpack":             {"segment"},
-	"cmd/varve":                     {"archiver", "archiver/archive", "archiver/audit", "archiver/backup", "archiver/history", "archiver/inplace", "archiver/metrics", "archiver/prune", "archiver/restore", "archiver/source", "archiver/target", "archiver/target/dir", "archiver/target/s3", "integrity", "internal/jsonpack", "internal/receipt", "segment", "store", "internal/vfs"},
+	"cmd/varve":                     {"archiver", "archiver/alarm", "archiver/archive", "archiver/audit", "archiver/backup", "archiver/history", "archiver/inplace", "archiver/metrics", "archiver/prune", "archiver/restore", "archiver/source", "archiver/target", "archiver/target/dir", "archiver/target/s3", "integrity", "internal/jsonpack", "internal/receipt", "segment", "store", "internal/vfs"},
 }
 
 // forTests are packages that only tests import.

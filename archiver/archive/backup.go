@@ -57,16 +57,16 @@ func (b *Backup) Count() int { return refset.OfRuns(b.Segments).Len() }
 // target.ErrNotExist.
 var ErrNoBackup = fmt.Errorf("no such backup: %w", target.ErrNotExist)
 
-// BackupsOf returns the folder of a store's backups.
-func BackupsOf(store segment.UUID) string { return store.String() + "/backups/" }
+// backupsOf returns the folder of a store's backups.
+func backupsOf(store segment.UUID) string { return store.String() + "/backups/" }
 
-// BackupName returns the name of a backup's manifest (json), or of the marker that
+// backupName returns the name of a backup's manifest (json), or of the marker that
 // it was deleted (gone).
-func BackupName(store segment.UUID, id uint64, ext string) string {
-	return fmt.Sprintf("%s%020d.%s", BackupsOf(store), id, ext)
+func backupName(store segment.UUID, id uint64, ext string) string {
+	return fmt.Sprintf("%s%020d.%s", backupsOf(store), id, ext)
 }
 
-// parseBackupName is the inverse of BackupName, for the name in the folder.
+// parseBackupName is the inverse of backupName, for the name in the folder.
 func parseBackupName(base string) (id uint64, ext string, ok bool) {
 	digits, ext, _ := strings.Cut(base, ".")
 	id, err := strconv.ParseUint(digits, 10, 64)
@@ -83,14 +83,14 @@ type BackupNames struct {
 // BackupNames lists the folder of a store's backups, by names alone. The error is an
 // *UnreadableError for a name that is none of varve's, or the target's.
 func (a *Archive) BackupNames(ctx context.Context, store segment.UUID) (*BackupNames, error) {
-	names, err := a.Names(ctx, BackupsOf(store))
+	names, err := a.names(ctx, backupsOf(store))
 	if err != nil {
 		return nil, err
 	}
 	n := &BackupNames{}
 	gone := map[uint64]bool{}
 	for _, name := range names {
-		id, ext, ok := parseBackupName(name[len(BackupsOf(store)):])
+		id, ext, ok := parseBackupName(name[len(backupsOf(store)):])
 		switch {
 		case ok && ext == "gone":
 			gone[id] = true
@@ -148,7 +148,7 @@ func (a *Archive) ReadBackups(ctx context.Context, store segment.UUID, ids []uin
 }
 
 func (a *Archive) readBackup(ctx context.Context, store segment.UUID, id uint64) (*Backup, error) {
-	name := BackupName(store, id, "json")
+	name := backupName(store, id, "json")
 	b := &Backup{}
 	if err := a.readManifest(ctx, name, b); err != nil {
 		return nil, err
@@ -198,12 +198,12 @@ func (a *Archive) DeleteBackup(ctx context.Context, store segment.UUID, id uint6
 // comes by finishes the work.
 func (a *Archive) RemoveBackup(ctx context.Context, store segment.UUID, id uint64) error {
 	err := a.InReserve(ctx, func() error {
-		return a.PutMarker(ctx, BackupName(store, id, "gone"), &Marker{Why: "backup deleted"})
+		return a.PutMarker(ctx, backupName(store, id, "gone"), &Marker{Why: "backup deleted"})
 	})
 	if err != nil {
 		return err
 	}
-	return a.target.Delete(ctx, BackupName(store, id, "json"))
+	return a.target.Delete(ctx, backupName(store, id, "json"))
 }
 
 // Previous returns the newest backup, or an empty one if there is none that can be
@@ -226,7 +226,7 @@ func (a *Archive) PutBackup(ctx context.Context, b *Backup) error {
 	for id := names.highest; id < math.MaxUint64; {
 		id++
 		b.ID = id
-		err := a.PutManifest(ctx, BackupName(b.Store, id, "json"), b)
+		err := a.putManifest(ctx, backupName(b.Store, id, "json"), b)
 		if err == nil || !errors.Is(err, target.ErrExists) {
 			return a.confirmed(ctx, b, err)
 		}

@@ -123,7 +123,7 @@ func (a *Archive) PutHeartbeat(ctx context.Context, h *Heartbeat) (kept bool, er
 	if n := len(ids); n > 0 {
 		h.ID = ids[n-1]
 	}
-	for err = target.ErrExists; errors.Is(err, target.ErrExists); err = a.PutManifest(ctx, h.Object(), h) {
+	for err = target.ErrExists; errors.Is(err, target.ErrExists); err = a.putManifest(ctx, h.Object(), h) {
 		if h.ID == math.MaxUint64 {
 			return false, errors.New("no numbers are left for heartbeats")
 		}

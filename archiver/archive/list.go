@@ -48,8 +48,8 @@ func timelinesOf(ctx context.Context, f target.Foldered, store segment.UUID) ([]
 }
 
 const (
-	ListParallel = 8    // listings that are under way at a time
-	ListPart     = 2000 // segments that are worth a listing of their own: two pages of S3
+	listParallel = 8    // listings that are under way at a time
+	listPart     = 2000 // segments that are worth a listing of their own: two pages of S3
 )
 
 // Cuts returns names that cut a listing of a backup's store into parts of about the same
@@ -61,7 +61,7 @@ func (a *Archive) Cuts(b *Backup) (names []string) {
 		return nil
 	}
 	total := uint64(b.Count())
-	parts := min(ListParallel, total/ListPart)
+	parts := min(listParallel, total/listPart)
 	var before uint64 // segments of the runs before
 	for _, r := range refset.OfRuns(b.Segments).Normal() {
 		for n := uint64(len(names)) + 1; n < parts && n*total/parts < before+r.Count; n++ {
@@ -78,7 +78,7 @@ func (a *Archive) Cuts(b *Backup) (names []string) {
 func (a *Archive) AllContents(ctx context.Context, store segment.UUID, cuts []string) (map[segment.Timeline]*Contents, error) {
 	prefix := store.String() + "/"
 	parts := make([][]target.Info, len(cuts)+1)
-	err := parallel.Each(ctx, ListParallel, len(parts), func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, listParallel, len(parts), func(ctx context.Context, i int) error {
 		after, last := slices.Concat([]string{""}, cuts)[i], ""
 		if i < len(cuts) {
 			last = cuts[i]

@@ -38,7 +38,7 @@ func TestAListingInPartsIsTheListing(t *testing.T) {
 				target.Plant(t, archive.RefName(archivesim.UUID, ref, ext), []byte("x"))
 			}
 		}
-		target.Plant(t, archive.BackupName(archivesim.UUID, 1, "json"), []byte("x"))
+		target.Plant(t, archivesim.BackupName(1, "json"), []byte("x"))
 		b := &archive.Backup{Store: archivesim.UUID, Segments: refset.Of(refs[rnd.IntN(len(refs)):]).Normal()}
 		if round%2 == 0 {
 			b.Segments = refset.Of(refs).Normal()
@@ -96,7 +96,7 @@ func TestStoresAreFoundByFolders(t *testing.T) {
 		for line := range segment.Timeline(n) {
 			to.Plant(t, archive.SegmentName(store, segment.Ref{Timeline: line + 1, ID: 1}), []byte("x"))
 		}
-		to.Plant(t, archive.BackupName(store, 1, "json"), []byte("x"))
+		to.Plant(t, store.String()+"/backups/00000000000000000001.json", []byte("x"))
 	}
 	to.Plant(t, "other/name", []byte("x"))
 	want, err := a.Stores(t.Context())

@@ -31,8 +31,8 @@ type manifest interface {
 // manifestFormat is the only one yet, of all manifests.
 const manifestFormat = 1
 
-// Encode writes a manifest, format and sum included, which it sets.
-func Encode(m manifest) ([]byte, error) {
+// encode writes a manifest, format and sum included, which it sets.
+func encode(m manifest) ([]byte, error) {
 	*m.format() = manifestFormat
 	*m.sum() = ""
 	b, err := json.Marshal(m)
@@ -45,9 +45,9 @@ func Encode(m manifest) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// Decode reads what encode wrote, and nothing else. The error wraps
+// decode reads what encode wrote, and nothing else. The error wraps
 // segment.ErrVersion for a newer format.
-func Decode(b []byte, m manifest) error {
+func decode(b []byte, m manifest) error {
 	var f struct {
 		Format int `json:"format"`
 	}
@@ -64,7 +64,7 @@ func Decode(b []byte, m manifest) error {
 		return err
 	}
 	want := *m.sum()
-	again, err := Encode(m)
+	again, err := encode(m)
 	if err != nil {
 		return err
 	}
@@ -79,15 +79,15 @@ func (a *Archive) putSmall(ctx context.Context, name string, b []byte) error {
 	return a.target.Put(ctx, name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b))
 }
 
-// PutManifest stores a manifest where there is none of its name. It reads back what it is about
+// putManifest stores a manifest where there is none of its name. It reads back what it is about
 // to store: one that cannot be read would stop whoever needs its word.
-func (a *Archive) PutManifest(ctx context.Context, name string, m manifest) error {
-	b, err := Encode(m)
+func (a *Archive) putManifest(ctx context.Context, name string, m manifest) error {
+	b, err := encode(m)
 	if err != nil {
 		return err
 	}
 	again := reflect.New(reflect.TypeOf(m).Elem()).Interface().(manifest)
-	if err := Decode(b, again); err != nil {
+	if err := decode(b, again); err != nil {
 		return fmt.Errorf("%s: could not be read again, so it is not written: %w", a.At(name), err)
 	}
 	return a.putSmall(ctx, name, b)
@@ -100,7 +100,7 @@ func (a *Archive) readManifest(ctx context.Context, name string, m manifest) err
 	if err != nil {
 		return err
 	}
-	if err := Decode(b, m); err != nil {
+	if err := decode(b, m); err != nil {
 		return &UnreadableError{a.At(name), err}
 	}
 	return nil

@@ -35,7 +35,7 @@ func (p *Pin) sum() *string { return &p.Sum }
 func (p *Pin) check() error { return refset.CheckRuns(p.Segments) }
 
 // Object returns the name of the pin's object.
-func (p *Pin) Object() string { return PinsOf(p.Store) + p.ID + ".json" }
+func (p *Pin) Object() string { return pinsOf(p.Store) + p.ID + ".json" }
 
 // Until is when the pin ends: the later of what its maker's clock and the target's
 // say, so that a restore on a machine whose clock is behind has its time too.
@@ -46,8 +46,8 @@ func (p *Pin) Until() time.Time {
 	return p.Expires
 }
 
-// PinsOf returns the folder of a store's pins.
-func PinsOf(store segment.UUID) string { return store.String() + "/restores/" }
+// pinsOf returns the folder of a store's pins.
+func pinsOf(store segment.UUID) string { return store.String() + "/restores/" }
 
 // Pin pins segments until unpin is called, or ctx ends: a pin holds for ttl, and is
 // renewed before it ends, so that one whose process was killed holds up nothing
@@ -80,7 +80,7 @@ func (a *Archive) PutPin(ctx context.Context, store segment.UUID, set *refset.Se
 	rand.Read(id[:]) // never fails
 	now := time.Now().UTC()
 	p := &Pin{ID: hex.EncodeToString(id[:]), Store: store, What: strings.ToValidUTF8(what, "\uFFFD"), Made: now, Expires: now.Add(ttl), Segments: set.Normal()}
-	if err := a.PutManifest(ctx, p.Object(), p); err != nil {
+	if err := a.putManifest(ctx, p.Object(), p); err != nil {
 		return nil, fmt.Errorf("%s: pin what is read: %w", a.At(p.Object()), err)
 	}
 	return p, nil
@@ -105,7 +105,7 @@ func (a *Archive) renew(ctx context.Context, p *Pin, set *refset.Set, ttl time.D
 // Pins reads the pins of a store: those that hold at now, and those that have ended, which
 // whoever made them left behind. The error is an *UnreadableError, or the target's.
 func (a *Archive) Pins(ctx context.Context, store segment.UUID, now time.Time) (live, ended []*Pin, err error) {
-	for info, err := range a.target.List(ctx, PinsOf(store), "") {
+	for info, err := range a.target.List(ctx, pinsOf(store), "") {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -127,8 +127,8 @@ func (a *Archive) Pins(ctx context.Context, store segment.UUID, now time.Time) (
 	return live, ended, nil
 }
 
-// Names lists the names with a prefix.
-func (a *Archive) Names(ctx context.Context, prefix string) ([]string, error) {
+// names lists the names with a prefix.
+func (a *Archive) names(ctx context.Context, prefix string) ([]string, error) {
 	var names []string
 	for info, err := range a.target.List(ctx, prefix, "") {
 		if err != nil {

@@ -58,14 +58,14 @@ func (p *PrunePlan) Due(grace time.Duration) time.Time {
 	return made.Add(grace)
 }
 
-// PlansOf returns the folder of a store's prune plans.
-func PlansOf(store segment.UUID) string { return store.String() + "/prune/" }
+// plansOf returns the folder of a store's prune plans.
+func plansOf(store segment.UUID) string { return store.String() + "/prune/" }
 
 // PlanName returns the name of a plan (json), or of the object that says that the plan
 // waits (wait). In a listing the second comes after the first, and it is put first: so a
 // listing that has the plan alone was made when it waited no more.
 func PlanName(store segment.UUID, id uint64, ext string) string {
-	return fmt.Sprintf("%s%020d.%s", PlansOf(store), id, ext)
+	return fmt.Sprintf("%s%020d.%s", plansOf(store), id, ext)
 }
 
 // PrunePlans reads the plans of a store that were not carried out yet, in order.
@@ -78,11 +78,11 @@ func (a *Archive) PrunePlans(ctx context.Context, store segment.UUID) ([]*PruneP
 // PlansAndStrays is prunePlans, with the ids of plans that were never written though an
 // object says that they wait: whoever wrote them was killed.
 func (a *Archive) PlansAndStrays(ctx context.Context, store segment.UUID) (plans []*PrunePlan, strays []uint64, err error) {
-	for info, err := range a.target.List(ctx, PlansOf(store), "") {
+	for info, err := range a.target.List(ctx, plansOf(store), "") {
 		if err != nil {
 			return nil, nil, err
 		}
-		if id, ok := WaitingID(info.Name, store); ok {
+		if id, ok := waitingID(info.Name, store); ok {
 			if n := len(plans); n > 0 && plans[n-1].ID == id {
 				plans[n-1].Waits = true
 			} else {
@@ -105,9 +105,9 @@ func (a *Archive) PlansAndStrays(ctx context.Context, store segment.UUID) (plans
 	return plans, strays, nil
 }
 
-// WaitingID is the inverse of PlanName for objects that say that a plan waits.
-func WaitingID(name string, store segment.UUID) (uint64, bool) {
-	digits, ok := strings.CutSuffix(strings.TrimPrefix(name, PlansOf(store)), ".wait")
+// waitingID is the inverse of PlanName for objects that say that a plan waits.
+func waitingID(name string, store segment.UUID) (uint64, bool) {
+	digits, ok := strings.CutSuffix(strings.TrimPrefix(name, plansOf(store)), ".wait")
 	id, err := strconv.ParseUint(digits, 10, 64)
 	return id, ok && err == nil && PlanName(store, id, "wait") == name
 }
@@ -118,7 +118,7 @@ func (a *Archive) PutPlan(ctx context.Context, p *PrunePlan) error {
 	for p.ID = planID(p.Made); ; p.ID++ {
 		err := a.HoldPlan(ctx, p)
 		if err == nil {
-			err = a.PutManifest(ctx, p.Object(), p)
+			err = a.putManifest(ctx, p.Object(), p)
 			if errors.Is(err, target.ErrFull) || errors.Is(err, target.ErrExists) { // else it may be there
 				err = errors.Join(err, a.target.Delete(ctx, p.Waiting()))
 			}
@@ -143,7 +143,7 @@ func (a *Archive) PutBegun(ctx context.Context, p *PrunePlan) error {
 		if !errors.Is(err, target.ErrNotExist) {
 			return err
 		}
-		if err := a.PutManifest(ctx, p.Object(), p); !errors.Is(err, target.ErrExists) {
+		if err := a.putManifest(ctx, p.Object(), p); !errors.Is(err, target.ErrExists) {
 			return err
 		}
 	}

@@ -51,7 +51,7 @@ func (h *repairer) findGivenUp(ctx context.Context, list *source.Listing) (done 
 	}
 	return func(ctx context.Context) error {
 		if len(h.rep.Failed) == 0 {
-			if err := TakeUp(ctx, h.a, pin.Store, st.Set); err != nil {
+			if err := takeUp(ctx, h.a, pin.Store, st.Set); err != nil {
 				return err
 			}
 		}
@@ -67,10 +67,10 @@ func (h *repairer) unmark(ctx context.Context, r *receipt.Receipt) error {
 	return h.a.Target().Delete(ctx, archive.RefName(r.Store, r.Segment, "gone"))
 }
 
-// TakeUp has the tips that a set belongs to be given up no more. What of the set a prune had
+// takeUp has the tips that a set belongs to be given up no more. What of the set a prune had
 // begun to delete, and is there again, is taken out of the plans of prune: without that it
 // would count as deleted until the next prune.
-func TakeUp(ctx context.Context, a *archive.Archive, store segment.UUID, set *refset.Set) error {
+func takeUp(ctx context.Context, a *archive.Archive, store segment.UUID, set *refset.Set) error {
 	plans, err := a.PrunePlans(ctx, store)
 	if err != nil {
 		return err

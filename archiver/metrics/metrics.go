@@ -3,6 +3,7 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/alarm"
 )
 
 // collector is what New returns. What Status knows is not kept twice.
@@ -102,11 +103,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.oldest, t.Oldest.Age.Seconds(), t.URL)
 		gauge(c.last, timestamp(t.Last.Unix(), t.Last.IsZero()), t.URL)
 		gauge(c.through, timestamp(t.Through.Unix(), t.Through.IsZero()), t.URL)
-		for _, k := range archiver.TargetAlarms() {
+		for _, k := range alarm.OfTarget() {
 			gauge(c.alarm, one(t.Alarm != nil && t.Alarm.Kind == k), t.URL, string(k))
 		}
 	}
-	for _, k := range archiver.StoreAlarms() {
+	for _, k := range alarm.OfStore() {
 		on := false
 		for _, a := range s.Alarms {
 			on = on || a.Kind == k

@@ -2,7 +2,6 @@ package prune
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/receipt/receipttest"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -38,13 +38,12 @@ func NewBigCatalog(t *testing.T, root string) *BigCatalog {
 		c.all = append(c.all, segment.Ref{Timeline: 1, ID: id + 1})
 		testkit.Must(t, os.WriteFile(filepath.Join(root, archive.SegmentName(archivesim.UUID, c.all[id])), []byte("0123456789abcdef"), 0o600))
 	}
-	testkit.Must(t, os.MkdirAll(filepath.Join(root, archive.BackupsOf(archivesim.UUID)), 0o700))
+	testkit.Must(t, os.MkdirAll(filepath.Join(root, archivesim.Folder("backups")), 0o700))
 	for i := range c.Backups {
 		tip := c.Segments - c.Backups + i
 		b := &archive.Backup{ID: uint64(i + 1), Time: c.now, Store: archivesim.UUID, Tip: c.all[tip-1], Segments: refset.Of(c.all[:tip]).Normal()}
-		data, err := archive.Encode(b)
-		testkit.Must(t, err)
-		testkit.Must(t, os.WriteFile(filepath.Join(root, archive.BackupName(archivesim.UUID, b.ID, "json")), data, 0o600))
+		data := archivesim.Manifest(t, b)
+		testkit.Must(t, os.WriteFile(filepath.Join(root, archivesim.BackupName(b.ID, "json")), data, 0o600))
 	}
 	return c
 }
@@ -102,9 +101,7 @@ func (c *BigCatalog) Store(targetID string) (dir string, receipts *receipt.Folde
 		testkit.Must(c.t, os.WriteFile(filepath.Join(dir, ref.ID.String()+".seg"), b, 0o400))
 		r := receipt.Receipt{Format: 1, Target: targetID, URL: "x", Store: archivesim.UUID, Segment: ref, Kind: "log", Object: archive.SegmentName(archivesim.UUID, ref), Size: 16,
 			FirstSeq: uint64(ref.ID), LastSeq: uint64(ref.ID), Puts: 1}
-		data, err := r.Encode()
-		testkit.Must(c.t, err)
-		testkit.Must(c.t, os.WriteFile(filepath.Join(state, targetID, fmt.Sprintf("%v-%v.json", ref.ID, ref.Timeline)), data, 0o600))
+		testkit.Must(c.t, os.WriteFile(filepath.Join(state, receipttest.Name(targetID, ref)), receipttest.File(c.t, r), 0o600))
 	}
 	receipts, err := receipt.Open(vfs.Dir(state))
 	testkit.Must(c.t, err)

@@ -214,15 +214,15 @@ func TestPruneDeletesNothingWhileItCannotReadAPin(t *testing.T) {
 			s.prune(Options{})
 			s.now = s.now.Add(25 * time.Hour)
 			b := s.backup(archivesim.Refs(1, 4, 5)...)
-			object := archive.BackupName(archivesim.UUID, b.ID, "json")
+			object := archivesim.BackupName(b.ID, "json")
 			switch kind {
 			case "restore":
 				_, err := s.a.Pin(t.Context(), archivesim.UUID, archivesim.Refs(1, 4, 5), "a restore", 1e18)
 				testkit.Must(t, err)
-				object, err = target.FirstName(t.Context(), s.a.Target(), archive.PinsOf(archivesim.UUID), "")
+				object, err = target.FirstName(t.Context(), s.a.Target(), archivesim.Folder("restores"), "")
 				testkit.Must(t, err)
 			case "plan":
-				object, _ = target.FirstName(t.Context(), s.a.Target(), archive.PlansOf(archivesim.UUID), "")
+				object, _ = target.FirstName(t.Context(), s.a.Target(), archivesim.Folder("prune"), "")
 			}
 			o, _ := s.target.Look(object)
 			o.B = spoil(bytes.Clone(o.B))

@@ -32,9 +32,7 @@ func due(t *testing.T) *pruneScene {
 // pinOf returns the bytes of a pin on segments, and its name.
 func (s *pruneScene) pinOf(made time.Time, refs ...segment.Ref) (string, []byte) {
 	p := &archive.Pin{ID: "0123456789abcdef", Store: archivesim.UUID, What: "a restore", Made: made, Expires: made.Add(time.Hour), Segments: refset.Of(refs).Normal()}
-	b, err := archive.Encode(p)
-	testkit.Must(s.t, err)
-	return p.Object(), b
+	return p.Object(), archivesim.Manifest(s.t, p)
 }
 
 // TestPruneStopsAtAPinThatItCannotReadBetweenThePhases has a newer program pin
@@ -49,12 +47,10 @@ func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 		switch kind {
 		case "backup":
 			bk := &archive.Backup{ID: 7, Store: archivesim.UUID, Tip: archivesim.Refs(1, 1)[0], Segments: refset.Of(archivesim.Refs(1, 1)).Normal()}
-			var err error
-			b, err = archive.Encode(bk)
-			testkit.Must(t, err)
-			name = archive.BackupName(archivesim.UUID, 7, "json")
+			b = archivesim.Manifest(t, bk)
+			name = archivesim.BackupName(7, "json")
 		case "a name of nobody's":
-			name = archive.PinsOf(archivesim.UUID) + "README"
+			name = archivesim.Folder("restores") + "README"
 		}
 		var came atomic.Bool
 		s.target.Before = func(op, at string) {
@@ -173,16 +169,14 @@ func TestAPinIsRenewedWhileItsRestoreRuns(t *testing.T) {
 				t.Fatalf("pins: %v", pins)
 			}
 		}
-		names, err := s.a.Names(t.Context(), archive.PinsOf(archivesim.UUID))
-		testkit.Must(t, err)
-		if len(names) != 1 {
+		if names := s.target.Names(t, archivesim.Folder("restores")); len(names) != 1 {
 			t.Errorf("pins that were replaced are left: %v", names)
 		}
 		for range 2 { // the second time there is nothing to do
 			testkit.Must(t, unpin(t.Context()))
 		}
-		if names, err = s.a.Names(t.Context(), archive.PinsOf(archivesim.UUID)); err != nil || len(names) != 0 {
-			t.Errorf("after the restore: %v, %v", names, err)
+		if names := s.target.Names(t, archivesim.Folder("restores")); len(names) != 0 {
+			t.Errorf("after the restore: %v", names)
 		}
 
 		// One whose process was killed.

@@ -13,19 +13,19 @@ import (
 // folder is what lies where a store is restored to.
 type folder struct {
 	*integrity.Survey
-	Seals map[segment.Ref]*integrity.Entry // the sealed segments of the store
+	seals map[segment.Ref]*integrity.Entry // the sealed segments of the store
 	tmps  map[string]*integrity.Entry      // temporary files, by name; the header is nil where it is not sound
 	maxID segment.ID
 }
 
-// LookAt reads the headers of the files in a folder, which is that of the store owner; zero:
+// lookAt reads the headers of the files in a folder, which is that of the store owner; zero:
 // of the store that is there.
-func LookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
+func lookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
 	s, err := integrity.TakeStock(fsys, integrity.StockOptions{Owner: owner})
 	if err != nil {
 		return nil, err
 	}
-	d := &folder{Survey: s, Seals: map[segment.Ref]*integrity.Entry{}, tmps: map[string]*integrity.Entry{}, maxID: s.MaxID}
+	d := &folder{Survey: s, seals: map[segment.Ref]*integrity.Entry{}, tmps: map[string]*integrity.Entry{}, maxID: s.MaxID}
 	for _, name := range s.Tmps {
 		x := integrity.ReadEntry(fsys, name)
 		d.tmps[name] = x
@@ -41,7 +41,7 @@ func LookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
 	}
 	for _, x := range slices.Backward(s.Own) { // so that of several the best stays
 		if d.maxID = max(d.maxID, x.Header.Ref.ID); x.Sealed {
-			d.Seals[x.Header.Ref] = x
+			d.seals[x.Header.Ref] = x
 		}
 	}
 	return d, nil
@@ -51,7 +51,7 @@ func LookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
 const lockName = integrity.LockName
 
 // sealed returns the sealed segment of the store with a ref, or nil.
-func (d *folder) sealed(ref segment.Ref) *integrity.Entry { return d.Seals[ref] }
+func (d *folder) sealed(ref segment.Ref) *integrity.Entry { return d.seals[ref] }
 
 // headless returns the files that have the name of a segment or a log, and no sound header.
 func (d *folder) headless() []*integrity.Entry { return slices.Concat(d.Bare, d.Empty) }
@@ -64,8 +64,8 @@ func (d *folder) remove(files ...*integrity.Entry) error {
 			return err
 		}
 		gone[x] = true
-		if x.Header != nil && d.Seals[x.Header.Ref] == x {
-			delete(d.Seals, x.Header.Ref)
+		if x.Header != nil && d.seals[x.Header.Ref] == x {
+			delete(d.seals, x.Header.Ref)
 		}
 	}
 	if len(files) == 0 {

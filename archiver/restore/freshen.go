@@ -54,7 +54,7 @@ func (r *restorer) freshen(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	defer unlock()
-	if r.dir, err = LookAt(r.fsys, segment.UUID{}); err != nil {
+	if r.dir, err = lookAt(r.fsys, segment.UUID{}); err != nil {
 		return nil, err
 	}
 	old, err := r.dir.state()
@@ -94,7 +94,7 @@ func (r *restorer) freshen(ctx context.Context) (*Report, error) {
 
 // isCopy makes sure that a folder holds a store before anything is written to it.
 func (r *restorer) isCopy() (err error) {
-	if r.dir, err = LookAt(r.fsys, segment.UUID{}); err == nil && len(r.dir.Own) == 0 {
+	if r.dir, err = lookAt(r.fsys, segment.UUID{}); err == nil && len(r.dir.Own) == 0 {
 		err = r.noStore()
 	}
 	return err

@@ -50,7 +50,7 @@ func (r *restorer) lacks(name string) (bool, error) {
 // that the next attempt can use. A lock file that was there before stays: it may hold a
 // witness. A power cut may bring the names back, which is no harm.
 func (r *restorer) withdraw(newLock bool) error {
-	d, err := LookAt(r.fsys, r.plan.Store)
+	d, err := lookAt(r.fsys, r.plan.Store)
 	if err != nil || len(d.Own)+len(d.Alien)+len(d.headless())+len(d.tmps) > 0 {
 		return err
 	}

@@ -246,7 +246,7 @@ func (r *restorer) build(ctx context.Context) (_ *Report, err error) {
 			err = errors.Join(err, r.withdraw(newLock))
 		}
 	}()
-	if r.dir, err = LookAt(r.fsys, r.plan.Store); err != nil {
+	if r.dir, err = lookAt(r.fsys, r.plan.Store); err != nil {
 		return nil, err
 	}
 	if len(r.dir.Others) > 0 {

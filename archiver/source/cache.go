@@ -22,27 +22,27 @@ import (
 // backup is made of is told by the newest log alone, which is read, and each segment that
 // it names must have a receipt. An audit believes nothing of this.
 const (
-	SeenName   = "segments.json"
+	seenName   = "segments.json"
 	seenFormat = 1
 	maxSeen    = 256 << 20 // bytes of the file, above what millions of segments take
 
-	// SeenStep is how many headers are read before the file is written again, so
+	// seenStep is how many headers are read before the file is written again, so
 	// that what one more segment costs does not grow with the store.
-	SeenStep = 256
+	seenStep = 256
 
 	// seenAge is how old a file's last change must be to be believed later: above the
 	// grain of the times of any file system, so that no other change has the same.
 	seenAge = 5 * time.Second
 )
 
-// CacheFile is the content of the file.
-type CacheFile struct {
+// cacheFile is the content of the file.
+type cacheFile struct {
 	Format int          `json:"format"` // 1
-	Groups []CacheGroup `json:"groups"`
+	Groups []cacheGroup `json:"groups"`
 }
 
-// CacheGroup are segments of one store, timeline and kind.
-type CacheGroup struct {
+// cacheGroup are segments of one store, timeline and kind.
+type cacheGroup struct {
 	Store    segment.UUID     `json:"store"`
 	Timeline segment.Timeline `json:"timeline"`
 	Kind     segment.Kind     `json:"kind"`
@@ -54,8 +54,8 @@ type CacheGroup struct {
 
 // Recall takes over what was noted of the files. What cannot be read is no loss.
 func (s *Source) Recall(state vfs.FS) {
-	var f CacheFile
-	if err := statefile.ReadUpTo(state, SeenName, maxSeen, &f); err != nil || f.Format != seenFormat {
+	var f cacheFile
+	if err := statefile.ReadUpTo(state, seenName, maxSeen, &f); err != nil || f.Format != seenFormat {
 		return
 	}
 	s.mu.Lock()
@@ -63,7 +63,7 @@ func (s *Source) Recall(state vfs.FS) {
 	for _, g := range f.Groups {
 		for _, v := range g.Files {
 			name := segment.FileName(segment.ID(v[0]), segment.SealedExt)
-			s.Known[name] = Sealed{Name: name, Size: int64(v[2]), Modified: time.Unix(0, int64(v[3])), inode: v[4],
+			s.known[name] = Sealed{Name: name, Size: int64(v[2]), Modified: time.Unix(0, int64(v[3])), inode: v[4],
 				Store: g.Store, Ref: segment.Ref{Timeline: g.Timeline, ID: segment.ID(v[1])}, Kind: g.Kind, FirstSeq: v[5]}
 		}
 	}
@@ -73,32 +73,32 @@ func (s *Source) Recall(state vfs.FS) {
 func (s *Source) Note(state vfs.FS) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.Peeks < SeenStep {
+	if s.peeks < seenStep {
 		return nil
 	}
 	b, err := json.Marshal(s.seen(time.Now()))
 	if err != nil {
 		return err
 	}
-	if err := statefile.ReplaceBytes(state, SeenName, statefile.WithCheck(b)); err != nil {
+	if err := statefile.ReplaceBytes(state, seenName, statefile.WithCheck(b)); err != nil {
 		return err
 	}
-	s.Peeks = 0
+	s.peeks = 0
 	return nil
 }
 
 // seen is what is to be believed later. The caller holds s.mu.
-func (s *Source) seen(now time.Time) *CacheFile {
-	groups := map[cacheKey]*CacheGroup{}
-	f := &CacheFile{Format: seenFormat, Groups: []CacheGroup{}}
-	for _, g := range s.Known {
+func (s *Source) seen(now time.Time) *cacheFile {
+	groups := map[cacheKey]*cacheGroup{}
+	f := &cacheFile{Format: seenFormat, Groups: []cacheGroup{}}
+	for _, g := range s.known {
 		id, _, ok := segment.ParseFileName(g.Name)
 		if !ok || g.Err != nil || now.Sub(g.Modified) < seenAge {
 			continue
 		}
 		k := cacheKey{g.Store, g.Ref.Timeline, g.Kind}
 		if groups[k] == nil {
-			groups[k] = &CacheGroup{Store: k.store, Timeline: k.timeline, Kind: k.kind}
+			groups[k] = &cacheGroup{Store: k.store, Timeline: k.timeline, Kind: k.kind}
 		}
 		groups[k].Files = append(groups[k].Files, [6]uint64{uint64(id), uint64(g.Ref.ID), uint64(g.Size),
 			uint64(g.Modified.UnixNano()), g.inode, g.FirstSeq})

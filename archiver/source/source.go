@@ -24,14 +24,14 @@ type Source struct {
 	fsys fs.FS
 
 	mu      sync.Mutex
-	Known   map[string]Sealed   // by name, so that a file is opened once
-	Peeks   int                 // files opened since known was last noted; see seen.go
+	known   map[string]Sealed   // by name, so that a file is opened once
+	peeks   int                 // files opened since known was last noted; see cache.go
 	running map[string]*OpenLog // logs that are not sealed, by name: see Unsealed
 }
 
 // New returns the source of the store in the folder that fsys is.
 func New(fsys fs.FS) *Source {
-	return &Source{fsys: fsys, Known: map[string]Sealed{}, running: map[string]*OpenLog{}}
+	return &Source{fsys: fsys, known: map[string]Sealed{}, running: map[string]*OpenLog{}}
 }
 
 // Sealed is a sealed segment file, by the first bytes of its header, which
@@ -89,9 +89,9 @@ func (s *Source) Segments() (*Listing, error) {
 			}
 			return
 		}
-		g, ok := s.Known[e.Name]
+		g, ok := s.known[e.Name]
 		if !ok || !g.isSame(info) || g.Err != nil {
-			s.Peeks++
+			s.peeks++
 			g = s.peek(e.Name, info)
 		}
 		if e.Err = g.Err; errors.Is(e.Err, fs.ErrNotExist) {
@@ -104,7 +104,7 @@ func (s *Source) Segments() (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Known = found
+	s.known = found
 	l := listing(survey, found)
 	l.State = state.Sum64()
 	return l, nil

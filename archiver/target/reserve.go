@@ -13,7 +13,7 @@ import (
 // itself on a full target, for what it has to write before it may delete.
 const (
 	ReserveName = "varve-reserve"
-	ReserveSize = 64 << 10 // a few plans and markers, each of which takes a block
+	reserveSize = 64 << 10 // a few plans and markers, each of which takes a block
 )
 
 // MakeReserve makes the reserve of an archive where it is not there. A target without the room
@@ -23,9 +23,9 @@ func MakeReserve(ctx context.Context, t Target) error {
 	if !errors.Is(err, ErrNotExist) {
 		return err
 	}
-	b := make([]byte, ReserveSize)
+	b := make([]byte, reserveSize)
 	rand.Read(b) // never fails; a file system may keep room for no zeros
-	err = t.Put(ctx, ReserveName, bytes.NewReader(b), ReserveSize, sha256.Sum256(b))
+	err = t.Put(ctx, ReserveName, bytes.NewReader(b), reserveSize, sha256.Sum256(b))
 	if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
 		return nil
 	}

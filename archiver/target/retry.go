@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	Silence      = 30 * time.Second // without a word from the target, and a request is given up
-	Patience     = time.Minute      // from which on a request is not made again
-	RetryingHead = 64 << 10         // bytes that Open waits for, so that small objects come whole or not at all
+	silence      = 30 * time.Second // without a word from the target, and a request is given up
+	patience     = time.Minute      // from which on a request is not made again
+	retryingHead = 64 << 10         // bytes that Open waits for, so that small objects come whole or not at all
 )
 
 // Retry returns a target that bears with t, for those who read an archive at one
@@ -75,7 +75,7 @@ func (p *retrying) open(ctx context.Context, w *watch, name string, off, n int64
 	if err != nil {
 		return nil, err
 	}
-	head := int64(RetryingHead)
+	head := int64(retryingHead)
 	if n >= 0 {
 		head = min(n, head)
 	}
@@ -137,7 +137,7 @@ func (p *retrying) ask(ctx context.Context, request func(context.Context, *watch
 		err = because(attempt, err)
 		w.end()
 		if err == nil || ctx.Err() != nil || !worthTrying(err) || errors.Is(err, ErrFull) ||
-			n == attempts || time.Since(begun) >= Patience {
+			n == attempts || time.Since(begun) >= patience {
 			return err
 		}
 		if !Sleep(ctx, requests.After(n)) {
@@ -164,12 +164,12 @@ type watch struct {
 
 func watchOver(ctx context.Context) (context.Context, *watch) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &watch{ctx: ctx, cancel: cancel, timer: time.AfterFunc(Silence, func() {
-		cancel(fmt.Errorf("%w: no word from it for %v; see whether it can be reached", ErrTimeout, Silence))
+	return ctx, &watch{ctx: ctx, cancel: cancel, timer: time.AfterFunc(silence, func() {
+		cancel(fmt.Errorf("%w: no word from it for %v; see whether it can be reached", errTimeout, silence))
 	})}
 }
 
-func (w *watch) begin() { w.timer.Reset(Silence) }
+func (w *watch) begin() { w.timer.Reset(silence) }
 func (w *watch) pause() { w.timer.Stop() }
 func (w *watch) end()   { w.timer.Stop(); w.cancel(nil) }
 

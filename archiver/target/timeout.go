@@ -30,10 +30,10 @@ func (t Timeout) For(size int64) time.Duration {
 	return d
 }
 
-// ErrTimeout is wrapped by the error of an attempt that took too long.
-var ErrTimeout = errors.New("gave up waiting for the target")
+// errTimeout is wrapped by the error of an attempt that took too long.
+var errTimeout = errors.New("gave up waiting for the target")
 
 // WithTimeout is context.WithTimeoutCause with a cause that says how long it was.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w after %v", ErrTimeout, d))
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w after %v", errTimeout, d))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/store"
@@ -74,9 +75,9 @@ func TestOneLineForEachArchive(t *testing.T) {
 	full := errors.Join(put(1), put(2))
 	away := &archiver.AwayError{URL: "file:///away", Was: "0123", Err: fmt.Errorf("file:///away: %w", target.ErrNoIdentity)}
 	r := &archiver.OnceReport{Targets: []archiver.TargetReport{
-		{URL: "file:///full", Left: 2, LeftBytes: 2048, Err: full, Alarm: &archiver.Alarm{Kind: archiver.AlarmFull, Since: since}},
+		{URL: "file:///full", Left: 2, LeftBytes: 2048, Err: full, Alarm: &archiver.Alarm{Kind: alarm.Full, Since: since}},
 		{URL: "file:///well"},
-		{URL: "file:///away", Left: 1, LeftBytes: 1024, Err: away, Alarm: &archiver.Alarm{Kind: archiver.AlarmAway, Since: since}},
+		{URL: "file:///away", Left: 1, LeftBytes: 1024, Err: away, Alarm: &archiver.Alarm{Kind: alarm.Away, Since: since}},
 		{URL: "file:///slow", Err: errors.New("timeout")},
 	}}
 	err := targetErrors(r, errors.Join(errors.New("not sealed"), errors.Join(full, nil, away, r.Targets[3].Err)))

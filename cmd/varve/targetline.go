@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/alarm"
 )
 
 // targetError is what is wrong with one archive, on one line.
@@ -56,7 +57,7 @@ func without(list, gone []error) (left []error) {
 
 // onceProblem says what is wrong with an archive, since when, how much waits and what to do.
 func onceProblem(t *archiver.TargetReport, own []error) string {
-	kind, since := archiver.AlarmKind(""), ""
+	kind, since := alarm.Kind(""), ""
 	if t.Alarm != nil {
 		kind, since = t.Alarm.Kind, "; since "+t.Alarm.Since.Local().Format(time.DateTime)
 	}
@@ -77,8 +78,8 @@ func waiting(segments int, bytes int64) string {
 
 // alarmText says what is wrong with an archive, and what to do, beginning with its URL. text is
 // the error, and kind that of the alarm, if it is one.
-func alarmText(url string, kind archiver.AlarmKind, text string) string {
-	if kind == archiver.AlarmFull { // the error names the file that could not be written, which helps nobody
+func alarmText(url string, kind alarm.Kind, text string) string {
+	if kind == alarm.Full { // the error names the file that could not be written, which helps nobody
 		text = "the archive is full; make room there, or give up old backups: varve backup prune"
 	}
 	if !strings.HasPrefix(text, url) {

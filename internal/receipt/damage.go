@@ -31,18 +31,18 @@ func (e *DamagedError) Problem() string {
 // Unwrap returns what does not check.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// AsideName is the folder of receipts that were damaged, each under the name that it had,
+// asideName is the folder of receipts that were damaged, each under the name that it had,
 // with a number.
-const AsideName = "quarantine"
+const asideName = "quarantine"
 
 // setAside takes a damaged receipt out of the way of the new one. Should the machine end
 // between the two, there is no receipt, and the target is asked.
 func (r *Folder) setAside(name string) error {
-	if err := r.Fsys.Mkdir(AsideName); err != nil {
+	if err := r.Fsys.Mkdir(asideName); err != nil {
 		return err
 	}
 	for n := 1; ; n++ {
-		to := fmt.Sprintf("%s/%s.%d", AsideName, strings.ReplaceAll(name, "/", "-"), n)
+		to := fmt.Sprintf("%s/%s.%d", asideName, strings.ReplaceAll(name, "/", "-"), n)
 		_, err := r.Fsys.Stat(to)
 		if err == nil {
 			continue
@@ -53,6 +53,6 @@ func (r *Folder) setAside(name string) error {
 		if err := vfs.IgnoreAbsent(r.Fsys.Rename(name, to)); err != nil {
 			return err
 		}
-		return errors.Join(r.Fsys.SyncDir(AsideName), r.Fsys.SyncDir(".")) // what it said may be wanted
+		return errors.Join(r.Fsys.SyncDir(asideName), r.Fsys.SyncDir(".")) // what it said may be wanted
 	}
 }

@@ -77,15 +77,15 @@ func (r *Folder) tidy() error {
 	return nil
 }
 
-// ReceiptName returns the name of a receipt's file.
-func ReceiptName(targetID string, ref segment.Ref) (string, error) {
+// receiptName returns the name of a receipt's file.
+func receiptName(targetID string, ref segment.Ref) (string, error) {
 	if !statefile.ValidID(targetID) {
 		return "", fmt.Errorf("%q is not the identity of a target", targetID)
 	}
 	return fmt.Sprintf("%s/%v-%v.json", targetID, ref.ID, ref.Timeline), nil
 }
 
-// parseReceiptName is the inverse of ReceiptName, for the name in the folder.
+// parseReceiptName is the inverse of receiptName, for the name in the folder.
 func parseReceiptName(name string) (ref segment.Ref, ok bool) {
 	base, ok := strings.CutSuffix(name, ".json")
 	id, timeline, _ := strings.Cut(base, "-")
@@ -133,7 +133,7 @@ func (r *Folder) Has(targetID string, ref segment.Ref) (bool, error) {
 // Get reads a receipt, and reports whether there is one. The error is a
 // *DamagedError, wraps segment.ErrVersion for a newer format, or is one of reading.
 func (r *Folder) Get(targetID string, ref segment.Ref) (Receipt, bool, error) {
-	if _, err := ReceiptName(targetID, ref); err != nil {
+	if _, err := receiptName(targetID, ref); err != nil {
 		return Receipt{}, false, err
 	}
 	if err := r.settle(targetID, false); err != nil {
@@ -144,7 +144,7 @@ func (r *Folder) Get(targetID string, ref segment.Ref) (Receipt, bool, error) {
 
 // readReceipt is Get without any sync: what it finds may be gone after a power cut.
 func readReceipt(fsys vfs.FS, targetID string, ref segment.Ref) (Receipt, bool, error) {
-	name, err := ReceiptName(targetID, ref)
+	name, err := receiptName(targetID, ref)
 	if err != nil {
 		return Receipt{}, false, err
 	}
@@ -155,11 +155,11 @@ func readReceipt(fsys vfs.FS, targetID string, ref segment.Ref) (Receipt, bool, 
 	if err != nil {
 		return Receipt{}, false, err
 	}
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, MaxReceipt))
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxReceipt))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return Receipt{}, false, err
 	}
-	receipt, err := ParseReceipt(b, targetID, ref)
+	receipt, err := parseReceipt(b, targetID, ref)
 	if errors.Is(err, segment.ErrVersion) {
 		return Receipt{}, false, fmt.Errorf("receipt %s: %w; use a newer varve", fsys.Path(name), err)
 	}
@@ -173,16 +173,16 @@ func readReceipt(fsys vfs.FS, targetID string, ref segment.Ref) (Receipt, bool, 
 // of the segment may be there, and stays; a damaged one is set aside. Where one says
 // something else the error wraps ErrConflict.
 func (r *Folder) Write(receipt Receipt) error {
-	receipt.Format = ReceiptFormat
-	name, err := ReceiptName(receipt.Target, receipt.Segment)
+	receipt.Format = receiptFormat
+	name, err := receiptName(receipt.Target, receipt.Segment)
 	if err != nil {
 		return err
 	}
-	b, err := receipt.Encode()
+	b, err := receipt.encode()
 	if err != nil {
 		return err
 	}
-	if _, err := ParseReceipt(b, receipt.Target, receipt.Segment); err != nil {
+	if _, err := parseReceipt(b, receipt.Target, receipt.Segment); err != nil {
 		return fmt.Errorf("receipt for %v: %w", receipt.Segment, err)
 	}
 	if err := r.settle(receipt.Target, true); err != nil {
@@ -248,7 +248,7 @@ func (r *Folder) compare(name string, want Receipt) error {
 		return err
 	case !ok:
 		return fmt.Errorf("receipt %s: it was removed while it was written; try again", r.Fsys.Path(name))
-	case !have.Same(want):
+	case !have.same(want):
 		return fmt.Errorf("receipt %s: %w: it says %d bytes of SHA-256 %v, now there are %d of %v; compare the target's object with the store's segment",
 			r.Fsys.Path(name), ErrConflict, have.Size, have.SHA256, want.Size, want.SHA256)
 	}

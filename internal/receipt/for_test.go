@@ -29,12 +29,11 @@ func TestReceiptsFor(t *testing.T) {
 		rec.Format = 1
 		want = append(want, rec)
 	}
-	testkit.Must(t, fsys.Mkdir(receipt.AsideName))
+	testkit.Must(t, fsys.Mkdir("quarantine"))
 	if got := receipt.For(fsys, ref); !slices.Equal(got, want) {
 		t.Errorf("got %v; want %v", got, want)
 	}
-	name, err := receipt.ReceiptName(receipttest.TargetA, ref)
-	testkit.Must(t, err)
+	name := receipttest.Name(receipttest.TargetA, ref)
 	testkit.Must(t, fsys.Remove(name))
 	testkit.Must(t, statefile.WriteFile(fsys, name, []byte("{}")))
 	if got := receipt.For(fsys, ref); !slices.Equal(got, want[1:]) {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	ReceiptFormat = 1       // Receipt.Format
-	MaxReceipt    = 1 << 16 // bytes of the file, far above what is written
+	receiptFormat = 1       // Receipt.Format
+	maxReceipt    = 1 << 16 // bytes of the file, far above what is written
 )
 
 // Receipt says that a target has a segment: it is written when, and only when,
@@ -39,16 +39,16 @@ type Receipt struct {
 	Deletes   uint64 `json:"deletes"`
 }
 
-// Same reports whether two receipts say the same of a segment. When it was
+// same reports whether two receipts say the same of a segment. When it was
 // shipped, and how the target was called, may differ: two archivers may both have
 // found the object there.
-func (r Receipt) Same(o Receipt) bool {
+func (r Receipt) same(o Receipt) bool {
 	o.Shipped, o.URL = r.Shipped, r.URL
 	return r == o
 }
 
-// Encode returns the file of a receipt.
-func (r Receipt) Encode() ([]byte, error) {
+// encode returns the file of a receipt.
+func (r Receipt) encode() ([]byte, error) {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return nil, err
@@ -56,10 +56,10 @@ func (r Receipt) Encode() ([]byte, error) {
 	return statefile.WithCheck(b), nil
 }
 
-// ParseReceipt reads the file of a receipt, and demands that it is about the
+// parseReceipt reads the file of a receipt, and demands that it is about the
 // segment and target that its name says. The error wraps segment.ErrVersion for a receipt
 // of a newer format, which is one whose check holds.
-func ParseReceipt(file []byte, targetID string, ref segment.Ref) (Receipt, error) {
+func parseReceipt(file []byte, targetID string, ref segment.Ref) (Receipt, error) {
 	var r Receipt
 	b, err := statefile.Checked(file)
 	if err != nil {
@@ -69,7 +69,7 @@ func ParseReceipt(file []byte, targetID string, ref segment.Ref) (Receipt, error
 	if err := json.Unmarshal(b, &version); err != nil {
 		return r, err
 	}
-	if version.Format > ReceiptFormat {
+	if version.Format > receiptFormat {
 		return r, fmt.Errorf("receipt of format %d: %w", version.Format, segment.ErrVersion)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -77,10 +77,10 @@ func ParseReceipt(file []byte, targetID string, ref segment.Ref) (Receipt, error
 	if err := d.Decode(&r); err != nil {
 		return Receipt{}, err
 	}
-	if want, err := r.Encode(); err != nil || !bytes.Equal(file, want) {
+	if want, err := r.encode(); err != nil || !bytes.Equal(file, want) {
 		return Receipt{}, statefile.ErrChanged
 	}
-	if r.Format != ReceiptFormat || r.Target != targetID || r.Segment != ref || r.Object == "" {
+	if r.Format != receiptFormat || r.Target != targetID || r.Segment != ref || r.Object == "" {
 		return Receipt{}, errors.New("it is about something else than its name says")
 	}
 	return r, nil

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
@@ -31,4 +32,18 @@ func ReceiptFor(target string, ref segment.Ref) receipt.Receipt {
 	return receipt.Receipt{Target: target, URL: "file:///mnt/a", Store: store, Segment: ref, Kind: "log", Object: fmt.Sprintf("%v/%v/%v.seg", store, ref.Timeline, ref.ID), Size: 4096,
 		SHA256: segment.Digest{0xab, 31: 0xcd}, Shipped: time.Date(2026, 11, 20, 16, 40, 6, 7, time.UTC),
 		FirstSeq: 1, LastSeq: 12, FirstTime: 1e18, LastTime: 1e18 + 5, Puts: 10, Deletes: 2}
+}
+
+// Name returns the name of a receipt's file. It is spelled out a second time here, so that a
+// change of it is noticed by a test.
+func Name(targetID string, ref segment.Ref) string {
+	return fmt.Sprintf("%s/%v-%v.json", targetID, ref.ID, ref.Timeline)
+}
+
+// File returns the bytes of a receipt's file.
+func File(t testing.TB, r receipt.Receipt) []byte {
+	t.Helper()
+	disk := crashfs.New()
+	testkit.Must(t, OpenReceipts(t, disk).Write(r))
+	return disk.Bytes(Name(r.Target, r.Segment))
 }

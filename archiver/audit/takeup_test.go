@@ -1,11 +1,10 @@
-package prune
+package audit
 
 import (
 	"testing"
 	"time"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/audit"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
 	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/internal/testkit"
@@ -32,7 +31,7 @@ func TestWhatARepairPutBackIsTakenOutOfPlansThatHaveBegun(t *testing.T) {
 	plan(false, 2, 6)
 	target.Plant(t, archive.PlanName(archivesim.UUID, some.ID+3, "wait"), nil) // its writer was killed before the plan
 	for range 2 {
-		testkit.Must(t, audit.TakeUp(t.Context(), a, archivesim.UUID, refset.Of(archivesim.Refs(1, 2, 3, 4, 5))))
+		testkit.Must(t, takeUp(t.Context(), a, archivesim.UUID, refset.Of(archivesim.Refs(1, 2, 3, 4, 5))))
 		plans, err := a.PrunePlans(t.Context(), archivesim.UUID)
 		testkit.Must(t, err)
 		gone, err := a.Begun(t.Context(), archivesim.UUID, plans, 0)

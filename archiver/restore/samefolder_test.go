@@ -1,4 +1,4 @@
-package archiver
+package restore
 
 import (
 	"errors"
@@ -13,7 +13,6 @@ import (
 	"testing/fstest"
 
 	"github.com/varve-db/varve/archiver/history"
-	"github.com/varve-db/varve/archiver/restore"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/testkit"
@@ -97,10 +96,10 @@ func folderViews(t *testing.T, fsys fs.FS) map[string]folderView {
 	} else {
 		views["shipping"] = folderView{err: err}
 	}
-	d, err := restore.LookAt(vfs.FromFS(fsys), segment.UUID{})
+	d, err := lookAt(vfs.FromFS(fsys), segment.UUID{})
 	if err == nil {
 		files := map[segment.Ref]string{}
-		for ref, e := range d.Seals {
+		for ref, e := range d.seals {
 			files[ref] = e.Name
 		}
 		views["restore"] = viewOf(d.UUID, files, nil)
