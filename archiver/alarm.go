@@ -45,7 +45,7 @@ func alarmKind(err error) alarm.Kind {
 	return ""
 }
 
-// definite reports whether to try again at once would not help.
+// definite reports whether trying again at once is useless.
 func definite(err error) bool {
 	k := alarmKind(err)
 	return k.Final() || k == alarm.Denied || k == alarm.Away

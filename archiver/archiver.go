@@ -30,9 +30,9 @@ type Archiver struct {
 	verifying chan struct{} // holds one token: one segment is verified at a time
 	standing  standing      // of whoever scans
 	saving    sync.Mutex    // held while the status is written
-	hashing   sync.Mutex    // held by who hashes, so that one does, whatever the number of targets
+	hashing   sync.Mutex    // held while hashing: one goroutine hashes at a time, however many targets there are
 
-	mu        sync.Mutex      // guards what follows; no lane's lock is taken under it
+	mu        sync.Mutex      // guards what follows; no shipper's lock is taken under it
 	listing   *source.Listing // the newest
 	noted     map[string]bool
 	skipped   map[string]*skipped             // damaged files, by name
@@ -87,7 +87,7 @@ func New(o Options) (*Archiver, error) {
 	return a, nil
 }
 
-// scan lists the store's folder, and hands every lane what it lacks.
+// scan lists the store's folder, and hands each shipper the segments that its target lacks.
 func (a *Archiver) scan() error {
 	begun := time.Now()
 	unsealed, unread := a.source.OldestUnsealed() // before the listing, so that what is sealed meanwhile is in one of both
@@ -152,8 +152,8 @@ func (a *Archiver) adopt(found *source.Listing) error {
 	return nil
 }
 
-// trouble notes an alarm of the store's side, or that there is none of the kind any
-// more. The caller holds a.mu.
+// trouble sets the alarm of a kind about the store, or clears it if err is nil. The caller
+// holds a.mu.
 func (a *Archiver) trouble(kind alarm.Kind, err error) {
 	t, ok := a.troubles[kind]
 	switch {

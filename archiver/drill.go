@@ -10,10 +10,10 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// drillName is the state file that tells of the last restore drill.
+// drillName is the state file of the last restore drill.
 const drillName = "drill.json"
 
-// Drill is a restore that was made to find out whether it can be.
+// Drill is a restore that was made to prove that the archive can be restored.
 type Drill struct {
 	Time time.Time `json:"time"` // when it succeeded
 	URL  string    `json:"url"`  // of the archive

@@ -13,18 +13,17 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A tip is given up by somebody who knows that its store is not needed any more. If that
-// was wrong, the store lives on, has receipts for all that prune deleted, and what it
-// ships from then on is of no use without that. So whoever ships, audits or repairs
-// asks whether the store's timelines were given up, which costs one listing of
-// plans, and, only if one was, a listing of that timeline.
+// A tip is given up by somebody who believes that its store is not needed any more. If that
+// was wrong, the store lives on. It has receipts for all that prune deleted, and what it ships
+// from then on is of no use without that. So whoever ships, audits or repairs asks whether the
+// store's timelines were given up. That costs one listing of plans and, only if one was, a
+// listing of that timeline.
 
-// givenUpEvery is how often a lane that has been started asks whether its store was given
-// up.
+// givenUpEvery is how often a shipper asks whether its store was given up.
 const givenUpEvery = 10 * time.Minute
 
-// lookGivenUp finds out whether the archive lacks, by a prune, what the store's newest
-// state needs: an alarm until it has it again. What else is shipped goes on.
+// lookGivenUp finds out whether a prune took from the archive what the store's newest state
+// needs. That is an alarm until the archive has it again. Shipping goes on.
 func (l *shipper) lookGivenUp(ctx context.Context) error {
 	l.mu.Lock()
 	a, asked := archive.Of(l.target, l.id), l.asked

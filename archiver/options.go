@@ -26,8 +26,8 @@ type Options struct {
 	// up one does not hold up another.
 	Targets []target.Target
 
-	// Unopened are targets that could not be opened. They count as targets that
-	// cannot be used yet: Run goes on trying, beside those that it can use.
+	// Unopened are targets that could not be opened. Run keeps trying to open them, and ships
+	// to the others meanwhile.
 	Unopened []Unopened
 
 	// Accept are the IDs of archives that may take the place of the one that a target
@@ -117,12 +117,13 @@ func (o Options) resolved() (Options, error) {
 	return o, nil
 }
 
-// timeout is that of an attempt to ship a segment: all who send at a time share the rate.
+// timeout returns the limit of an attempt to ship a segment. All attempts that run at a time
+// share the rate.
 func (o *Options) timeout() target.Timeout {
 	return target.Timeout{PerUnit: o.Timeout, Rate: o.Rate, Senders: o.Parallel * (len(o.Targets) + len(o.Unopened))}
 }
 
-// urls are those of all targets.
+// urls returns the URLs of all targets.
 func (o *Options) urls() (urls []string) {
 	for _, t := range o.Targets {
 		urls = append(urls, t.URL())

@@ -110,7 +110,8 @@ func (q *queue) answered() {
 	}
 }
 
-// abandon leaves a job in the queue as one that is lacking and is not tried again.
+// abandon keeps a job in the queue, so that its segment counts as lacking, and never tries it
+// again.
 func (q *queue) abandon(j *job) {
 	q.late = slices.DeleteFunc(q.late, func(o *job) bool { return o == j })
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/varve-db/varve/archiver/target"
 )
 
-// retreat is when to try again after failures in a row: of a lane, or of one segment.
+// retreat is when to try again after failures in a row: of a shipper, or of one segment.
 //
 //	well ──failure──▶ waiting ──its time has come──▶ trying ──failure──▶ waiting, for longer
 //	  ▲                  │ the target answers           │
@@ -14,11 +14,11 @@ import (
 //	  │               waiting, no longer than           │
 //	  └───success──── its refusals ask for  ◀───success─┘
 //
-// Two kinds of failures are told apart. A refusal comes though the target answered just
-// before: only a success shows that to try again is of use, and with refusals in a row the
-// wait doubles. All else is silence: the wait doubles too, and ends with the first answer,
-// whatever it answers. So an outage holds nothing up once it is over, and a target that
-// answers and refuses is not worn out.
+// There are two kinds of failures. A refusal is a failure though the target answered just
+// before. Only a success shows that trying again helps, so the wait doubles with each refusal
+// in a row. Every other failure is silence. Its wait doubles too, and ends with the first
+// answer of any kind. So an outage holds nothing up once it is over, and a target that answers
+// and refuses is not worn out.
 //
 // The zero value is well. Its owner's lock guards it.
 type retreat struct {

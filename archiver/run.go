@@ -13,15 +13,15 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// firstLook is when the first of the looks comes that are Options.Poll apart, so that
-// whoever asks for the status finds one.
+// firstLook is when the first look at the store comes, so that there soon is a status. All
+// later looks are Options.Poll apart.
 const firstLook = time.Second
 
-// Run ships until ctx ends, and then returns nil once the uploads that had begun are
-// done, or Options.Grace is over. It ends by itself only if no target is left that
-// it can go on with, and returns why: each has an alarm of a kind that stops it or, at the
-// start, refuses access. A target that is not there, at the start or later, is an alarm, and
-// is tried again until it is.
+// Run ships until ctx ends. Then it returns nil, once the uploads that had begun are done or
+// Options.Grace is over. It ends by itself only if no target is left that it can go on with,
+// and returns why: each has an alarm of a kind that stops it or, at the start, refuses access.
+// A target that is not there, at the start or later, is an alarm, and is tried again until it
+// is there.
 func (a *Archiver) Run(ctx context.Context) error {
 	end, err := a.begins(true)
 	if err != nil {
@@ -73,8 +73,8 @@ func (a *Archiver) note() {
 	a.trouble(alarm.State, err)
 }
 
-// begin starts all lanes. The channel gets how they ended, when the last one has. If
-// the first attempt to use a target fails on each of them, and a person has to look, they
+// begin starts all shippers. The channel gets how they ended, when the last one has ended. If
+// the first attempt to use the target fails for each of them, in a way that needs a person,
 // all end at once.
 func (a *Archiver) begin(ctx context.Context, once bool) <-chan []error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -188,8 +188,8 @@ func (a *Archiver) Once(ctx context.Context) (_ OnceReport, err error) {
 	return r, errors.Join(sealed, errors.Join(ended...), a.damage(), broken)
 }
 
-// damage is the error for what was set aside, nil for nothing. Of several files it
-// names the first.
+// damage returns the error for the segments that were set aside, nil for none. Of several
+// files it names the first.
 func (a *Archiver) damage() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -59,7 +59,7 @@ type Barrier interface {
 // settleTimeout bounds how long the writer may take to answer.
 const settleTimeout = 10 * time.Second
 
-// settled is a moment up to which all is archived, once a target has the segments.
+// settled is a moment before which everything is archived, once a target has the segments.
 type settled struct {
 	at       time.Time
 	store    segment.UUID
@@ -68,7 +68,8 @@ type settled struct {
 	segments []source.Sealed
 }
 
-// moment is one of which it is to be found out whether all before it is in sealed segments.
+// moment is a point in time, and what was found out of whether all before it is in sealed
+// segments.
 type moment struct {
 	at    time.Time
 	live  bool            // a writer has the store open
@@ -93,7 +94,7 @@ func (a *Archiver) settle(ctx context.Context) error {
 	return m.err
 }
 
-// ask is the first two steps.
+// ask takes the first two steps.
 func (a *Archiver) ask(ctx context.Context) *moment {
 	m := &moment{at: time.Now(), err: errNoBarrier}
 	if a.opt.Barrier != nil {
@@ -104,7 +105,7 @@ func (a *Archiver) ask(ctx context.Context) *moment {
 	return m
 }
 
-// restore.LookAt is the third step. Whoever takes it lists the segments afterwards, so that all before
+// lookAt takes the third step. Its caller lists the segments afterwards, so that all before
 // the log is listed.
 func (a *Archiver) lookAt(m *moment) {
 	if m.err == nil {
@@ -112,7 +113,7 @@ func (a *Archiver) lookAt(m *moment) {
 	}
 }
 
-// remember keeps the moment, if the folder bears it out. found was listed after restore.LookAt.
+// remember keeps the moment, if the folder bears it out. found was listed after lookAt.
 func (a *Archiver) remember(m *moment, found *source.Listing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

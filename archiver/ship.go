@@ -89,7 +89,7 @@ func (l *shipper) ship(ctx context.Context, seg source.Sealed) (outcome, error) 
 	return outcome{sent, s.Size, time.Since(begun)}, inTime(ctx, err)
 }
 
-// inTime is err, with the reason where ctx is what ended the attempt.
+// inTime returns err, with the reason why ctx ended if that is what ended the attempt.
 func inTime(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
@@ -97,8 +97,8 @@ func inTime(ctx context.Context, err error) error {
 	return err
 }
 
-// store has the target hold the segment: it asks, sends, and asks again where the
-// answer leaves it open what happened. copied is told when the bytes are in a folder.
+// store makes the target hold the segment. It asks, sends, and asks again if the answer does
+// not tell what happened. copied is called when the bytes are in a folder.
 func (l *shipper) store(ctx context.Context, f io.ReaderAt, s *sealed.Segment, copied func(hashed time.Duration)) (sent bool, err error) {
 	there, err := l.holds(ctx, s)
 	if there || err != nil {
@@ -120,7 +120,7 @@ func (l *shipper) store(ctx context.Context, f io.ReaderAt, s *sealed.Segment, c
 	return l.resolve(ctx, s, err)
 }
 
-// paced returns the segment's file, to be read no faster than what is sent may be.
+// paced returns a reader of the segment's file that is no faster than the rate allows.
 func (l *shipper) paced(ctx context.Context, f io.ReaderAt) io.ReaderAt {
 	if l.a.limit != nil {
 		return throttle.Reader{Ctx: ctx, Src: f, Limit: l.a.limit}
@@ -128,7 +128,7 @@ func (l *shipper) paced(ctx context.Context, f io.ReaderAt) io.ReaderAt {
 	return f
 }
 
-// resolve reports whether a segment was sent, given how its put ended.
+// resolve finds out from the end of a put whether the segment was sent.
 func (l *shipper) resolve(ctx context.Context, s *sealed.Segment, err error) (sent bool, _ error) {
 	if err == nil {
 		return true, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// shipper is all that concerns one target. What goes on in one lane holds up no other.
+// shipper ships to one target. What goes on in one shipper holds up no other.
 type shipper struct {
 	a      *Archiver
 	target target.Target                                // nil: not open yet
@@ -28,15 +28,15 @@ type shipper struct {
 	running int
 	once    bool // give up after Options.Tries
 
-	// After a failure the lane retreats, and then sends one segment at a time until
-	// one succeeds. Failures of attempts that began together count once.
+	// After a failure the shipper retreats, and then sends one segment at a time until one
+	// succeeds. Failures of attempts that began together count once.
 	failures int // in a row
 	era      int // counts the changes of failures
 	retreat  retreat
 
 	alarm   *Alarm
 	before  *Alarm // of the archiver that was at work before, until the target works again
-	stopped error  // why the lane ended for good
+	stopped error  // why the shipper ended for good
 	gaveUp  error  // on single segments
 	lastErr error  // of the last failure, until something succeeds
 	last    time.Time
@@ -72,8 +72,8 @@ func (l *shipper) poke() {
 	}
 }
 
-// run ships until ctx ends, until nothing is left if the lane is to be run once, or
-// until the target stops. Uploads that have begun go on until work ends.
+// run ships until ctx ends, until nothing is left if the shipper is to run once, or until the
+// target stops. Uploads that have begun go on until work ends.
 func (l *shipper) run(ctx, work context.Context, first func(error)) error {
 	if err := l.start(ctx, work, first); err != nil {
 		return err
@@ -140,8 +140,8 @@ func (l *shipper) next() (j *job, wait time.Duration, over bool) {
 	return nil, wait, l.once && wait < 0 && l.running == 0
 }
 
-// quiet reports whether nothing is sent, so that nobody else finds out if the target
-// is still there. It begins a check of that, which counts as an upload.
+// quiet reports whether nothing is being sent, so that nothing else shows whether the target
+// is still there. If so, it begins a check of that, which counts as an upload.
 func (l *shipper) quiet() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

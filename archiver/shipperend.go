@@ -67,8 +67,8 @@ func (l *shipper) fail(era int, err error, refusal bool) {
 	}
 }
 
-// answered notes that the target is there, and is what it was: a silence is over. Where
-// there is nothing to ship, that is all there is to prove. The caller holds l.mu.
+// answered notes that the target is there and is what it was: a silence is over. Where there
+// is nothing to ship, no more can be proved. The caller holds l.mu.
 func (l *shipper) answered() {
 	l.retreat.answered()
 	l.queue.answered()
@@ -84,8 +84,8 @@ func (l *shipper) succeed() {
 	l.succeeded()
 }
 
-// succeeded ends the count of failures, and an alarm that time healed. The caller
-// holds l.mu.
+// succeeded ends the count of failures, and an alarm that needs no person. The caller holds
+// l.mu.
 func (l *shipper) succeeded() {
 	if l.failures > 0 {
 		l.era++
@@ -123,7 +123,7 @@ func (l *shipper) shipped(j *job, r outcome) {
 	l.a.opt.Logger.Info("shipped", "segment", j.ref, "target", l.url, "bytes", r.size, "sent", r.sent, "took", r.took)
 }
 
-// result is why a lane that ended by itself did not ship everything.
+// result is why a shipper that ended by itself did not ship everything.
 func (l *shipper) result() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

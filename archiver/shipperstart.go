@@ -68,9 +68,9 @@ func (l *shipper) begin(ctx context.Context) error {
 	return nil
 }
 
-// mayBe refuses an archive in the place of the one that was there when an archiver last
-// reached the target: but for one that somebody accepts, and one that has receipts, such as
-// the other of two disks that are mounted there in turn.
+// mayBe refuses another archive in the place of the one that an archiver last reached there.
+// It allows one that somebody accepts. It also allows one that has receipts, such as the other
+// of two disks that are mounted there in turn.
 func (l *shipper) mayBe(id target.Identity, refs []segment.Ref) error {
 	if l.was == "" || l.was == id.ID || slices.Contains(l.a.opt.Accept, id.ID) {
 		return nil
@@ -82,8 +82,9 @@ func (l *shipper) mayBe(id target.Identity, refs []segment.Ref) error {
 	return &target.OtherArchiveError{URL: l.url, Was: l.was, Is: id}
 }
 
-// recall has the receipts of the archive that the target was when it was last reached
-// count until it is reached, so that what waits meanwhile is told. It is for a new lane.
+// recall makes the receipts count of the archive that the target was when it was last reached,
+// so that the status says what waits until the target is reached again. It is for a new
+// shipper.
 func (l *shipper) recall(s *Status) {
 	i := slices.IndexFunc(s.Targets, func(t TargetStatus) bool { return t.URL == l.url && t.ID != "" })
 	if i < 0 {
@@ -139,7 +140,7 @@ func (l *shipper) offer() {
 	l.poke()
 }
 
-// start is begin until it succeeds. first is told how the first attempt ended.
+// start repeats begin until it succeeds. first is called with how the first attempt ended.
 func (l *shipper) start(ctx, work context.Context, first func(error)) error {
 	for {
 		err := l.away(l.begin(work))
@@ -162,8 +163,7 @@ func (l *shipper) start(ctx, work context.Context, first func(error)) error {
 	}
 }
 
-// hopeless reports whether a lane that is to give up at some time gives up now. The
-// caller holds l.mu.
+// hopeless reports whether a shipper that may give up gives up now. The caller holds l.mu.
 func (l *shipper) hopeless(err error) bool {
 	return l.once && (definite(err) || l.failures >= l.a.opt.Tries)
 }
@@ -183,7 +183,7 @@ func (l *shipper) identified(ctx context.Context) error {
 	return nil
 }
 
-// away adds to the error for a target where no archive is, which one was there.
+// away adds to the error for a target without an archive which archive was there.
 func (l *shipper) away(err error) error {
 	if !errors.Is(err, target.ErrNoIdentity) {
 		return err

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// standing is what was last found out of whether the store opens. It costs a read of
-// every header, so it is found out anew only where something changed, or after judgeAgain; and
-// so seldom that it takes a twentieth of the time at most.
+// standing is what was last found out of whether the store opens. That costs a read of every
+// header. So it is found out anew only where something changed or after judgeAgain, and so
+// seldom that it takes a twentieth of the time at most.
 type standing struct {
 	opens func(store fs.FS) error // opens; a test of a folder that is no whole store has another
 

@@ -53,8 +53,8 @@ type TargetStatus struct {
 	Running bool    `json:"running"`            // it is at work
 }
 
-// Lag is the segment that has been waiting for the longest time. Its age is that of its
-// oldest commit, where that is known.
+// Lag is the segment that has been waiting longest. Its age is the age of its oldest commit,
+// where that is known.
 type Lag struct {
 	Segment segment.Ref   `json:"segment"`
 	Age     time.Duration `json:"age_ns"`
@@ -118,8 +118,8 @@ func earlier(t time.Time, commit int64) time.Time {
 	return t
 }
 
-// status is that of the lane, where all commits up to looked are in sealed segments, but
-// for segments that were set aside.
+// status returns the shipper's status, where all commits up to looked are in sealed segments,
+// but for those of segments that were set aside.
 func (l *shipper) status(looked time.Time, aside []segment.Ref) TargetStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,14 +150,14 @@ func (l *shipper) status(looked time.Time, aside []segment.Ref) TargetStatus {
 }
 
 // Health returns what is wrong, one sentence each: alarms, and a backlog older than
-// Options.MaxLag. Nothing is good.
+// Options.MaxLag. An empty result means healthy.
 func (a *Archiver) Health() []string {
 	s := a.Status()
 	return s.Problems(a.opt.MaxLag)
 }
 
 // Problems returns what is wrong, one sentence each: alarms, archivers that died or hang, and
-// what is Late.
+// what Late returns.
 func (s *Status) Problems(maxLag time.Duration) []string {
 	var out []string
 	for _, a := range s.Alarms {
@@ -176,8 +176,8 @@ func (s *Status) Problems(maxLag time.Duration) []string {
 	return append(out, s.Late(maxLag)...)
 }
 
-// Late returns, one sentence each, what a target lacks that is older than maxLag, if that is
-// not zero.
+// Late returns, one sentence each, what has not been archived for longer than maxLag. If
+// maxLag is zero, it returns nothing.
 func (s *Status) Late(maxLag time.Duration) (out []string) {
 	if maxLag <= 0 {
 		return nil
@@ -193,11 +193,11 @@ func (s *Status) Late(maxLag time.Duration) (out []string) {
 	return out
 }
 
-// staleStatus is how long a target stays in the status that nobody looks after.
+// staleStatus is how long a target that no archiver looks after stays in the status.
 const staleStatus = 30 * 24 * time.Hour
 
-// save writes status.json. Targets that another archiver of this store looks after
-// stay in it, but for those that were never reached.
+// save writes status.json. It keeps the targets that another archiver of this store looks
+// after, but for those that were never reached.
 func (a *Archiver) save() error {
 	a.saving.Lock()
 	defer a.saving.Unlock()
@@ -281,7 +281,7 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 	return s, nil
 }
 
-// setBroken says what was found out now of whether the store opens for writing.
+// setBroken takes over whether the store opens for writing, as was just found out.
 func (s *Status) setBroken(err error) {
 	i := slices.IndexFunc(s.Alarms, func(a Alarm) bool { return a.Kind == alarm.Broken })
 	switch {

@@ -14,15 +14,15 @@ import (
 // one segment is copied at a time, in one goroutine, which then rests, and of all who
 // ship one hashes at a time. What waits for the disk or the network goes on meanwhile.
 
-// restPart is the part of the time to hash a segment that passes before the next is
-// copied. To hash is more than half of the work, so it is a sixth of all: for the syncs, the
-// receipts and the collection of garbage, which go on beside the copying. Only the
-// hashing is counted, since nothing in it waits for a disk.
+// restPart is the part of the time to hash a segment that passes before the next is copied.
+// Hashing is more than half of the work, so the rest is a sixth of it. The syncs, the receipts
+// and the garbage collector, which run beside the copying, get that time. Only hashing is
+// counted, since nothing in it waits for a disk.
 const restPart = 3
 
-// turn waits until no other segment is copied to the target. done ends the turn, after a
-// rest for the time that was hashed, for which it does not wait. It may be called again, to
-// no effect. Other targets than folders have no turns: there the network is the limit.
+// turn waits until no other segment is copied to the target. done ends the turn, after a rest
+// for the time that was hashed; done does not wait for that rest. done may be called again,
+// without effect. Only folders have turns: for other targets the network is the limit.
 func (l *shipper) turn(ctx context.Context) (done func(hashed time.Duration), err error) {
 	if _, ok := l.target.(target.CheckedPutter); !ok {
 		return func(time.Duration) {}, nil
@@ -38,7 +38,7 @@ func (l *shipper) turn(ctx context.Context) (done func(hashed time.Duration), er
 	}, nil
 }
 
-// digests returns those of a segment that is copied.
+// digests returns the digests of a segment that is copied.
 func (l *shipper) digests(size int64) *sealed.Digests {
 	d := sealed.NewDigests(size)
 	d.One = &l.a.hashing

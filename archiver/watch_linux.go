@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch tells on the channel that segments were sealed in the folder at path, until
-// ctx ends. Several may be told of at once, and what is told may be nothing new, so
-// whoever receives looks for himself. The error wraps errors.ErrUnsupported where
-// the system has no notification, and does no harm: Run polls.
+// Watch sends on the channel when segments were sealed in the folder at path, until ctx ends.
+// One message may stand for several segments, or for nothing new, so the receiver looks for
+// itself. Where the system has no notification, the error wraps errors.ErrUnsupported, and
+// does no harm: Run polls.
 func Watch(ctx context.Context, path string) (<-chan struct{}, error) {
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {

@@ -103,7 +103,7 @@ const (
 	silentWorker = 5 * heartbeat
 )
 
-// ask finds out whether the target's archiver runs.
+// ask finds out whether the target's archiver is running.
 func (t *TargetStatus) ask(state vfs.FS) error {
 	held, err := state.Locked(workerLock(t.URL))
 	if err != nil && !errors.Is(err, vfs.ErrUnsupported) {
@@ -114,8 +114,8 @@ func (t *TargetStatus) ask(state vfs.FS) error {
 	return nil
 }
 
-// Silent is what is wrong with the target's archiver: that it died, or hangs. Empty for
-// nothing.
+// Silent says what is wrong with the target's archiver: that it died, or hangs. It is empty if
+// nothing is.
 func (t *TargetStatus) Silent() string {
 	w := t.Worker
 	silent := time.Since(t.Looked).Round(time.Second)

@@ -62,7 +62,7 @@ func (p *planner) footed(x *patient, open func() (Source, error), size int64, a 
 		new: &content{open: made, size: sum.FileSize, mode: 0o400}}, nil
 }
 
-// integrity_test.recordsEnd returns where the records of a segment end: of a log, behind its End
+// recordsEnd returns where the records of a segment end: of a log, behind its End
 // record; an output's trailer says so.
 func recordsEnd(x *patient, r *segment.Reader) (int64, error) {
 	if r.Header.Kind == segment.Output {

@@ -23,7 +23,7 @@ func (e *ArchiveError) Error() string {
 		where = "a folder in the archive " + e.Archive
 	}
 	return e.Dir + ": " + ErrNotStore.Error() + ", but " + where +
-		": make a plan of a point with Archive.Plan of package archiver, and give what Plan.FS returns to OpenReadOnlyFS"
+		": make a plan of a point with history.At, and give what Plan.FS returns to OpenReadOnlyFS"
 }
 
 // Unwrap returns ErrNotStore.

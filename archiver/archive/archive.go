@@ -14,9 +14,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// An Archive is a target opened to be read: what is in it, what backups there
-// are, how a point is restored. Its methods may be called from several
-// goroutines. It holds nothing open, so there is nothing to close.
+// An Archive is a target that is opened as an archive: it lists, reads and writes what lies
+// there. Its methods may be called from several goroutines. It holds nothing open, so there is
+// nothing to close.
 type Archive struct {
 	target target.Target
 	ident  target.Identity
@@ -35,7 +35,7 @@ func Open(ctx context.Context, t target.Target) (*Archive, error) {
 	return Of(t, id), nil
 }
 
-// Of is Open of a target whose identity is known.
+// Of is Open for a target whose identity is known already.
 func Of(t target.Target, id target.Identity) *Archive { return &Archive{target: t, ident: id} }
 
 // Target returns what the archive was opened from.
@@ -241,5 +241,5 @@ func (a *Archive) readSmall(ctx context.Context, name string) ([]byte, error) {
 	return b, err
 }
 
-// At names an object in a message.
+// At returns the URL of an object, for messages.
 func (a *Archive) At(name string) string { return strings.TrimSuffix(a.target.URL(), "/") + "/" + name }

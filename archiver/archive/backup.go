@@ -194,8 +194,8 @@ func (a *Archive) DeleteBackup(ctx context.Context, store segment.UUID, id uint6
 	return a.RemoveBackup(ctx, b.Store, b.ID)
 }
 
-// RemoveBackup writes the marker first: with it the backup is deleted, and whoever
-// comes by finishes the work.
+// RemoveBackup writes the marker first. From then on the backup counts as deleted: if the work
+// is cut off here, whoever finds the marker finishes it.
 func (a *Archive) RemoveBackup(ctx context.Context, store segment.UUID, id uint64) error {
 	err := a.InReserve(ctx, func() error {
 		return a.PutMarker(ctx, backupName(store, id, "gone"), &Marker{Why: "backup deleted"})
@@ -206,8 +206,8 @@ func (a *Archive) RemoveBackup(ctx context.Context, store segment.UUID, id uint6
 	return a.target.Delete(ctx, backupName(store, id, "json"))
 }
 
-// Previous returns the newest backup, or an empty one if there is none that can be
-// read: one that cannot is a reason to rely on nothing, not to make no backup.
+// Previous returns the newest backup, or an empty one if there is none that can be read. An
+// unreadable backup does not stop a new one: the new one then relies on nothing.
 func (a *Archive) Previous(ctx context.Context, store segment.UUID) (*Backup, error) {
 	b, err := a.Backup(ctx, store, 0)
 	_, unreadable := errors.AsType[*UnreadableError](err)
@@ -217,7 +217,7 @@ func (a *Archive) Previous(ctx context.Context, store segment.UUID) (*Backup, er
 	return b, err
 }
 
-// PutBackup stores a manifest under the next id, which it gives it.
+// PutBackup gives a manifest the next id and stores it.
 func (a *Archive) PutBackup(ctx context.Context, b *Backup) error {
 	names, err := a.BackupNames(ctx, b.Store)
 	if err != nil {
@@ -234,8 +234,8 @@ func (a *Archive) PutBackup(ctx context.Context, b *Backup) error {
 	return errors.New("no ids are left for backups")
 }
 
-// confirmed resolves an unknown outcome: a manifest that is there whole, and ours, was
-// stored, whatever became of the answer.
+// confirmed resolves an unknown outcome. If the manifest is there, whole and ours, it was
+// stored, whatever the answer was.
 func (a *Archive) confirmed(ctx context.Context, b *Backup, err error) error {
 	if err == nil {
 		return nil

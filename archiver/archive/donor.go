@@ -9,8 +9,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Donor returns the archive as something that a damaged store can be healed from. What
-// it gives is not verified here: the repair proves it before it is used.
+// Donor returns the archive as a source from which a damaged store can be repaired. What it
+// gives is not verified here: the repair verifies it before use.
 func (a *Archive) Donor() integrity.Donor { return donor{a} }
 
 type donor struct{ a *Archive }

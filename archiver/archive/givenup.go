@@ -10,8 +10,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// GivenUp returns those of a set that prune deletes, or has deleted where a tip was given
-// up. except is a backup of which the pins do not count, or zero: see begun.
+// GivenUp returns the segments of a set that prune deletes, or has deleted where a tip was
+// given up. If except is not zero, the pins of that backup do not count: see Begun.
 func (a *Archive) GivenUp(ctx context.Context, store segment.UUID, set *refset.Set, except uint64) (*refset.Set, error) {
 	plans, err := a.PrunePlans(ctx, store)
 	if err != nil {
@@ -34,7 +34,7 @@ func (a *Archive) GivenUp(ctx context.Context, store segment.UUID, set *refset.S
 	return gone.And(set), nil
 }
 
-// Meets reports whether a set holds a segment of the tip, as that was when it was given up.
+// Meets reports whether a set holds a segment of the tip as it was when it was given up.
 func (d Drop) Meets(set *refset.Set) bool {
 	return refset.OfRuns([]segment.Run{{Timeline: d.Timeline, First: 1, Count: uint64(d.Newest)}}).Meets(set)
 }

@@ -48,11 +48,10 @@ func (o *Object) ReadAt(b []byte, off int64) (int, error) {
 // a header of a few hundred runs.
 const headerGuess = 4096
 
-// Header returns the header of a segment, after one request, or two if it is long;
-// or none, if it was asked for lately. It belongs to the archive: it must not be
-// changed. The error is a *segment.CorruptError, also where the object is
-// another segment than its name says, wraps segment.ErrVersion or target.ErrNotExist,
-// or is the target's.
+// Header returns the header of a segment. It costs one request, two for a long header, none if
+// the header was read lately. The header belongs to the archive and must not be changed. The
+// error is a *segment.CorruptError, also where the object is another segment than its name
+// says; it wraps segment.ErrVersion or target.ErrNotExist; or it is the target's.
 func (a *Archive) Header(ctx context.Context, store segment.UUID, ref segment.Ref) (*segment.Header, error) {
 	key := headerKey{store, ref}
 	a.mu.Lock()
@@ -71,7 +70,7 @@ func (a *Archive) Header(ctx context.Context, store segment.UUID, ref segment.Re
 	return h, nil
 }
 
-// ReadHeader is Header of what is there now, whatever was asked for lately.
+// ReadHeader is Header, but always reads what is there now.
 func (a *Archive) ReadHeader(ctx context.Context, store segment.UUID, ref segment.Ref) (*segment.Header, error) {
 	name := SegmentName(store, ref)
 	b, err := a.ReadRange(ctx, name, 0, headerGuess)
@@ -107,8 +106,8 @@ func (a *Archive) ReadRange(ctx context.Context, name string, off, n int64) ([]b
 	return b.Bytes(), errors.Join(err, r.Close())
 }
 
-// IsSegment returns an error if a header is not that of the segment whose name
-// it was found under.
+// IsSegment returns an error if a header is not the header of the segment under whose name it
+// was found.
 func (a *Archive) IsSegment(h *segment.Header, store segment.UUID, ref segment.Ref) error {
 	if h.UUID == store && h.Ref == ref {
 		return nil
@@ -130,7 +129,7 @@ func (a *Archive) Damaged(err error, name string, ref segment.Ref) error {
 	return err
 }
 
-// Vanished makes damage of the absence of a segment that a listing has.
+// Vanished turns the absence of a segment that a listing named into damage.
 func (a *Archive) Vanished(err error, store segment.UUID, ref segment.Ref) error {
 	if errors.Is(err, target.ErrNotExist) {
 		return &segment.CorruptError{File: a.At(SegmentName(store, ref)), Segment: ref, Reason: "it was listed, and is not there"}
@@ -181,7 +180,7 @@ type Tailed struct {
 	Ahead bool
 }
 
-// From is where the end begins that is read at once.
+// From returns the offset from which on the end is read at once.
 func (t *Tailed) From() int64 { return max(0, t.Size-t.N) }
 
 // ReadAt implements io.ReaderAt.

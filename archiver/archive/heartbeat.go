@@ -14,13 +14,12 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// An archive holds what was committed, and so tells by itself only up to its newest commit
-// how fresh it is: of a store that nobody writes to since, it cannot tell from one whose
-// archiver has died. A heartbeat says it.
+// The newest commit in an archive does not tell how fresh the archive is: perhaps nobody has
+// written to the store since, perhaps its archiver has died. A heartbeat tells the two apart.
 
-// Heartbeat says that of a timeline everything is archived that was committed up to a
-// moment. One takes the place of another: it is put, and then those before it are
-// removed. Where the target does not let them be removed, they stay, and do no harm.
+// Heartbeat says that everything that was committed on a timeline up to a moment is archived.
+// A new one replaces those before it: it is put, and then they are removed. Where the target
+// does not let them be removed, they stay, and do no harm.
 type Heartbeat struct {
 	Format   int              `json:"format"`
 	ID       uint64           `json:"id"` // as in its name; a greater one is newer
@@ -112,9 +111,8 @@ func (a *Archive) Heartbeat(ctx context.Context, store segment.UUID, t segment.T
 	return nil, nil
 }
 
-// PutHeartbeat stores a heartbeat under the next number, which it gives it, and removes
-// those of its timeline before it. kept reports that the target did not let one be
-// removed, which is no error.
+// PutHeartbeat gives a heartbeat the next number, stores it, and removes the earlier ones of
+// its timeline. kept reports that the target did not let one be removed, which is no error.
 func (a *Archive) PutHeartbeat(ctx context.Context, h *Heartbeat) (kept bool, err error) {
 	ids, _, err := a.heartbeatIDs(ctx, h.Store)
 	if err != nil {
@@ -144,9 +142,9 @@ func (a *Archive) PutHeartbeat(ctx context.Context, h *Heartbeat) (kept bool, er
 	return false, nil
 }
 
-// Heartbeats reads all heartbeats of a store: the newest of each timeline, those that one of
-// these has taken the place of, and what was found of names and objects that are nothing
-// varve writes, or cannot be read.
+// Heartbeats reads all heartbeats of a store: the newest of each timeline; those that a newer
+// one has replaced; and a note on each name and object that varve does not write or that
+// cannot be read.
 func (a *Archive) Heartbeats(ctx context.Context, store segment.UUID) (newest map[segment.Timeline]*Heartbeat, older []*Heartbeat, unknown []string, unreadable []error, err error) {
 	ids, unknown, err := a.heartbeatIDs(ctx, store)
 	newest = map[segment.Timeline]*Heartbeat{}

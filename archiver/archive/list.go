@@ -52,10 +52,10 @@ const (
 	listPart     = 2000 // segments that are worth a listing of their own: two pages of S3
 )
 
-// Cuts returns names that cut a listing of a backup's store into parts of about the same
-// length, of which each is listed by itself, all at a time: a server answers with a
-// thousand names, and what follows is asked for with the last of them. Folders are
-// read at once.
+// Cuts returns names that cut a listing of a backup's store into parts of about equal length.
+// The parts are listed at the same time: a server answers with a thousand names, and only the
+// last of them tells where the next request begins. A folder on disk is read at once, and is
+// not cut.
 func (a *Archive) Cuts(b *Backup) (names []string) {
 	if target.IsLocal(a.target) {
 		return nil

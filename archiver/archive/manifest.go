@@ -14,11 +14,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Manifests are the small objects on whose word segments are kept or deleted:
-// backups, the pins of restores, the plans of prunes. Each is JSON with its
-// format and, as its last field, the SHA-256 of itself without that field.
-// So one that was damaged, edited by hand, or written by a newer program, is known
-// for what it is, and stops whoever would delete something.
+// manifest is a small object that decides whether segments are kept or deleted: a backup, the
+// pin of a restore, the plan of a prune. It is JSON, with its format and, as its last field,
+// the SHA-256 of itself without that field. So a manifest that was damaged, edited by hand or
+// written by a newer program is recognized, and nothing is deleted while it is there.
 type manifest interface {
 	format() *int
 	sum() *string
@@ -31,7 +30,7 @@ type manifest interface {
 // manifestFormat is the only one yet, of all manifests.
 const manifestFormat = 1
 
-// encode writes a manifest, format and sum included, which it sets.
+// encode sets format and sum of a manifest, and returns its bytes.
 func encode(m manifest) ([]byte, error) {
 	*m.format() = manifestFormat
 	*m.sum() = ""
@@ -79,8 +78,8 @@ func (a *Archive) putSmall(ctx context.Context, name string, b []byte) error {
 	return a.target.Put(ctx, name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b))
 }
 
-// putManifest stores a manifest where there is none of its name. It reads back what it is about
-// to store: one that cannot be read would stop whoever needs its word.
+// putManifest stores a manifest where no object has its name. It first decodes the bytes that
+// it is about to store: a manifest that cannot be read would block all who need it.
 func (a *Archive) putManifest(ctx context.Context, name string, m manifest) error {
 	b, err := encode(m)
 	if err != nil {
@@ -128,8 +127,8 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 // ErrNoReason is returned by AcceptGap without a reason.
 var ErrNoReason = errors.New("a gap is accepted with a reason, for those who come after")
 
-// AcceptGap says that a segment is missing for good, and why: a marker in the archive, so
-// that audits find it no more. A segment that is there is no gap: the error wraps
+// AcceptGap records that a segment is missing for good, and why. It writes a marker, so that
+// audits no longer report the segment. If the segment is there, the error wraps
 // target.ErrExists. A gap that was accepted before stays as it was.
 func (a *Archive) AcceptGap(ctx context.Context, store segment.UUID, ref segment.Ref, reason string) error {
 	if reason == "" {

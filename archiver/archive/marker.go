@@ -10,8 +10,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Marker is the content of an object that stands where another was: it says to
-// people why that one is gone. Its name says all that a program needs.
+// Marker is the content of an object that stands in the place of another. It tells people why
+// that one is gone. Programs need only its name.
 type Marker struct {
 	Format int       `json:"format"`
 	Time   time.Time `json:"time"` // UTC

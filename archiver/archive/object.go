@@ -10,9 +10,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Stream reads an object whole, as an io.ReaderAt, with one request for what is
-// read in order: a read that begins where the one before ended goes on in the
-// same answer. It is for one goroutine. Whoever makes it closes it.
+// Stream reads a whole object as an io.ReaderAt. Reads in order share one request: a read that
+// begins where the one before ended goes on in the same answer. It is for one goroutine.
+// Whoever makes it closes it.
 type Stream struct {
 	Object
 	onRead func(n int64) // told of bytes that were read, each once; may be nil
@@ -97,8 +97,8 @@ type BadSegment struct {
 	Problem string      `json:"problem"`
 }
 
-// ProblemOf tells what is wrong with a segment from what kept it from being
-// looked at.
+// ProblemOf returns what is wrong with a segment, from the error of looking at it. An error
+// that says nothing of the segment is returned as it is.
 func ProblemOf(err error) (problem string, _ error) {
 	_, corrupt := errors.AsType[*segment.CorruptError](err)
 	switch {

@@ -14,9 +14,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Pin keeps segments from being pruned while a restore reads them. It ends by
-// itself, so that a restore that was killed holds up nothing for ever. See
-// Archive.Pin.
+// Pin keeps segments from being pruned while a restore reads them. It expires by itself, so a
+// restore that was killed blocks nothing for ever. See Archive.Pin.
 type Pin struct {
 	Format   int           `json:"format"`
 	ID       string        `json:"id"` // as in its name
@@ -37,8 +36,8 @@ func (p *Pin) check() error { return refset.CheckRuns(p.Segments) }
 // Object returns the name of the pin's object.
 func (p *Pin) Object() string { return pinsOf(p.Store) + p.ID + ".json" }
 
-// Until is when the pin ends: the later of what its maker's clock and the target's
-// say, so that a restore on a machine whose clock is behind has its time too.
+// Until is when the pin ends: by its maker's clock or by the target's, whichever is later. So
+// a restore has its time also on a machine whose clock is behind.
 func (p *Pin) Until() time.Time {
 	if t := p.stored.Add(p.Expires.Sub(p.Made)); t.After(p.Expires) {
 		return t
@@ -139,11 +138,11 @@ func (a *Archive) names(ctx context.Context, prefix string) ([]string, error) {
 	return names, nil
 }
 
-// RefuseGone returns an error that names those of a set that prune has begun to
-// delete, or has deleted where a tip was given up. It goes with a pin on them, and is
-// called once the pin is there: prune first says that its plan waits no more and
-// then reads the pins, this is the other way round, so one of the two sees the other.
-// except is the backup that pins them, or zero.
+// RefuseGone returns an error that names the segments of a set that prune has begun to delete,
+// or has deleted where a tip was given up. It is called once a pin on the set is there. Prune
+// first says that its plan waits no more, and then reads the pins. A pinner first writes its
+// pin, and then reads the plans. So one of the two sees the other. except is the backup that
+// pins the set, or zero.
 func (a *Archive) RefuseGone(ctx context.Context, store segment.UUID, set *refset.Set, except uint64) error {
 	gone, err := a.GivenUp(ctx, store, set, except)
 	if err == nil && gone.Len() > 0 {

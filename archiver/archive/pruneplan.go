@@ -14,15 +14,15 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// PrunePlan is what the first phase of a prune leaves for the second. It has one of
-// two contents. Segments are what nothing needed then: the second phase deletes those of
-// them that nothing needs by then either. Drops are tips that are given up: they stay
-// as long as their timelines do, since no segment tells that its tip was given up.
+// PrunePlan is what the first phase of a prune leaves for the second. It holds one of two
+// things. Segments are those that nothing needed then: the second phase deletes those of them
+// that nothing needs by then either. Drops are tips that are given up. Such a plan stays as
+// long as the timelines do, since no segment tells that its tip was given up.
 //
-// Beside a plan of segments stands an object that says that it waits. The second phase
-// removes that before it deletes a segment, and the plan after it wrote a
-// marker for each. So a plan that does not wait says of its segments what markers say,
-// and says it before any room is needed: to remove an object takes none.
+// Beside a plan of segments stands an object that says that the plan waits. The second phase
+// removes this object before it deletes a segment, and removes the plan after it wrote a
+// marker for each segment. So a plan that does not wait says of its segments what markers
+// would say. It says so before any room is needed: removing an object takes none.
 type PrunePlan struct {
 	Format   int           `json:"format"`
 	ID       uint64        `json:"id"`
@@ -61,9 +61,9 @@ func (p *PrunePlan) Due(grace time.Duration) time.Time {
 // plansOf returns the folder of a store's prune plans.
 func plansOf(store segment.UUID) string { return store.String() + "/prune/" }
 
-// PlanName returns the name of a plan (json), or of the object that says that the plan
-// waits (wait). In a listing the second comes after the first, and it is put first: so a
-// listing that has the plan alone was made when it waited no more.
+// PlanName returns the name of a plan (json), or of the object that says that the plan waits
+// (wait). The second is put first, and comes second in a listing. So a listing that has the
+// plan alone was made when the plan waited no more.
 func PlanName(store segment.UUID, id uint64, ext string) string {
 	return fmt.Sprintf("%s%020d.%s", plansOf(store), id, ext)
 }
@@ -75,8 +75,8 @@ func (a *Archive) PrunePlans(ctx context.Context, store segment.UUID) ([]*PruneP
 	return plans, err
 }
 
-// PlansAndStrays is prunePlans, with the ids of plans that were never written though an
-// object says that they wait: whoever wrote them was killed.
+// PlansAndStrays is PrunePlans, and also returns the ids of plans that were never written
+// though an object says that they wait: whoever began them was killed.
 func (a *Archive) PlansAndStrays(ctx context.Context, store segment.UUID) (plans []*PrunePlan, strays []uint64, err error) {
 	for info, err := range a.target.List(ctx, plansOf(store), "") {
 		if err != nil {
@@ -112,8 +112,8 @@ func waitingID(name string, store segment.UUID) (uint64, bool) {
 	return id, ok && err == nil && PlanName(store, id, "wait") == name
 }
 
-// PutPlan stores a plan under a number of its own, which it gives it. One of
-// segments waits from the start.
+// PutPlan gives a plan a number of its own and stores it. A plan of segments waits from the
+// start.
 func (a *Archive) PutPlan(ctx context.Context, p *PrunePlan) error {
 	for p.ID = planID(p.Made); ; p.ID++ {
 		err := a.HoldPlan(ctx, p)
@@ -133,7 +133,7 @@ func (a *Archive) PutPlan(ctx context.Context, p *PrunePlan) error {
 // which they were made, as far as clocks go.
 func planID(made time.Time) uint64 { return uint64(made.UnixNano()) }
 
-// PutBegun is putPlan for a plan that does not wait: what is left of one that has begun.
+// PutBegun is PutPlan for a plan that does not wait: what is left of one that has begun.
 func (a *Archive) PutBegun(ctx context.Context, p *PrunePlan) error {
 	for p.ID = planID(p.Made); ; p.ID++ {
 		_, err := a.target.Stat(ctx, p.Waiting()) // of a writer that was killed: it would have this plan wait
@@ -165,10 +165,9 @@ func DropsIn(plans []*PrunePlan) (drops []Drop) {
 	return drops
 }
 
-// Begun returns the segments that prune has begun to delete, or has deleted without a
-// marker yet: those of the plans that do not wait, but for what a backup pins, which
-// their second phase spares. The backup except does not count, if it is not zero: it came
-// later.
+// Begun returns the segments that prune has begun to delete, or has deleted without a marker
+// yet. They are the segments of the plans that do not wait, except what a backup pins: the
+// second phase spares that. If except is not zero, that backup does not count: it came later.
 func (a *Archive) Begun(ctx context.Context, store segment.UUID, plans []*PrunePlan, except uint64) (*refset.Set, error) {
 	set := &refset.Set{}
 	for _, p := range plans {

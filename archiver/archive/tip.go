@@ -2,8 +2,8 @@ package archive
 
 import "github.com/varve-db/varve/segment"
 
-// Tip is a history in the archive that is not that of the store: of a copy that
-// was written to, or what a restore to an earlier point left behind.
+// Tip is a history in the archive that is not the store's own: a copy that was written to, or
+// what a restore to an earlier point left behind.
 type Tip struct {
 	Timeline segment.Timeline `json:"timeline"`
 	First    segment.ID       `json:"first"` // of its segments that are not on the store's chain

@@ -34,9 +34,9 @@ func (e *NotEmptyError) Error() string {
 // Unwrap returns ErrNotEmpty.
 func (e *NotEmptyError) Unwrap() error { return ErrNotEmpty }
 
-// Vacant returns nil for a target that holds nothing, and else a *NotEmptyError: what is
-// made an archive must be the archive's alone. What counts is what a Topped target says, and
-// of any other what it lists.
+// Vacant returns nil for a target that holds nothing, and else a *NotEmptyError: an archive
+// must have its place for itself. A Topped target says what counts; any other target is
+// listed.
 func Vacant(ctx context.Context, t target.Target) error {
 	names, err := target.TopNames(ctx, t, func(name string) bool { return !archived(name) })
 	if err != nil || len(names) == 0 {

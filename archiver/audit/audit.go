@@ -77,11 +77,11 @@ const (
 	GivenUp    = "given up" // by a prune, and the store still needs it
 )
 
-// Run proves that every sealed segment of the store was stored exactly once, or
-// finds where not. It takes the store's word and the archive's, which must agree: the
-// names in the headers of all logs on the store's chain, the receipts, the objects.
-// It changes nothing and works beside writers and archivers, whose newest segments may
-// then be findings. The error is that of the store or the target, not a finding.
+// Run proves that every sealed segment of the store was stored exactly once, or finds where
+// not. It compares what the store says with what the archive says: the names in the headers of
+// all logs on the store's chain, the receipts, the objects. It changes nothing and works
+// beside writers and archivers; their newest segments may then be findings. A finding is not
+// an error: the error is the store's or the target's.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	receipts, err := receipt.Open(o.Receipts)
 	if err != nil {

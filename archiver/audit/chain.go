@@ -93,8 +93,8 @@ func (d *auditor) newestUnsealed() error {
 	return nil
 }
 
-// readLog reads a header of the store, and the edits of the log if they are wanted. What
-// does not check ends them: it is being written.
+// readLog reads a header of the store and, if wanted, the edits of the log. The edits end
+// where the log does not check: it is being written.
 func (d *auditor) readLog(name string, edits bool) (*segment.Header, []segment.EditSet, error) {
 	f, err := d.source.Open(name)
 	if err != nil {
@@ -194,9 +194,9 @@ func (d *auditor) plans(ctx context.Context) (plans []*archive.PrunePlan, err er
 	return plans, err
 }
 
-// listBegun counts as gone what is not there and is in a plan that prune has begun to carry
-// out: there may be no marker yet. before are the plans as they were before the archive
-// was listed: one that waited then and is no more was carried out meanwhile.
+// listBegun counts a segment as gone if it is not there and is in a plan that prune has begun
+// to carry out: it may have no marker yet. before are the plans from before the archive was
+// listed: a plan that waited then and is no longer there was carried out meanwhile.
 func (d *auditor) listBegun(ctx context.Context, before []*archive.PrunePlan) error {
 	after, err := d.plans(ctx)
 	if err != nil {
@@ -219,7 +219,7 @@ func (d *auditor) listBegun(ctx context.Context, before []*archive.PrunePlan) er
 	return nil
 }
 
-// unknown tells of an object whose name means nothing.
+// unknown reports an object whose name means nothing.
 func (d *auditor) unknown(name string, t segment.Timeline) {
 	if before, _, ok := strings.Cut(name, badMark); ok {
 		if _, ref, ext, ok := archive.ParseRefName(before); ok && ext == "seg" {
@@ -291,9 +291,9 @@ func (d *auditor) follow(ctx context.Context) error {
 	}
 }
 
-// header reads a header from the store or, where that does not have it, from the
-// archive; with the data also the edits, if it is a log. Nil is one that does not check,
-// which is found with its object.
+// header reads a header from the store or, where the store does not have it, from the archive;
+// with data also the edits, if it is a log. It returns nil for a header that does not check:
+// that is found with its object.
 func (d *auditor) header(ctx context.Context, ref segment.Ref, data bool) (*segment.Header, []segment.EditSet, error) {
 	if g, ok := d.local[ref]; ok {
 		if h, edits, err := d.readLog(g.Name, data); err == nil && h.Ref == ref {
@@ -320,8 +320,9 @@ func (d *auditor) header(ctx context.Context, ref segment.Ref, data bool) (*segm
 	return h, edits, err
 }
 
-// explain looks for who named what no header names: an output may have been adopted
-// and retired again during the life of one log, and then only the edits in that tell.
+// explain looks for what named the segments that no header names. An output may have been
+// adopted and retired again during the life of one log. Then only the edits in that log name
+// it.
 func (d *auditor) explain(ctx context.Context) error {
 	var logs []segment.Ref
 	for _, ref := range slices.SortedFunc(maps.Keys(d.headers), segment.Ref.Compare) {
@@ -380,10 +381,9 @@ func (d *auditor) name(set segment.Set) {
 	}
 }
 
-// onChain reports whether a segment belongs to the history that led to the store's
-// newest log, if it is a segment of this history at all. Where a timeline ended, its
-// last log may have gone on elsewhere, and so may all after it: those count if they
-// are named.
+// onChain reports whether a segment, if it is of this history at all, belongs to what led to
+// the store's newest log. Where a timeline ended, its last log may have gone on elsewhere, and
+// so may all logs after it: those count only if they are named.
 func (d *auditor) onChain(ref segment.Ref) bool {
 	return ref.ID < d.reach[ref.Timeline] || d.known(ref)
 }

@@ -16,8 +16,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// compare holds what is named against what is there, and what is there against
-// what was shipped.
+// compare checks that what is named is there, and that what is there is what was shipped.
 func (d *auditor) compare(ctx context.Context) error {
 	var there []segment.Ref
 	for _, ref := range d.chain() {
@@ -46,8 +45,8 @@ func (d *auditor) chain() []segment.Ref {
 	return slices.DeleteFunc(slices.SortedFunc(maps.Keys(all), segment.Ref.Compare), func(ref segment.Ref) bool { return !d.onChain(ref) })
 }
 
-// weigh finds out whether a segment is where it should be, and reports whether there
-// is an object to be inspected.
+// weigh finds out whether a segment is where it should be, and reports whether there is an
+// object to inspect.
 func (d *auditor) weigh(ref segment.Ref) bool {
 	_, object := d.objects[ref]
 	_, receipt := d.noted[ref]
@@ -86,8 +85,8 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	return false
 }
 
-// rewrites says how there comes to be a receipt of an object; local is whether the store
-// has the segment.
+// rewrites says what writes a receipt of an object again; local is whether the store has the
+// segment.
 func (d *auditor) rewrites(local bool, command string) string {
 	if local {
 		return "varve archive " + command + " asks the archive for the object, and writes the receipt"

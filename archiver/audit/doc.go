@@ -1,7 +1,7 @@
-// Package audit holds a store, its receipts and an archive against each other: Run finds whether each
-// sealed segment of the store's chain was stored exactly once; Repair puts back what an archive lost,
+// Package audit compares a store, its receipts and an archive. Run finds whether each sealed
+// segment of the store's chain was stored exactly once. Repair puts back what an archive lost,
 // from segments of the store that were verified.
 //
-// The invariant: an audit changes nothing and believes no word that it can check against another; a
-// repair overwrites nothing and deletes only what it has copied aside.
+// The invariant: an audit changes nothing, and believes nothing that it can check against
+// something else. A repair overwrites nothing, and deletes only what it has copied before.
 package audit

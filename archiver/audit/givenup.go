@@ -17,10 +17,10 @@ import (
 // as given up until all of it is there.
 const healFor = 24 * time.Hour
 
-// findGivenUp finds what prune gave up and the store's newest state needs, and pins it. It
-// returns what is to be done when all of that is there again: the tips are not given
-// up any more, and the pin ends. Until then it can be cut off anywhere: who ships and
-// who audits still finds that the tip was given up.
+// findGivenUp finds the segments that prune gave up and that the store's newest state needs,
+// and pins them. It returns what is to be done once all of them are there again: the tips are
+// no longer given up, and the pin ends. The work can be cut off before that: archivers and
+// audits then still find that the tip was given up.
 func (h *repairer) findGivenUp(ctx context.Context, list *source.Listing) (done func(context.Context) error, err error) {
 	h.lost, h.begun = &refset.Set{}, &refset.Set{}
 	nothing := func(context.Context) error { return nil }
@@ -67,9 +67,9 @@ func (h *repairer) unmark(ctx context.Context, r *receipt.Receipt) error {
 	return h.a.Target().Delete(ctx, archive.RefName(r.Store, r.Segment, "gone"))
 }
 
-// takeUp has the tips that a set belongs to be given up no more. What of the set a prune had
-// begun to delete, and is there again, is taken out of the plans of prune: without that it
-// would count as deleted until the next prune.
+// takeUp ends the giving up of the tips that a set belongs to. Segments of the set that a
+// prune had begun to delete and that are there again are taken out of the plans of prune: else
+// they would count as deleted until the next prune.
 func takeUp(ctx context.Context, a *archive.Archive, store segment.UUID, set *refset.Set) error {
 	plans, err := a.PrunePlans(ctx, store)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// RepairOptions say what is healed. Store, Receipts and Archive must be given.
+// RepairOptions say what is repaired. Store, Receipts and Archive must be given.
 type RepairOptions struct {
 	Store    fs.FS            // the store's folder, from which objects are put back
 	Receipts vfs.FS           // the folder of receipts, which say what the objects must be
@@ -48,17 +48,19 @@ type Repaired struct {
 	Size    int64       `json:"size"`
 }
 
-// badMark stands behind the name of a segment in that of a damaged object that was
-// set aside, with a number after it.
+// badMark follows the name of a segment in the name of the copy of its damaged object. A
+// number follows it.
 const badMark = ".bad-"
 
-// Repair puts back what an archive has lost or damaged of what the store has a receipt
-// for: only from a segment of the store that was verified, every byte of it, and is
-// what the receipt says. A receipt that is damaged itself is written again, by the store's
-// segment, when the object is that. What is damaged is first copied aside, so that nothing is ever
-// overwritten, and nothing that somebody may still need is deleted. An object that is
-// sound and another one than the receipt says is left alone, for a person to look at, and
-// so is one of a newer format. Heal can be ended anywhere, and repeated. The error is that of the store or of the target.
+// Repair puts back what an archive has lost or holds damaged, of all segments that the store
+// has a receipt for. It uses only segments of the store, after it has verified every byte
+// against the receipt. A damaged receipt is written again from the store's segment, if the
+// object is that segment.
+//
+// A damaged object is first copied to a name of its own. So nothing is overwritten, and
+// nothing is deleted that somebody may still need. A sound object that is not what its receipt
+// says is left alone, for a person to look at; so is an object of a newer format. Repair can
+// be ended anywhere, and repeated. The error is the store's or the target's.
 func Repair(ctx context.Context, o RepairOptions) (*RepairReport, error) {
 	receipts, err := receipt.Open(o.Receipts)
 	if err != nil {
@@ -166,8 +168,8 @@ func (r *refusal) Error() string { return r.why }
 
 func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
 
-// examine says what is wrong with an object; nothing is an empty string. The Info is zero
-// where no object is there.
+// examine says what is wrong with an object; an empty string means nothing is. The Info is
+// zero where no object is there.
 func (h *repairer) examine(ctx context.Context, name string, r *receipt.Receipt) (target.Info, string, error) {
 	info, err := h.a.Target().Sum(ctx, name)
 	if errors.Is(err, target.ErrNotExist) {
@@ -187,7 +189,7 @@ func (h *repairer) examine(ctx context.Context, name string, r *receipt.Receipt)
 	return info, problem, err
 }
 
-// putBack puts a segment of the store in the place of what is there, or of nothing.
+// putBack puts a segment of the store in the place of the damaged object, or where none is.
 func (h *repairer) putBack(ctx context.Context, name string, r *receipt.Receipt, there target.Info, done *Repaired) error {
 	g, ok := h.local[r.Segment]
 	if !ok {
@@ -265,7 +267,7 @@ func (h *repairer) put(ctx context.Context, name string, f io.ReaderAt, s *seale
 	return fmt.Errorf("%s: %w; run varve archive repair again", h.a.At(name), err)
 }
 
-// setAside copies an object to a name of its own, and returns that when the copy is
+// setAside copies an object to a name of its own. It returns that name once the copy is
 // durable and has the same bytes.
 func (h *repairer) setAside(ctx context.Context, name string, there target.Info) (string, error) {
 	sum, err := h.bytesOf(ctx, name, there.Size)
@@ -287,8 +289,8 @@ func (h *repairer) setAside(ctx context.Context, name string, there target.Info)
 	}
 }
 
-// bytesOf returns the SHA-256 of the bytes that are really there, which the target
-// may remember otherwise.
+// bytesOf returns the SHA-256 of the bytes that are really there. The target may remember
+// another one.
 func (h *repairer) bytesOf(ctx context.Context, name string, size int64) (sum [32]byte, err error) {
 	r, err := h.a.Target().Open(ctx, name, 0, size)
 	if err != nil {
@@ -302,7 +304,7 @@ func (h *repairer) bytesOf(ctx context.Context, name string, size int64) (sum [3
 	return [32]byte(hash.Sum(nil)), err
 }
 
-// shared is a stream for the goroutines that a Put may have.
+// shared lets the goroutines that a Put may have share a stream.
 type shared struct {
 	mu sync.Mutex
 	*archive.Stream

@@ -10,9 +10,8 @@ import (
 	"github.com/varve-db/varve/internal/receipt"
 )
 
-// renew writes a damaged receipt again. What it said, the store's segment says once
-// that was verified; the object is looked at, and put back if need be, as with a receipt that
-// says so.
+// renew writes a damaged receipt again. Its content comes from the store's segment, once that
+// is verified. The object is looked at, and put back if need be, as with a sound receipt.
 func (h *repairer) renew(ctx context.Context, receipts *receipt.Folder, bad *receipt.DamagedError) error {
 	s, err := h.verified(ctx, bad)
 	if refused := (*refusal)(nil); errors.As(err, &refused) {

@@ -26,23 +26,25 @@ type CreateOptions struct {
 	Meta     map[string]string // words about the backup, in UTF-8: see archive.CheckMeta
 	Now      time.Time         // zero: the present
 
-	// After is what an archiver of the same store and receipts knows whose Once has just
-	// shipped: see archiver.Archiver.Shipped. It is not looked up again, which is most of the time of a
-	// backup of many segments. The backup is of the store as it was then. Nil: of the store as
-	// it is.
+	// After is what an archiver of the same store and receipts knows, whose Once has just
+	// shipped: see archiver.Archiver.Shipped. What it knows is not looked up again, which
+	// saves most of the time of a backup of many segments. The backup is of the store as it
+	// was then. Nil: of the store as it is.
 	After *source.Shipped
 }
 
-// Create makes a backup of a store as its newest sealed log leaves it.
-// archiver.Archiver.Once goes before: it seals what is in the running log, and ships what is
-// not in the archive yet. The backup is a list, and copies nothing. What the
-// backup before has must still be listed; of everything else it is asked whether the
-// target has it, with the size and, where the target knows it without reading,
-// the hash of the receipt. So it costs what is new since the backup before, and a listing.
+// Create makes a backup of a store as its newest sealed log leaves it. Call
+// archiver.Archiver.Once before: it seals what is in the running log, and ships what is not in
+// the archive yet. The backup is a list, and copies nothing.
 //
-// Where segments have no receipt, or are not in the archive, whether that was accepted or not, the
-// error is a *history.MissingError, and no backup is made: it could not be restored. Where the target
-// has something else than the receipt says, it wraps target.ErrConflict or target.ErrNotExist.
+// What the backup before has must still be listed. For all else Create asks the target whether
+// it has the object, with the size and, where the target knows it without reading, the hash of
+// the receipt. So a backup costs a listing, and what is new since the backup before.
+//
+// Where segments have no receipt, or are not in the archive (accepted gaps included), the
+// error is a *history.MissingError, and no backup is made: it could not be restored. Where the
+// target has something else than the receipt says, the error wraps target.ErrConflict or
+// target.ErrNotExist.
 func Create(ctx context.Context, a *archive.Archive, o CreateOptions) (*archive.Backup, error) {
 	if err := archive.CheckMeta(o.Meta); err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ func Create(ctx context.Context, a *archive.Archive, o CreateOptions) (*archive.
 	if err := a.PutBackup(ctx, b); err != nil {
 		return nil, err
 	}
-	// Only now, with the pin in place: see refuseGone.
+	// Only now, with the pin in place: see Archive.RefuseGone.
 	if err := a.RefuseGone(ctx, b.Store, refset.OfRuns(b.Segments), b.ID); err != nil {
 		return nil, errors.Join(err, a.RemoveBackup(ctx, b.Store, b.ID))
 	}
@@ -94,9 +96,9 @@ func Unshipped(a *archive.Archive, o *CreateOptions) ([]segment.Ref, error) {
 	return nil, err
 }
 
-// newestState reads the header of the newest sealed log, and its edits. Which one that
-// is, may be known from what was noted beside the receipts, or from the archiver that
-// has just shipped.
+// newestState reads the header of the newest sealed log, and its edits. Which log that is may
+// be known already: from what was noted beside the receipts, or from the archiver that has
+// just shipped.
 func (o *CreateOptions) newestState() (st *source.State, err error) {
 	src := source.New(o.Store)
 	if o.After != nil {
@@ -129,7 +131,7 @@ func haveReceipts(a *archive.Archive, o *CreateOptions, st *source.State) (err e
 	return nil
 }
 
-// describe writes the manifest of a state, but for id and time.
+// describe writes the manifest of a state, without id and time.
 func describe(ctx context.Context, a *archive.Archive, receipts *receipt.Folder, st *source.State, prev *archive.Backup) (*archive.Backup, error) {
 	had := refset.OfRuns(prev.Segments)
 	fresh, lost := st.Set.Minus(had), had.Minus(st.Set)

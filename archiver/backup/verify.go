@@ -42,8 +42,8 @@ type VerifyReport struct {
 // OK reports whether nothing bad was found.
 func (r *VerifyReport) OK() bool { return len(r.Bad) == 0 && r.Digest != "other" }
 
-// Verify looks at every segment of a backup. Segments that are missing or
-// damaged are in the report; the error is that of the target, or of ctx.
+// Verify looks at every segment of a backup. Segments that are missing or damaged are in the
+// report; the error is the target's or ctx's.
 func Verify(ctx context.Context, a *archive.Archive, b *archive.Backup, o VerifyOptions) (*VerifyReport, error) {
 	rep := &VerifyReport{Backup: b.ID, Level: "hash", Digest: "unknown"}
 	if o.Data {
@@ -84,8 +84,8 @@ func Verify(ctx context.Context, a *archive.Archive, b *archive.Backup, o Verify
 	return rep, nil
 }
 
-// compareDigest holds the sum of what was found against the manifest. Where no
-// hash is known, the sum of the sizes is all there is to compare.
+// compareDigest compares the sum of what was found with the manifest's digest. Where no hash
+// is known, only the sizes are compared.
 func compareDigest(rep *VerifyReport, b *archive.Backup, hashes bool, total segment.Digest) string {
 	switch {
 	case len(rep.Bad) > 0:
@@ -124,7 +124,7 @@ func verifySegment(ctx context.Context, a *archive.Archive, store segment.UUID, 
 }
 
 // CheckCopy reads the segments of a backup in a restored store, every byte of them, and
-// compares their digest with that of the backup: they are then the very files that
+// compares their digest with the backup's. If they are equal, these are the very files that
 // were backed up. The error is a *segment.CorruptError, wraps target.ErrNotExist for a segment
 // that is not there, or is one of reading.
 func CheckCopy(ctx context.Context, b *archive.Backup, fsys fs.FS) error {

@@ -7,9 +7,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A plan for a moment relies on commit times. What can be told cheaply of a clock that ran
-// ahead is looked at: the footers of the log of the point and of its neighbors, against
-// now and against the moments at which the target took them and what came later.
+// A plan for a moment relies on commit times, and a clock may have run ahead. What can be
+// checked cheaply is checked: the footers of the log of the point and of its neighbors are
+// compared with now, with the moments at which the target stored them, and with what came
+// later.
 
 // clockSight looks at the commit times of a lineage. A log is read when it is asked for.
 type clockSight struct {
@@ -47,8 +48,8 @@ func (s *clockSight) ahead(ctx context.Context, i int) (bool, error) {
 	return t.LastTime > segment.ClockLimit(s.by[i]), err
 }
 
-// clockJump returns the run of commits whose times do not tell when they were made, if
-// moment t lies in one; at is the place that was found for it.
+// clockJump returns the run of commits whose times do not tell when they were made, if moment
+// t lies in one. at is the place that was found for t.
 func (l *lineage) clockJump(ctx context.Context, at *place, t time.Time) (*segment.ClockJump, error) {
 	s := l.clockSight(time.Now())
 	logs, err := s.near(ctx, at.at)
@@ -81,15 +82,15 @@ func (l *lineage) clockJump(ctx context.Context, at *place, t time.Time) (*segme
 // and two behind. Where one of them runs ahead, these are also the first and the last log
 // of the run, and the one before it.
 func (s *clockSight) near(ctx context.Context, i int) (logs []int, err error) {
-	row := s.row()
-	if before, _, err := row.Last(ctx, 0, i); err != nil {
+	segs := s.logs()
+	if before, _, err := segs.Last(ctx, 0, i); err != nil {
 		return nil, err
 	} else if before >= 0 {
 		logs = append(logs, before)
 	}
 	for n := 0; i >= 0 && n < 3; n++ {
 		logs = append(logs, i)
-		if i, _, err = row.First(ctx, i+1); err != nil {
+		if i, _, err = segs.First(ctx, i+1); err != nil {
 			return nil, err
 		}
 	}
@@ -105,19 +106,19 @@ func (s *clockSight) near(ctx context.Context, i int) (logs []int, err error) {
 	return logs, nil
 }
 
-// run widens what is looked at to the run of logs that logs[n], the first of them that
-// runs ahead, belongs to.
+// run widens the logs that are looked at to the whole run that logs[n] belongs to. logs[n] is
+// the first of them that runs ahead.
 func (s *clockSight) run(ctx context.Context, logs []int, n int) ([]int, error) {
-	row, in := s.row(), logs[n]
+	segs, in := s.logs(), logs[n]
 	if n == 0 {
-		before, _, err := row.Search(ctx, 0, in, func(i int, _ *segment.Header) (bool, error) {
+		before, _, err := segs.Search(ctx, 0, in, func(i int, _ *segment.Header) (bool, error) {
 			ahead, err := s.ahead(ctx, i)
 			return !ahead, err
 		})
 		if err != nil {
 			return nil, err
 		}
-		first, _, err := row.First(ctx, before+1)
+		first, _, err := segs.First(ctx, before+1)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +130,7 @@ func (s *clockSight) run(ctx context.Context, logs []int, n int) ([]int, error) 
 		}
 		logs = append(begin, logs...)
 	}
-	last, _, err := row.Search(ctx, in, len(s.links), func(i int, _ *segment.Header) (bool, error) { return s.ahead(ctx, i) })
+	last, _, err := segs.Search(ctx, in, len(s.links), func(i int, _ *segment.Header) (bool, error) { return s.ahead(ctx, i) })
 	if err == nil && last > logs[len(logs)-1] {
 		logs = append(logs, last)
 	}

@@ -16,13 +16,14 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// FS returns the plan as the folder of a store, which store.OpenReadOnlyFS opens: the one way to
-// read an archive as a store. It holds the segments, read by range as long as ctx is good,
-// and a last log like that of a restore. It reads of the archive the log that is cut, up to
-// the point, which it keeps in memory. To look up single keys, Archive.Reader costs less.
+// FS returns the plan as the folder of a store, which store.OpenReadOnlyFS opens. It is the
+// one way to read an archive as a store. The folder holds the segments, which are read by
+// range as long as ctx is good, and a last log like the one that a restore writes. FS reads
+// the log that is cut, up to the point, and keeps it in memory. To look up single keys,
+// inplace.NewReader costs less.
 //
-// The plan must be one that Archive.Plan made: one that was read from JSON has no archive. The
-// error is one of reading, or a *segment.CorruptError for damage in the log that is cut.
+// The plan must come from At: a plan that was read from JSON has no archive. The error is one
+// of reading, or a *segment.CorruptError for damage in the log that is cut.
 func (p *Plan) FS(ctx context.Context) (fs.FS, error) {
 	a := p.archive
 	if a == nil {

@@ -12,14 +12,13 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A hole is what an archive held once and cannot give any more: a segment that is not
-// there, or that is there and cannot be read. What lies behind a hole is not to be
-// had, and what lies before it is older than what was asked for. So a plan either
-// needs nothing that is missing, or it is an error that names the hole. A caller who wants the
-// older state says so, by Point.AcceptOlder.
+// A hole is what an archive once held and cannot give any more: a segment that is not there,
+// or that cannot be read. A state behind a hole cannot be restored; a state before it is older
+// than what was asked for. So either a plan needs nothing that is missing, or it is an error
+// that names the hole. A caller who accepts the older state says so, by Point.AcceptOlder.
 
-// without returns the shelf as it is once a segment counts as missing, since it was
-// found damaged: err says how. ok is false for any other error.
+// without returns the Restorable in which a segment counts as missing, since it was found
+// damaged: err says which and how. ok is false for any other error.
 func (s *Restorable) without(err error) (next *Restorable, ok bool) {
 	bad, ok := errors.AsType[*segment.CorruptError](err)
 	if !ok || errors.Is(err, ErrIncomplete) {
@@ -47,8 +46,8 @@ func (s *Restorable) without(err error) (next *Restorable, ok bool) {
 	return next, true
 }
 
-// remember reads the newest backup: its newest log was in the archive once. A timeline of which only a
-// backup tells has a branch from then on. A backup that cannot be read tells nothing.
+// remember reads the newest backup, whose newest log the archive once held. A timeline that
+// only a backup names has a branch from then on. A backup that cannot be read tells nothing.
 func (s *Restorable) remember(ctx context.Context) error {
 	if s.seen != nil {
 		return nil
@@ -64,9 +63,9 @@ func (s *Restorable) remember(ctx context.Context) error {
 	return nil
 }
 
-// beyond returns what the archive held of a branch behind the newest log that it can
-// read, in order: the newest state of the timeline is not to be had. What prune deleted, and a gap that
-// was accepted, does not count.
+// beyond returns, in order, what the archive once held of a branch behind the newest log that
+// it can read: the newest state of the timeline is lost. What prune deleted does not count,
+// nor does a gap that was accepted.
 func (s *Restorable) beyond(b *Branch) (refs []segment.Ref) {
 	lost := slices.Collect(maps.Keys(s.spoiled))
 	if s.seen != nil {
@@ -99,7 +98,7 @@ func (s *Restorable) hole(p Point, missing []segment.Ref) *MissingError {
 	return e
 }
 
-// blame says of the segments of an error which are damaged.
+// blame adds to an error which of its segments are damaged.
 func (s *Restorable) blame(e *MissingError) {
 	e.Damage = nil
 	for _, ref := range e.Missing {
@@ -120,11 +119,11 @@ func (e *MissingError) add(o *MissingError) {
 	}
 }
 
-// complete plans the newest complete state of the first n links, and adds to hole what
-// holds back a newer one. Where something does, the plan is the answer only if p accepts that.
+// complete plans the newest complete state of the first n links, and adds to hole what a newer
+// state lacks. If it lacks something, the plan is the answer only if p accepts that.
 func (l *lineage) complete(ctx context.Context, p Point, hole *MissingError, n int) (*Plan, error) {
 	for {
-		i, _, err := l.row().Last(ctx, 0, n)
+		i, _, err := l.logs().Last(ctx, 0, n)
 		if err != nil {
 			return nil, err
 		}
@@ -161,15 +160,16 @@ func (l *lineage) complete(ctx context.Context, p Point, hole *MissingError, n i
 	}
 }
 
-// settle says in a plan why it is for no more, and in the error which plan there is.
+// settle notes in a plan why it is for less than was asked, and in the error which plan there
+// is.
 func (l *lineage) settle(plan *Plan, hole *MissingError) {
 	l.blame(hole)
 	hole.Newest = &Moment{plan.Timeline, plan.Seq, plan.Time}
 	plan.Hole, plan.Held = hole, hole.Missing
 }
 
-// before returns how many links may be without what an error names, which was found
-// at link i: every log after the first segment that is missing needs it.
+// before returns how many links do not need what an error names. It was found at link i. Every
+// log after the first missing segment needs that segment.
 func (l *lineage) before(e *MissingError, i int) int {
 	id := e.Between[0].ID + 1
 	if e.Between[0] == (segment.Ref{}) {

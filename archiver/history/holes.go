@@ -9,12 +9,12 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Holes returns an error for each of a store's backups, and for the newest state of each tip, that
-// cannot be restored since segments are missing, or are found damaged: first the backups, in their order. It lists
-// the archive, and reads of the newest logs header and footer: damage elsewhere is found by reading
-// it. The error is that of the target.
+// Holes returns an error for each state that cannot be restored because segments are missing
+// or were found damaged: first the backups, in their order, then the newest state of each tip.
+// It lists the archive, and reads header and footer of the newest logs. Damage elsewhere is
+// found only by reading it. The error is the target's.
 func Holes(ctx context.Context, a *archive.Archive, store segment.UUID, backups []*archive.Backup) (holes []*MissingError, err error) {
-	s, err := newShelf(ctx, a, store)
+	s, err := newRestorable(ctx, a, store)
 	if errors.Is(err, target.ErrNotExist) { // there are manifests alone
 		s, err = &Restorable{Tree: &Tree{A: a, Store: store}}, nil
 	}

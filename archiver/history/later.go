@@ -3,7 +3,7 @@ package history
 import "context"
 
 // planLater plans a moment that is later than all that the archive holds of the history.
-// outside is the error for that, and hole what is known to be missing.
+// outside is the error for that; hole is what is known to be missing.
 func (l *lineage) planLater(ctx context.Context, p Point, outside *PointError, hole *MissingError) (*Plan, error) {
 	if p.Before.IsZero() {
 		// The newest archived state is that of the moment only if a heartbeat says so, and

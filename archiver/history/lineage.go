@@ -10,8 +10,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A Stretch is what a history has of one timeline: everything up to a sequence
-// number.
+// A Stretch is the part of a history on one timeline: everything up to a sequence number.
 type Stretch struct {
 	Timeline segment.Timeline `json:"timeline"`
 	To       uint64           `json:"to"`
@@ -23,8 +22,8 @@ type link struct {
 	limit uint64 // the last sequence number that belongs to the lineage
 }
 
-// lineage is the history that leads to a log: along its timeline from the
-// beginning, along that one's parent up to where it began, and so on.
+// lineage is the history that leads to a log: along its timeline back to where that began,
+// then along the parent's, and so on.
 type lineage struct {
 	*Restorable
 	links     []link    // in order of id, which is that of the history
@@ -46,7 +45,7 @@ func (s *Restorable) lineage(ctx context.Context, log segment.Ref) (*lineage, er
 		if err := s.place(ctx, b); err != nil {
 			return nil, err
 		}
-		_, first, err := s.Row(b).First(ctx, 0)
+		_, first, err := s.Logs(b).First(ctx, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +84,7 @@ func (l *lineage) add(b *Branch, to segment.ID, limit uint64) {
 	}
 }
 
-// row returns the links as a row.
-func (l *lineage) row() Logs {
+// logs returns the links as Logs.
+func (l *lineage) logs() Logs {
 	return Logs{l.Header, func(i int) segment.Ref { return l.links[i].Ref }, len(l.links)}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// base returns the segments that, with the log of a place up to there, are the
-// state at the place. The error is a *MissingError where there is no such set.
+// base returns the segments that are the state at a place, together with the log of the place
+// up to the place. The error is a *MissingError where there is no such set.
 func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 	live := slices.Collect(at.hdr.Live.All())
 	lacking := l.lacking(live)
@@ -29,7 +29,7 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 	fail := l.hole(Point{}, lacking)
 	for from := at.at; len(lacking) > 0; {
 		// It was not there yet, perhaps, in an earlier log; from then on, the logs have all.
-		from, _, err = l.row().Search(ctx, 0, from, func(_ int, h *segment.Header) (bool, error) {
+		from, _, err = l.logs().Search(ctx, 0, from, func(_ int, h *segment.Header) (bool, error) {
 			return !h.Live.Has(lacking[0]), nil
 		})
 		if err != nil {
@@ -67,8 +67,8 @@ func (s *Restorable) lacking(refs []segment.Ref) (out []segment.Ref) {
 	return out
 }
 
-// edited returns the live set as the edits of a place's log, up to the place, left
-// it. It reads the records of the log.
+// edited returns the live set at a place, as the edits before it in its log leave the set. It
+// reads the records of the log.
 func (l *lineage) edited(ctx context.Context, at *place) ([]segment.Ref, error) {
 	name := archive.SegmentName(l.Store, at.log.Ref)
 	f, err := l.Footer(ctx, at.log)

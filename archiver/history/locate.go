@@ -34,7 +34,7 @@ func (l *lineage) bySeq(ctx context.Context, p Point) (*place, error) {
 	if err := l.within(ctx, p); err != nil {
 		return nil, err
 	}
-	i, _, err := l.row().Search(ctx, 0, len(l.links), func(_ int, h *segment.Header) (bool, error) { return h.FirstSeq <= p.Seq, nil })
+	i, _, err := l.logs().Search(ctx, 0, len(l.links), func(_ int, h *segment.Header) (bool, error) { return h.FirstSeq <= p.Seq, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 	}
 	t := segment.Nanos(p.moment())
 	var f *segment.Footer
-	i, _, err := l.row().Search(ctx, 0, len(l.links), func(i int, _ *segment.Header) (bool, error) {
+	i, _, err := l.logs().Search(ctx, 0, len(l.links), func(i int, _ *segment.Header) (bool, error) {
 		g, err := l.Footer(ctx, l.links[i].Stored)
 		if err != nil || g.FirstTime > t {
 			return false, err
@@ -71,7 +71,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 	if t < f.LastTime || l.links[i].limit < f.LastSeq {
 		return l.cut(ctx, i, f, l.links[i].limit, t)
 	}
-	if n, h, err := l.row().First(ctx, i+1); err != nil {
+	if n, h, err := l.logs().First(ctx, i+1); err != nil {
 		return nil, err
 	} else if n >= 0 && h.FirstSeq != f.LastSeq+1 && t > f.LastTime {
 		return nil, l.gap(ctx, p, i, f)
@@ -81,7 +81,7 @@ func (l *lineage) byTime(ctx context.Context, p Point) (*place, error) {
 
 // within makes sure that a point lies between the oldest and the newest state.
 func (l *lineage) within(ctx context.Context, p Point) error {
-	i, _, err := l.row().Last(ctx, 0, len(l.links))
+	i, _, err := l.logs().Last(ctx, 0, len(l.links))
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 		e.Later, e.Seq, e.Time = true, newest.LastSeq, time.Unix(0, newest.LastTime).UTC()
 		return e
 	}
-	i, h, err := l.row().First(ctx, 0)
+	i, h, err := l.logs().First(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -118,11 +118,10 @@ func (l *lineage) within(ctx context.Context, p Point) error {
 	return nil
 }
 
-// gap is the error for a point in a log that is not there, which should follow
-// links[i].
+// gap is the error for a point in the log that should follow links[i], and is not there.
 func (l *lineage) gap(ctx context.Context, p Point, i int, f *segment.Footer) error {
 	e := l.hole(p, nil)
-	n, h, err := l.row().First(ctx, i+1)
+	n, h, err := l.logs().First(ctx, i+1)
 	if err != nil {
 		return err
 	}
@@ -155,8 +154,8 @@ type commit struct {
 	off, size int64
 }
 
-// cut finds the last commit in a log that is not above a number and not later
-// than a time. It reads the log's table, and of its records a few heads.
+// cut finds the last commit in a log whose number is at most seq and whose time is at most t.
+// It reads the log's table and a few heads of its records.
 func (l *lineage) cut(ctx context.Context, i int, f *segment.Footer, seq uint64, t int64) (*place, error) {
 	x := l.links[i].Stored
 	h, err := l.Header(ctx, x.Ref)

@@ -7,15 +7,15 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Logs is segments in order of id, logs and outputs. Their names do not tell which
-// is which, so that each step over an output costs a header.
+// Logs are segments in order of id, logs and outputs. Their names do not tell which is which,
+// so each step over an output costs a header.
 type Logs struct {
 	header func(context.Context, segment.Ref) (*segment.Header, error)
 	ref    func(i int) segment.Ref
 	n      int
 }
 
-// LogsOf returns segments of one timeline as a row.
+// LogsOf returns the segments of one timeline as Logs.
 func LogsOf(segs []archive.Stored, header func(context.Context, segment.Ref) (*segment.Header, error)) Logs {
 	return Logs{header, func(i int) segment.Ref { return segs[i].Ref }, len(segs)}
 }
@@ -44,9 +44,9 @@ func (r Logs) walk(ctx context.Context, i, end, step int) (int, *segment.Header,
 	return -1, nil, nil
 }
 
-// Search returns the last log in [from, to) for which ok holds, which must hold for
-// every log there that comes before one for which it holds; −1 and nil if it holds
-// for none. It costs a few headers, however long the row is.
+// Search returns the last log in [from, to) for which ok holds; −1 and nil if it holds for
+// none. If ok holds for a log, it must hold for every log before it. Search costs a few
+// headers, however many segments there are.
 func (r Logs) Search(ctx context.Context, from, to int, ok func(i int, h *segment.Header) (bool, error)) (best int, hdr *segment.Header, err error) {
 	best = -1
 	for lo, hi := from, to; lo < hi; { // it holds below lo, and does not from hi on

@@ -12,10 +12,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Plan says what a store was made of at a point: segments that are taken whole,
-// and of one log perhaps only the beginning. What it names was in the archive
-// when it was made; nothing of it was read but headers, a few tables and a few
-// heads of records.
+// Plan says what a store was made of at a point: segments that are taken whole, and perhaps
+// the beginning of one log. All of it was in the archive when the plan was made. Only headers,
+// a few tables and a few heads of records were read.
 type Plan struct {
 	Store    segment.UUID     `json:"store"`
 	Timeline segment.Timeline `json:"timeline"` // of the last log
@@ -26,15 +25,15 @@ type Plan struct {
 	Segments []archive.Stored `json:"segments"`      // whole, in order of their refs
 	Cut      *CutLog          `json:"cut,omitempty"` // the log of which only the beginning counts, or nil
 
-	// Hole says why the plan is for less than the point that was asked for, and Held
-	// names the segments that are missing, as far as their names are known. Nil: the plan is for the point. See
-	// Point.AcceptOlder.
+	// Hole says why the plan is for less than the point that was asked for, and names the
+	// segments that are missing, as far as their names are known. Nil: the plan is for the
+	// point. See Point.AcceptOlder.
 	Hole *MissingError `json:"-"`
 	Held []segment.Ref `json:"held,omitempty"`
 
-	// Clock says, of a plan for a moment, that commit times do not tell what had been
-	// committed by then, since a clock ran ahead: the plan holds the commits whose times are
-	// not later, and others may have been made by then. A sequence number is exact.
+	// Clock says, of a plan for a moment, that a clock ran ahead: commit times do not tell
+	// what had been committed by then. The plan holds the commits whose times are not later;
+	// others may have been made by then, too. A sequence number is exact.
 	Clock *segment.ClockJump `json:"clock,omitempty"`
 
 	Last    segment.Ref `json:"last"`    // the last log: the one that is cut, or one of Segments
@@ -72,23 +71,24 @@ func (p *Plan) Set() []segment.Ref {
 	return refs
 }
 
-// At works out what a store was made of at a point. The error is a
-// *archive.ChoiceError where the timeline has to be named, a *PointError outside of what is
-// archived, a *MissingError where segments that the point needs are not there or are damaged, and otherwise
-// one of reading. For the newest state these are also the segments that the archive is known to have
-// held after the last one that is there: one is damaged, or the newest backup names it. An
-// archive that lost its newest segments, and has nothing that names them, is as it was before it
-// had them.
+// At works out what a store was made of at a point. The error is an *archive.ChoiceError if
+// the timeline has to be named, a *PointError if the point lies outside of what is archived, a
+// *MissingError if segments that the point needs are not there or are damaged, and otherwise
+// one of reading.
 //
-// The state at a point is the live set in the header of the log that holds the
-// point, and that log up to the point. Where the archive lacks a segment of this
-// set that compaction made, the set in an earlier log's header will do, with every
-// log from that one on.
+// For the newest state a *MissingError also names the segments that the archive is known to
+// have held after the last one that is there: one of them is damaged, or the newest backup
+// names it. If an archive lost its newest segments and nothing names them, it looks as it did
+// before it had them.
+//
+// The state at a point is the live set in the header of the log that holds the point, and that
+// log up to the point. Where the archive lacks a segment of this set that compaction made, the
+// set in the header of an earlier log is used, with every log from that one on.
 func At(ctx context.Context, a *archive.Archive, store segment.UUID, p Point) (*Plan, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	s, err := newShelf(ctx, a, store)
+	s, err := newRestorable(ctx, a, store)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func At(ctx context.Context, a *archive.Archive, store segment.UUID, p Point) (*
 	}
 }
 
-// planPoint is Plan with what is on the shelf.
+// planPoint is At, for a store that has been listed.
 func (s *Restorable) planPoint(ctx context.Context, p Point) (*Plan, error) {
 	if p.Backup != 0 {
 		return s.planBackup(ctx, p)

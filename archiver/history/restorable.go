@@ -14,8 +14,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Restorable is the tree of a store as a restore looks at it: what prune may be deleting
-// is not there, and neither is what was found damaged.
+// Restorable is the tree of a store as a restore sees it. Segments that prune may be deleting
+// count as absent, and so do those that were found damaged.
 type Restorable struct {
 	*Tree
 	drops   []archive.Drop        // tips that were given up
@@ -23,8 +23,8 @@ type Restorable struct {
 	seen    *archive.Backup       // the newest, once remember was called; one without an id if there is none
 }
 
-// newShelf lists what the archive holds of a store.
-func newShelf(ctx context.Context, a *archive.Archive, store segment.UUID) (*Restorable, error) {
+// newRestorable lists what the archive holds of a store.
+func newRestorable(ctx context.Context, a *archive.Archive, store segment.UUID) (*Restorable, error) {
 	t, err := NewTree(ctx, a, store, nil, func(ctx context.Context, ref segment.Ref) (*segment.Header, error) {
 		h, err := a.Header(ctx, store, ref)
 		return h, a.Vanished(err, store, ref)
@@ -87,9 +87,9 @@ func (s *Restorable) maxID() (most segment.ID) {
 	return most
 }
 
-// choose returns the branch of the timeline that is asked for, or the only tip. Where a
-// timeline that is none may have been one, had the archive all that it held, hole names what
-// is missing, and is the error unless the point accepts that.
+// choose returns the branch of the timeline that is asked for, or the only tip. A timeline
+// that is no tip now may be one with all that the archive once held. Then hole names what is
+// missing, and is the error unless the point accepts it.
 func (s *Restorable) choose(ctx context.Context, p Point) (b *Branch, hole *MissingError, err error) {
 	hole = s.hole(p, nil)
 	if p.Timeline != 0 {

@@ -23,8 +23,8 @@ type Tree struct {
 	Header   func(context.Context, segment.Ref) (*segment.Header, error)
 }
 
-// Branch is one timeline of a tree. What follows Contents is known once it was asked
-// for: see newest, place and findTips.
+// Branch is one timeline of a tree. The fields behind Contents are known once they were asked
+// for: see newest, place and FindTips.
 type Branch struct {
 	*archive.Contents
 	Id segment.Timeline
@@ -44,8 +44,8 @@ type Branch struct {
 	Tip     bool   // likewise, and it was not given up itself
 }
 
-// NewTree lists what the archive holds of a store, in parts: see cuts. header reads a header
-// of it.
+// NewTree lists what the archive holds of a store, in the parts that cuts makes: see
+// archive.Archive.Cuts. header reads a header of the store.
 func NewTree(ctx context.Context, a *archive.Archive, store segment.UUID, cuts []string, header func(context.Context, segment.Ref) (*segment.Header, error)) (*Tree, error) {
 	all, err := a.AllContents(ctx, store, cuts)
 	if err != nil {
@@ -86,23 +86,22 @@ func (t *Tree) GiveUp(drops []archive.Drop) {
 	}
 }
 
-// Row returns the segments of a branch.
-func (t *Tree) Row(b *Branch) Logs { return LogsOf(b.Segments, t.Header) }
+// Logs returns the segments of a branch.
+func (t *Tree) Logs(b *Branch) Logs { return LogsOf(b.Segments, t.Header) }
 
 // newest returns the header of the newest log of a branch; nil if there is none.
 func (t *Tree) newest(ctx context.Context, b *Branch) (*segment.Header, error) {
 	if b.looked {
 		return b.Log, nil
 	}
-	_, h, err := t.Row(b).Last(ctx, 0, len(b.Segments))
+	_, h, err := t.Logs(b).Last(ctx, 0, len(b.Segments))
 	b.Log, b.looked = h, err == nil
 	return h, err
 }
 
-// place finds the branch that b began on. Of the one that its headers name there may
-// be no log: it ended, by a crash, before it had one to ship. Then it is the
-// branch with the newest log that was in the store when b began; all of that log was
-// taken over.
+// place finds the branch that b began on. The headers of b name it. If it has no log, a crash
+// ended it before it had one to ship. Then b began on the branch of the newest log that was in
+// the store at that time, and took over all of that log.
 func (t *Tree) place(ctx context.Context, b *Branch) error {
 	if b.placed {
 		return nil
@@ -131,10 +130,9 @@ func (t *Tree) place(ctx context.Context, b *Branch) error {
 	return nil
 }
 
-// bridge finds what the oldest log of b builds on where no log of b's parent is
-// there.
+// bridge finds what the oldest log of b builds on where b's parent has no log.
 func (t *Tree) bridge(ctx context.Context, b *Branch) error {
-	_, first, err := t.Row(b).First(ctx, 0)
+	_, first, err := t.Logs(b).First(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -258,9 +256,9 @@ func (b *Branch) From(first, last segment.ID) *refset.Set {
 	return set
 }
 
-// StoredSince returns the segments with ids up to last that were stored since a
-// moment, if the claim is about points since one: logs after the window's begin
-// may adopt outputs that were made before.
+// StoredSince returns the segments with ids up to last that were stored since a moment. It
+// returns none if begin, the begin of the window, is zero. Logs in the window may adopt
+// outputs that were made before it.
 func (b *Branch) StoredSince(moment, begin time.Time, last segment.ID) *refset.Set {
 	set := &refset.Set{}
 	if begin.IsZero() {

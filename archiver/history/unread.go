@@ -12,13 +12,13 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Unread returns the tips of a store whose newest log is not among refs: what a check that
-// read just these segments says nothing of. Each names the segments of its timeline that
-// were not read, in order of timeline; tips that were given up do not count, and a newest
-// log that is damaged does, by its name; its size is then not known. It lists the archive,
-// and reads headers and footers of newest logs. The error is that of the target.
+// Unread returns the tips of a store whose newest log is not among refs: a check that read
+// only refs says nothing of them. They are in order of timeline. Each names the segments of
+// its timeline that were not read. A tip that was given up does not count. A newest log that
+// is damaged counts, by its name; its size is then not known. Unread lists the archive, and
+// reads headers and footers of newest logs. The error is the target's.
 func Unread(ctx context.Context, a *archive.Archive, store segment.UUID, refs []segment.Ref) ([]archive.Tip, error) {
-	s, err := newShelf(ctx, a, store)
+	s, err := newRestorable(ctx, a, store)
 	if errors.Is(err, target.ErrNotExist) { // there is nothing left to read
 		return nil, nil
 	}

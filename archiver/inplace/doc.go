@@ -1,7 +1,8 @@
-// Package inplace looks up single keys, and scans ranges, in an archive without restoring it: tables
-// and objects are fetched by range, and each is verified. To read an archive as a store, use
-// history.Plan.FS; to have one, restore.
+// Package inplace looks up single keys, and scans ranges, in an archive without restoring it.
+// It fetches tables and objects by range, and verifies each. To read an archive as a store,
+// use history.Plan.FS; to have the store on disk, use package restore.
 //
-// The invariant: an answer is that of the plan's store, or an error. A segment whose bounds cannot be
-// known is asked; a damaged one is never taken for one without the key.
+// The invariant: an answer is what the store of the plan would answer, or an error. A segment
+// whose bounds are not known is looked into. A damaged segment is never taken for one without
+// the key.
 package inplace

@@ -21,7 +21,7 @@ type Reader struct {
 	segs []*remote // the newest first
 }
 
-// Options are options of Archive.Reader. A nil pointer is all defaults.
+// Options are options of NewReader. A nil pointer is all defaults.
 type Options struct {
 	// CacheBytes of what was fetched are kept, at most: pages of segments, and a quarter of
 	// it block indexes. Beside that, a segment that was looked into takes some hundred
@@ -114,8 +114,8 @@ type hit struct {
 	err   error
 }
 
-// restore.LookAt looks for a key above a sequence number in several segments at a time. Each has an
-// error of its own: what comes behind the answer is not needed.
+// lookAt looks for a key above a sequence number in several segments at a time. Each has its
+// own error: an error in a segment behind the answer does not count.
 func (r *Reader) lookAt(list []*remote, key []byte, above uint64) ([]hit, error) {
 	hits := make([]hit, len(list))
 	err := parallel.Each(r.ctx, parallel.Looks, len(list), func(_ context.Context, i int) error {

@@ -19,7 +19,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// BigCatalog, for prune_test.TestTimesOfABigCatalog, is an archive of 100,000 segments and 1,000 backups of them, and the
+// BigCatalog, for TestTimesOfABigCatalog, is an archive of 100,000 segments and 1,000 backups of them, and the
 // store that it is of, made of as few bytes as can be.
 type BigCatalog struct {
 	t        *testing.T

@@ -41,9 +41,9 @@ func (c *roots) addPins(backups []*archive.Backup, pins []*archive.Pin) {
 	}
 }
 
-// settle is the least time that a segment is given to be adopted after it was
-// stored. An output is sealed, and may be shipped, some moments before the edit
-// that adopts it, and its name does not tell it from one that nobody adopts.
+// settle is the least time that a segment is given to be adopted after it was stored. An
+// output may be shipped shortly before the edit that adopts it. Until then its name does not
+// tell it from an output that nobody adopts.
 const settle = time.Hour
 
 // claimHistory adds what the newest state of every tip needs, and what the points
@@ -81,9 +81,9 @@ func (h *tree) claimHistory(ctx context.Context, c *roots, begin time.Time, pati
 	return nil
 }
 
-// claimDropped adds what the points since the moment begin need of a tip that was given
-// up: they can be restored as long as the window says. A tip that ended before has
-// none.
+// claimDropped adds what the points since the moment begin need of a tip that was given up:
+// they can be restored as long as the window says. A tip that ended before begin has no such
+// points.
 func (h *tree) claimDropped(ctx context.Context, c *roots, b *history.Branch, begin time.Time) error {
 	i, _ := archive.Find(b.Segments, b.Log.Ref.ID)
 	f, err := h.Footer(ctx, b.Segments[i])
@@ -139,10 +139,9 @@ func (h *tree) claimSince(ctx context.Context, c *roots, b *history.Branch, why 
 	return nil
 }
 
-// claimYoung adds the segments of a tip's timeline that no header knows of and that
-// were stored too short a time before its newest log was begun: a log to come
-// may adopt them. What a header knows of, and the newest state does not need, was
-// retired, and does not come back.
+// claimYoung adds the segments of a tip's timeline that no header names and that were stored
+// shortly before its newest log was begun: the next log may adopt them. A segment that a
+// header names and the newest state does not need was retired, and does not come back.
 func (h *tree) claimYoung(c *roots, b *history.Branch, patience time.Duration) {
 	set := &refset.Set{}
 	begun := time.Unix(0, b.Log.Time)

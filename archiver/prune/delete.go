@@ -106,15 +106,15 @@ func (p *pruner) deleteSegments(ctx context.Context, due []*archive.PrunePlan, d
 	return err
 }
 
-// begin says that plans wait no more. Whoever pins a segment of theirs from now on
-// finds that it is too late.
+// begin says that plans wait no more. Whoever pins one of their segments from now on finds
+// that it is too late.
 func (p *pruner) begin(ctx context.Context, due []*archive.PrunePlan) error {
 	return parallel.Each(ctx, pruneParallel, len(due), func(ctx context.Context, i int) error {
 		return p.a.Target().Delete(ctx, due[i].Waiting())
 	})
 }
 
-// takeBack has the plans wait again that waited before, and of which nothing was deleted.
+// takeBack makes plans wait again that waited before, and of which nothing was deleted.
 func (p *pruner) takeBack(ctx context.Context, due []*archive.PrunePlan) error {
 	waited := slices.DeleteFunc(slices.Clone(due), func(plan *archive.PrunePlan) bool { return !plan.Waits })
 	return parallel.Each(context.WithoutCancel(ctx), pruneParallel, len(waited), func(ctx context.Context, i int) error {
@@ -126,8 +126,8 @@ func (p *pruner) takeBack(ctx context.Context, due []*archive.PrunePlan) error {
 	})
 }
 
-// readable returns those of refs whose objects are what their names say, in a format
-// that is known. It notes the others, and spares them.
+// readable returns the segments of refs whose objects are what their names say, in a known
+// format. It notes the others, and spares them.
 func (p *pruner) readable(ctx context.Context, refs []segment.Ref) ([]segment.Ref, error) {
 	bad := make([]error, len(refs))
 	err := parallel.Each(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
@@ -153,8 +153,8 @@ func (p *pruner) readable(ctx context.Context, refs []segment.Ref) ([]segment.Re
 	return good, nil
 }
 
-// mark writes the markers of planned segments that are gone and that nothing needs: of
-// those that were deleted now, and those that a prune that was cut off deleted.
+// mark writes the markers of planned segments that are gone and that nothing needs: those that
+// were deleted now, and those that were deleted by a prune that was cut off.
 func (p *pruner) mark(ctx context.Context, planned *refset.Set) error {
 	here := p.h.have.Minus(p.deleted)
 	marked := &refset.Set{}

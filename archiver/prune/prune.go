@@ -66,9 +66,9 @@ type Amount struct {
 // phase needs it takes from the reserve of the archive, which it makes again once there
 // is room.
 //
-// Where the word of an object decides and the object cannot be read, the error is
-// an *archive.UnreadableError for each such object, and nothing is changed. What is not
-// of this store, or cannot be read, is never deleted.
+// If an object that decides what is kept cannot be read, the error is an
+// *archive.UnreadableError for it, and nothing is changed. What is not of this store, or
+// cannot be read, is never deleted.
 func Run(ctx context.Context, a *archive.Archive, store segment.UUID, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -199,9 +199,9 @@ func (p *pruner) judge(ctx context.Context) error {
 	return nil
 }
 
-// removeVoid deletes what says nothing any more: pins that have ended, tips that were given
-// up and went on, what is left of a plan that was never written, heartbeats that a newer one
-// has taken the place of, or of timelines of which nothing is there.
+// removeVoid deletes objects that say nothing any more: pins that have ended; plans of tips
+// that were given up and went on; what is left of a plan that was never written; heartbeats
+// that a newer one replaces, or of timelines of which nothing is there.
 func (p *pruner) removeVoid(ctx context.Context) error {
 	if p.o.DryRun {
 		return nil

@@ -75,11 +75,11 @@ func (h *tree) missing(hd *segment.Header) *refset.Set {
 // newest such log, complete or not. Where a segment is missing the search goes on
 // before the first log that lists it.
 func (h *tree) completeLog(ctx context.Context, b *history.Branch, n int, t time.Time) (hd *segment.Header, at int, newest *segment.Header, err error) {
-	row, i := h.Row(b), -1
+	segs, i := h.Logs(b), -1
 	if t.IsZero() {
-		i, newest, err = row.Last(ctx, 0, n)
+		i, newest, err = segs.Last(ctx, 0, n)
 	} else {
-		i, newest, err = row.Search(ctx, 0, n, func(_ int, hd *segment.Header) (bool, error) { return hd.Time <= segment.Nanos(t), nil })
+		i, newest, err = segs.Search(ctx, 0, n, func(_ int, hd *segment.Header) (bool, error) { return hd.Time <= segment.Nanos(t), nil })
 	}
 	hd = newest
 	for err == nil && hd != nil {
@@ -95,9 +95,9 @@ func (h *tree) completeLog(ctx context.Context, b *history.Branch, n int, t time
 				from, _ = archive.Find(b.Segments, r.First)
 			}
 			first := segment.Ref{Timeline: r.Timeline, ID: r.First}
-			j, _, err := row.Search(ctx, from, i, func(_ int, hd *segment.Header) (bool, error) { return !hd.Live.Has(first), nil })
+			j, _, err := segs.Search(ctx, from, i, func(_ int, hd *segment.Header) (bool, error) { return !hd.Live.Has(first), nil })
 			if err == nil && j < 0 {
-				j, _, err = row.Last(ctx, 0, from)
+				j, _, err = segs.Last(ctx, 0, from)
 			}
 			if err != nil {
 				return nil, -1, nil, err
@@ -107,7 +107,7 @@ func (h *tree) completeLog(ctx context.Context, b *history.Branch, n int, t time
 				return nil, -1, newest, nil
 			}
 		}
-		i, hd, err = row.Last(ctx, 0, i+1)
+		i, hd, err = segs.Last(ctx, 0, i+1)
 	}
 	return nil, -1, newest, err
 }
@@ -140,8 +140,8 @@ func (h *tree) dropsOf(ctx context.Context, give []segment.Timeline, before []ar
 	return drops, h.FindTips(ctx)
 }
 
-// counts reports whether a tip that was given up is to be remembered: it did not go on
-// since, or something of it was deleted already, which its store may lack.
+// counts reports whether a tip that was given up must be remembered: it did not go on since,
+// or something of it was deleted already, which its store may lack.
 func (h *tree) counts(d archive.Drop) bool {
 	b := h.Branches[d.Timeline]
 	return b == nil || b.Dropped || len(b.Gone) > 0

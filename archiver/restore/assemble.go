@@ -21,15 +21,15 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A restore works in steps, each of them on the disk before the next: what is not
-// there is fetched into temporary files and verified; then these get their names, and
-// the last log is put in place, which makes of the segments the store. Of the latter
-// two the log comes first where there is no store yet (see build), and last where there
-// is one (see freshen).
+// A restore works in steps. Each is on the disk before the next begins. First, what is not
+// there is fetched into temporary files and verified. Then these files get their names, and
+// the last log is put in place, which turns the segments into the store. Where there is no
+// store yet, the last log comes before the names (see build); where there is one, it comes
+// after them (see freshen).
 
-// fetch has every segment of the plan in the folder, verified, in place or under
-// its temporary name, and, unless the last log is there, the beginning of the one
-// that is cut.
+// fetch brings every segment of the plan into the folder, verified, under its name or a
+// temporary one. Unless the last log is there, it also fetches the beginning of the log that
+// is cut.
 func (r *restorer) fetch(ctx context.Context, last bool) error {
 	cut := r.toFetch(last)
 	var fetched atomic.Int64
@@ -89,7 +89,7 @@ func (r *restorer) enoughRoom(last bool) error {
 	if err == nil && free < need {
 		return fmt.Errorf("%s: %w: %d bytes are needed, %d are free", r.fsys.Path("."), ErrNoRoom, need, free)
 	}
-	return nil // who does not tell how much is free, tells when it is full
+	return nil // where free space is unknown, the write reports a full disk
 }
 
 // sized returns the file that may be a segment of the plan, by header, size and
@@ -130,7 +130,7 @@ func (r *restorer) have(ctx context.Context, x archive.Stored) (s *sealed.Segmen
 	return s, at, err
 }
 
-// glance checks no more of a segment than header and footer.
+// glance checks only header and footer of a segment.
 func glance(f vfs.File, x *integrity.Entry) (*sealed.Segment, error) {
 	r, foot, err := sealed.Footed(f, x.Size)
 	if err != nil {

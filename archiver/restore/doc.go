@@ -1,8 +1,8 @@
-// Package restore brings a store to the state of a plan: into an absent or empty folder, or onto
-// an older copy, which it freshens. It plans nothing (history does), and reads nothing for its own
-// sake (inplace does).
+// Package restore brings a store to the state of a plan: into an absent or empty folder, or
+// onto an older copy, which it freshens. It makes no plans (history does), and does not read
+// single objects (inplace does).
 //
-// The invariant: every byte is verified before anything gets its name, and one rename of the last log
-// makes the store what it becomes. So a restore may be cut off anywhere: the folder holds what it
-// held, or all of the new.
+// The invariant: every byte is verified before a file gets its name, and one rename of the
+// last log turns the folder into the restored store. So a restore may be cut off anywhere: the
+// folder then holds what it held before, or all of the new.
 package restore

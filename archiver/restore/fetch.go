@@ -47,9 +47,9 @@ func (f *fetcher) segment(ctx context.Context, x archive.Stored) (s *sealed.Segm
 	return s, nil
 }
 
-// try makes one attempt to fetch the first size bytes of an object into a file,
-// which check then judges, with what they were hashed to as they were written. After
-// an error there is no file.
+// try makes one attempt to fetch the first size bytes of an object into a file. They are
+// hashed as they are written, and check then judges the file by the hashes. After an error
+// there is no file.
 func (f *fetcher) try(ctx context.Context, name, tmp string, size int64, check func(vfs.File, *sealed.Digests) error) (err error) {
 	if err := vfs.IgnoreAbsent(f.fsys.Remove(tmp)); err != nil {
 		return err

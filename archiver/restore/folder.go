@@ -18,8 +18,8 @@ type folder struct {
 	maxID segment.ID
 }
 
-// lookAt reads the headers of the files in a folder, which is that of the store owner; zero:
-// of the store that is there.
+// lookAt reads the headers of the files in a folder of the store owner. If owner is zero, that
+// is the store that is there.
 func lookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
 	s, err := integrity.TakeStock(fsys, integrity.StockOptions{Owner: owner})
 	if err != nil {

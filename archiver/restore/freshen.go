@@ -14,12 +14,12 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A copy is freshened without a moment at which it does not open. Segments that
-// are put into a folder one after the other would each become the newest log of the
-// store for a while. So first a bridge is put in place: a log of a new timeline,
-// with an id above all, that holds what the copy holds and says of the segments to
-// come that they are not of the store. Under it they get their names, and the last log,
-// whose rename is the one moment of change, makes them the store.
+// A copy is freshened without a moment at which it does not open. If segments were put into
+// the folder one after the other, each would be the newest log of the store for a while. So
+// first a bridge is put in place: a log of a new timeline, with an id above all. It holds what
+// the copy's newest log holds, and says that the segments to come are not of the store. Beside
+// it they get their names. Then the last log gets its name. This one rename is the moment of
+// change: it makes the segments the store.
 
 // ErrDiverged is wrapped by a *DivergedError.
 var ErrDiverged = errors.New("not an older copy")
@@ -220,7 +220,8 @@ func sameBytes(a, b vfs.File, n int64) (bool, error) {
 	return true, nil
 }
 
-// ifLonger is err unless the file is too short for the read, which says enough.
+// ifLonger returns err, but nil where the file is shorter than the read needs: then the files
+// differ.
 func ifLonger(size, need int64, err error) error {
 	if size < need {
 		return nil
@@ -293,8 +294,8 @@ func (r *restorer) leaving(old *copyState) (gone []*integrity.Entry) {
 	return gone
 }
 
-// retired returns the files of segments that had left the set of a copy which is
-// at the point: what a restore that was ended had still to remove.
+// retired returns the files of segments that had left the set of a copy that is at the point
+// already: a restore that was ended had still to remove them.
 func (r *restorer) retired(old *copyState) (gone []*integrity.Entry) {
 	for _, x := range r.leaving(old) {
 		if x != old.log {

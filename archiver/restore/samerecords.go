@@ -12,14 +12,15 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A copy whose newest log was begun by a recovery on a timeline that the archive does not
-// know may still hold nothing of its own: each open after a crash begins a timeline,
-// and a timeline on which nobody wrote is never shipped. Its segments are then of
-// known timelines, and the records in its log are those of a log of the archive, taken
-// over. That they are is not believed of the log: they are compared.
+// A recovery may have begun the copy's newest log on a timeline that the archive does not
+// know. The copy may still hold nothing of its own: each open after a crash begins a timeline,
+// and a timeline on which nobody wrote is never shipped. Then its segments are of known
+// timelines, and the records in its newest log were taken over from a log of the archive. That
+// is not believed: the records are compared.
 
-// unknownLine reports on what known stretch of history the segments of a copy end whose
-// own log names a timeline that the plan does not know; nil if on none.
+// unknownLine is for a copy whose own log names a timeline that the plan does not know. It
+// returns the stretch of the plan's history on which the copy's segments end; nil if there is
+// none, or if the copy was written to.
 func unknownLine(p *history.Plan, old *copyState) *history.Stretch {
 	if old.seq != old.hdr.ParentSeq {
 		return nil // it was written to
@@ -95,7 +96,7 @@ func (r *restorer) logged(from uint64) iter.Seq2[*segment.Record, error] {
 	}
 }
 
-// loggedIn yields those of one file, up to an offset, or of a sealed one whole. It
+// loggedIn yields the records of one file: up to an offset, or of a sealed file all. It
 // reports whether more are asked for.
 func (r *restorer) loggedIn(name string, end int64, from uint64, yield func(*segment.Record, error) bool) bool {
 	f, err := r.fsys.Open(name)

@@ -16,11 +16,11 @@ import (
 // was read is kept beside the receipts, and believed of a file whose name, size,
 // time of last change and inode are as they were.
 //
-// That is enough. A sealed file is not written to, and one that is put in its place,
-// from a copy or by a repair, has another inode, and a time of its own. Should all four
-// agree by design, then no more comes of it than that this file is not shipped: what a
-// backup is made of is told by the newest log alone, which is read, and each segment that
-// it names must have a receipt. An audit believes nothing of this.
+// That is enough. A sealed file is not written to. A file that is put in its place, from a
+// copy or by a repair, has another inode, and a time of its own. If somebody makes all four
+// agree, the only harm is that this file is not shipped: what a backup is made of is told by
+// the newest log alone, which is read, and each segment that it names must have a receipt. An
+// audit believes nothing of this.
 const (
 	seenName   = "segments.json"
 	seenFormat = 1
@@ -87,7 +87,7 @@ func (s *Source) Note(state vfs.FS) error {
 	return nil
 }
 
-// seen is what is to be believed later. The caller holds s.mu.
+// seen returns what is to be believed later. The caller holds s.mu.
 func (s *Source) seen(now time.Time) *cacheFile {
 	groups := map[cacheKey]*cacheGroup{}
 	f := &cacheFile{Format: seenFormat, Groups: []cacheGroup{}}

@@ -98,8 +98,8 @@ func (s *Source) readEmpty(name string) (l *EmptyLog, begun bool, err error) {
 	return l, true, nil
 }
 
-// notDamage is nil for what does not check: it is being written, or torn, and whoever
-// opens the store judges it.
+// notDamage drops an error of what does not check: the log is being written, or torn, and
+// whoever opens the store judges it.
 func notDamage(err error) error {
 	if _, ok := errors.AsType[*segment.CorruptError](err); ok {
 		return nil

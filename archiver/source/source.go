@@ -152,7 +152,7 @@ func wholeHeader(f fs.File) (*segment.Head, error) {
 	return &r.Header.Head, nil
 }
 
-// listing is what a survey found, of sealed files.
+// listing returns what a survey found, of sealed files.
 func listing(s *integrity.Survey, found map[string]Sealed) *Listing {
 	l := &Listing{Store: s.UUID}
 	for _, e := range s.Alien {
@@ -184,8 +184,7 @@ func listing(s *integrity.Survey, found map[string]Sealed) *Listing {
 	return l
 }
 
-// history_test.opened is a segment file that is open, so that what is sent is of the very file
-// that was verified.
+// Opened is an open segment file: what is sent comes from the very file that was verified.
 type Opened struct {
 	io.ReaderAt
 	io.Closer

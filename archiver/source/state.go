@@ -30,7 +30,7 @@ func (s *Source) NewestState() (*State, error) {
 	return s.NewestOf(list)
 }
 
-// NewestOf is newestState where the folder was listed just before.
+// NewestOf is NewestState for a folder that was just listed.
 func (s *Source) NewestOf(list *Listing) (*State, error) {
 	replaced, err := s.replaced()
 	if err != nil {
@@ -51,8 +51,8 @@ func (s *Source) NewestOf(list *Listing) (*State, error) {
 	return nil, fmt.Errorf("the store has no sealed log yet: nothing to back up: %w", fs.ErrNotExist)
 }
 
-// replaced returns the log that the newest unsealed log replaces, if any: after
-// an open that went back, a sealed log can be one that is no longer of the store.
+// replaced returns the log that the newest unsealed log replaces, if any. After an open that
+// went back, a sealed log may no longer be one of the store.
 func (s *Source) replaced() (segment.Ref, error) {
 	logs, err := s.Logs()
 	if err != nil {

@@ -173,7 +173,7 @@ func (s *Source) FirstCommit(g *Sealed) int64 {
 	return l.First
 }
 
-// readerAt returns a file's way to be read at any offset, and its length.
+// readerAt returns a file as an io.ReaderAt, and its length.
 func readerAt(f fs.File) (io.ReaderAt, int64, error) {
 	info, err := f.Stat()
 	if err != nil {

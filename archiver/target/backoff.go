@@ -12,9 +12,9 @@ type Backoff struct{ Base, Most time.Duration }
 // requests is the backoff of those who wait for an answer: a reader, an audit, a restore.
 var requests = Backoff{time.Second / 2, 10 * time.Second}
 
-// After returns the pause after n failures, at least one: it doubles up to a bound,
-// and a half more or less is left to chance, so that many who failed together
-// do not come back together.
+// After returns the pause after n failures, n being at least one. It doubles up to a bound,
+// and varies by half at random, so that many callers that failed together do not come back
+// together.
 func (b Backoff) After(n int) time.Duration {
 	d := b.Base
 	for range n - 1 {

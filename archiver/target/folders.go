@@ -2,8 +2,8 @@ package target
 
 import "context"
 
-// Foldered is a Target that tells the folders of an archive without listing what is in
-// them. It is made use of where there is one.
+// Foldered is an optional interface of a Target: it lists the folders of an archive without
+// what is in them.
 type Foldered interface {
 	Target
 
@@ -12,7 +12,7 @@ type Foldered interface {
 	Folders(ctx context.Context, prefix string) ([]string, error)
 }
 
-// AsFoldered returns a target as what tells its folders, if it is.
+// AsFoldered returns a target as a Foldered, if it is one.
 func AsFoldered(t Target) (Foldered, bool) {
 	if p, ok := t.(*retrying); ok {
 		f, ok := p.Target.(Foldered)
@@ -22,7 +22,7 @@ func AsFoldered(t Target) (Foldered, bool) {
 	return f, ok
 }
 
-// retryingFolders is a patient target that tells its folders.
+// retryingFolders is a retrying target that is Foldered, too.
 type retryingFolders struct {
 	*retrying
 	inner Foldered

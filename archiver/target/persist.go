@@ -22,9 +22,9 @@ func worthTrying(err error) bool {
 	return !vfs.IsDiskFull(err)
 }
 
-// Persist asks a target until it answers: an audit of ten thousand objects must not
-// end with one lost answer. Each attempt has its time. Damage is
-// looked at twice, since it may have happened on the way.
+// Persist asks a target until it answers, a few times at most: an audit of ten thousand
+// objects must not end with one lost answer. Each attempt has a time limit of its own. Damage
+// is looked at twice, since it may have happened on the way.
 func Persist(ctx context.Context, limit time.Duration, ask func(ctx context.Context) error) error {
 	damaged := false
 	for n := 1; ; n++ {

@@ -16,12 +16,11 @@ const (
 	retryingHead = 64 << 10         // bytes that Open waits for, so that small objects come whole or not at all
 )
 
-// Retry returns a target that bears with t, for those who read an archive at one
-// go: a request that fails in passing is made again a few times, and one that gets
-// no answer is given up after half a minute. Put is not made again, since after
-// an error only who called it can tell what is there; nor is what breaks off in
-// the middle of a long read. A Local target is returned as it is: its errors do not pass, and
-// its calls do not end early.
+// Retry wraps t for whoever reads an archive in one go. A request that fails in passing is
+// made again a few times. A request that gets no answer is given up after half a minute. Put
+// is not made again: after an error only its caller can tell what is there. A long read that
+// breaks off in the middle is not made again either. A Local target is returned as it is: its
+// errors do not pass, and its calls do not end early.
 func Retry(t Target) Target {
 	if IsLocal(t) {
 		return t
@@ -124,7 +123,7 @@ func (p *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Inf
 	}
 }
 
-// ask makes a request until it succeeds, or until to go on is of no use.
+// ask makes a request until it succeeds, or until going on is of no use.
 func (p *retrying) ask(ctx context.Context, request func(context.Context, *watch) error) error {
 	begun := time.Now()
 	for n := 1; ; n++ {

@@ -96,7 +96,7 @@ func (m *moodyTarget) List(ctx context.Context, prefix, after string) iter.Seq2[
 	}
 }
 
-// moodyScene is a patient target over one with 26 small objects and a long one.
+// moodyScene is a retrying target over one with 26 small objects and a long one.
 func moodyScene(t *testing.T, moods string) (*moodyTarget, target.Target) {
 	m := &moodyTarget{Target: archivesim.NewTarget(time.Now), moods: strings.Fields(moods), after: 3}
 	for i := range 26 {

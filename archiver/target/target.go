@@ -77,8 +77,9 @@ type Target interface {
 	Probe(ctx context.Context) error
 }
 
-// Topped is a Target that tells all that lies at its top, also what is no object of a Target.
-// What is to be made an archive is looked at by it, where it is there, and otherwise by List.
+// Topped is an optional interface of a Target: it tells all that lies at the top, also what is
+// no object of a Target. Before a target is made an archive, it is looked at by Top, or by
+// List if it is not Topped.
 type Topped interface {
 	Target
 
@@ -90,8 +91,8 @@ type Topped interface {
 	Top(ctx context.Context) iter.Seq2[string, error]
 }
 
-// A Local is a target that may be a folder of this machine. Its errors do not pass, its calls
-// do not end early, and to list it whole costs one read of each folder.
+// A Local is a target that may be a folder of this machine. Its errors do not pass by
+// themselves, its calls do not end early, and listing it whole costs one read of each folder.
 type Local interface {
 	Target
 
@@ -105,8 +106,8 @@ func IsLocal(t Target) bool {
 	return ok && l.Local()
 }
 
-// A CheckedPutter is a target that takes an object in one pass, and lets the caller judge what
-// was written before it is an object. It is made use of where there is one.
+// A CheckedPutter is an optional interface of a Target: it takes an object in one pass, and
+// lets the caller judge what was written before it becomes an object.
 type CheckedPutter interface {
 	Target
 

@@ -11,9 +11,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// reader reads JSON values from a stream, each into the same memory. The first error
-// sticks: from then on it reads nothing, and peek returns zero, which no JSON has outside
-// of what is invalid. So each loop ends, and who calls looks at err in the end.
+// reader reads JSON values from a stream, each into the same memory. The first error sticks:
+// from then on it reads nothing, and peek returns zero, which valid JSON never has. So each
+// loop ends, and the caller looks at err in the end.
 type reader struct {
 	r    *bufio.Reader
 	line int  // of the next byte, from 1

@@ -35,8 +35,8 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 // with a number.
 const asideName = "quarantine"
 
-// setAside takes a damaged receipt out of the way of the new one. Should the machine end
-// between the two, there is no receipt, and the target is asked.
+// setAside moves a damaged receipt out of the way of the new one. If the machine stops between
+// the two, there is no receipt, and the target is asked.
 func (r *Folder) setAside(name string) error {
 	if err := r.Fsys.Mkdir(asideName); err != nil {
 		return err

@@ -16,9 +16,9 @@ const (
 	maxReceipt    = 1 << 16 // bytes of the file, far above what is written
 )
 
-// Receipt says that a target has a segment: it is written when, and only when,
-// the object is known to be durable there, and never changed. Its file is JSON, and
-// the last field there, check, proves that no byte of it has changed: see statefile.checkForm.
+// Receipt says that a target has a segment. It is written when, and only when, the object is
+// known to be durable there, and never changed. Its file is JSON. The last field there, check,
+// proves that no byte of it has changed: see statefile.WithCheck.
 type Receipt struct {
 	Format  int            `json:"format"`  // 1; Write sets it
 	Target  string         `json:"target"`  // the ID of the target's identity

@@ -7,10 +7,10 @@ import (
 )
 
 // For returns the receipts for a segment that are in the folder fsys (see
-// archiver.ReceiptsDir), at most one of each archive, in order of the archives' IDs. It changes
-// nothing and asks no archive, so it may be used beside an archiver, and on a store that
-// may only be read. It is for advice: a folder or receipt that is damaged, of a newer
-// format, or cannot be read tells nothing and is left out.
+// archiver.ReceiptsDir), at most one of each archive, in order of the archives' IDs. It
+// changes nothing and asks no archive. So it may be used beside an archiver, and on a store
+// that may only be read. It is for advice: it leaves out a folder or receipt that is damaged,
+// of a newer format, or cannot be read.
 func For(fsys vfs.FS, ref segment.Ref) []Receipt {
 	targets, err := fsys.ReadDir(".")
 	if err != nil {

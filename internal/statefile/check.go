@@ -15,9 +15,9 @@ import (
 //	}
 //
 // It is the CRC-32C, in eight hexadecimal digits, of all bytes before the comma in front of
-// it. So a file of which a byte has changed, or that was cut short, is known for what it is,
-// whatever it says, its format included: the field is that of every format. It is no
-// signature. Who edits a file by hand leaves a damaged one behind, which is made anew.
+// it. So a file that was cut short, or of which a byte has changed, is recognized as damaged,
+// whatever its format: every format has the field. It is no signature: a file that is edited
+// by hand is damaged, and is made anew.
 const checkForm = ",\n  \"check\": \"%08x\"\n}\n"
 
 // checkSize is how many bytes checkForm makes.

@@ -16,12 +16,12 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// A file is made visible whole: it is written under a temporary name in its own
-// folder, synced, and linked to its name. What a kill or a power cut leaves
-// under a temporary name is nobody's. It is removed at the next start where the name tells
-// that its writer ran on this machine and does not any more, and otherwise when it is
-// older than any writer could still be at work on. A writer whose file was removed all the
-// same fails to link it, and tries again.
+// A file becomes visible whole: it is written under a temporary name in its own folder,
+// synced, and linked to its name. A kill or a power cut may leave a temporary file, which
+// belongs to nobody. The next start removes it if its name tells that its writer ran on this
+// machine and has ended. Otherwise it is removed when it is too old for any writer to be still
+// at work on it. If the file of a live writer is removed all the same, the writer fails to
+// link it, and tries again.
 const (
 	TempPrefix = ".tmp-"
 	TempAge    = 24 * time.Hour

@@ -149,8 +149,7 @@ func (v *Vault) Reset() {
 	v.Requests, v.Bytes, v.Opened = 0, 0, map[string]int{}
 }
 
-// Names returns the names of segments.
-// Names are those of the files in a folder.
+// Names returns the names of the segments in the vault.
 func (v *Vault) Names() []string {
 	v.Mu.Lock()
 	defer v.Mu.Unlock()
@@ -205,7 +204,7 @@ func (v *Vault) Archive(t testing.TB) *archive.Archive {
 	return a
 }
 
-// archiver.moment is a state that a store was in: after a commit.
+// Moment is a state that a store was in: after a commit.
 type Moment struct {
 	Seq  uint64
 	At   time.Time // after the commit, before the next
@@ -324,7 +323,7 @@ func (l *Life) Seal() {
 	}
 }
 
-// plan plans a point, or fails the test.
+// PlanOf plans a point, or fails the test.
 func PlanOf(t testing.TB, a *archive.Archive, u segment.UUID, p history.Point) *history.Plan {
 	t.Helper()
 	plan, err := history.At(t.Context(), a, u, p)
@@ -422,7 +421,7 @@ func (l *Life) Grow(v *Vault, n int) {
 	v.Ship(l.T, l.Dir)
 }
 
-// Names are those of the files in a folder.
+// Names returns the names of the files in a folder.
 func Names(t *testing.T, dir string) string {
 	t.Helper()
 	list, err := os.ReadDir(dir)

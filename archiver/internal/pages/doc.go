@@ -1,3 +1,3 @@
-// Package pages keeps what was read of objects by range, in bounded memory: pages of 32 KiB, and
-// values by key. It knows no archive.
+// Package pages keeps what was read of objects by range, in bounded memory: pages of 32 KiB,
+// and values by key. It knows nothing of archives.
 package pages

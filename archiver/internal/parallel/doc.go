@@ -1,2 +1,2 @@
-// Package parallel runs many requests at once, and ends them all with the first error.
+// Package parallel runs many requests at once. The first error ends all of them.
 package parallel

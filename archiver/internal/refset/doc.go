@@ -1,3 +1,3 @@
-// Package refset has sets of segments that grow, and the digest over a set of them that a backup
-// holds. Sets are runs of ids, so that what a set costs does not grow with its segments.
+// Package refset has sets of segments that grow, and the digest of a set that a backup holds.
+// Sets are runs of ids, so the cost of a set does not grow with its segments.
 package refset

@@ -10,8 +10,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Digests hashes the bytes of a segment file as they go by, in order: to the SHA-256
-// of the whole file, and to that which its footer holds of all before.
+// Digests hashes the bytes of a segment file as they go by, in order. It makes two SHA-256: of
+// the whole file, and of all before the one that the footer holds.
 type Digests struct {
 	sum   hash.Hash
 	at    int64    // hashed so far
@@ -49,9 +49,8 @@ func (d *Digests) Write(p []byte) (int, error) {
 // Whole returns the SHA-256 of all that was added.
 func (d *Digests) Whole() [32]byte { return [32]byte(d.sum.Sum(nil)) }
 
-// Segment proves that what was added is, byte for byte, a file that was sealed. file
-// is where it was written to: header and footer are read there, and no more. The
-// errors are those of verify.
+// Segment proves that what was added is, byte for byte, a file that was sealed. file is where
+// it was written to: only header and footer are read there. The errors are those of Verify.
 func (d *Digests) Segment(file io.ReaderAt, size int64) (*Segment, error) {
 	r, f, err := Footed(file, size)
 	if err != nil {

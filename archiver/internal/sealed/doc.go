@@ -1,3 +1,4 @@
-// Package sealed proves that bytes are a sealed segment, every one of them: read from somewhere, or
-// hashed as they go by. It decides in one place what may be shipped, restored or put back.
+// Package sealed proves that bytes are a sealed segment, every one of them: as they are read
+// from somewhere, or as they are copied. It is the one place that decides what may be shipped,
+// restored or put back.
 package sealed

@@ -56,7 +56,7 @@ func Footed(src io.ReaderAt, size int64) (*segment.Reader, *segment.Footer, erro
 	return r, f, Footless(err, r.Header.Ref, size)
 }
 
-// Footless makes damage of the lack of a footer.
+// Footless turns the lack of a footer into damage.
 func Footless(err error, ref segment.Ref, size int64) error {
 	if errors.Is(err, segment.ErrNoFooter) {
 		return &segment.CorruptError{Segment: ref, Offset: size, Reason: "a sealed segment without a footer"}

@@ -1,2 +1,2 @@
-// Package throttle bounds how many bytes go in a second.
+// Package throttle bounds how many bytes pass in a second.
 package throttle

@@ -85,14 +85,14 @@ func OpenFS(fsys vfs.FS, url string) *Dir {
 // URL returns file:// and the absolute path.
 func (d *Dir) URL() string { return d.url }
 
-// Put implements Target. The bytes go to a temporary file in the object's
+// Put implements target.Target. The bytes go to a temporary file in the object's
 // folder first, and are synced there; the link makes them visible.
 func (d *Dir) Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error {
 	h := sha256.New()
 	return d.PutChecked(ctx, name, r, size, h, has(sum, h))
 }
 
-// Local implements Local.
+// Local implements target.Local.
 func (d *Dir) Local() bool { return true }
 
 // PutChecked implements target.CheckedPutter.
@@ -253,7 +253,7 @@ func (d *Dir) unsettle(dir string) {
 	delete(d.settled, ".")
 }
 
-// Delete implements Target.
+// Delete implements target.Target.
 func (d *Dir) Delete(ctx context.Context, name string) error {
 	return d.fail("delete", name, d.remove(ctx, name))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// Probe implements Target. It also removes what writers left that were killed
+// Probe implements target.Target. It also removes what writers left that were killed
 // more than a day ago.
 func (d *Dir) Probe(ctx context.Context) error {
 	return d.fail("probe", ".", d.probe(ctx))

@@ -19,7 +19,7 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// Stat implements Target.
+// Stat implements target.Target.
 func (d *Dir) Stat(ctx context.Context, name string) (target.Info, error) {
 	info, err := d.stat(ctx, name)
 	return info, d.fail("stat", name, err)
@@ -41,7 +41,7 @@ func (d *Dir) stat(ctx context.Context, name string) (target.Info, error) {
 	return target.Info{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
 }
 
-// Sum implements Target. Besides, it makes the object durable: it may have been
+// Sum implements target.Target. Besides, it makes the object durable: it may have been
 // put by a process that was killed before it could. So a receipt may follow.
 func (d *Dir) Sum(ctx context.Context, name string) (target.Info, error) {
 	info, err := d.stat(ctx, name)
@@ -75,7 +75,7 @@ func (d *Dir) sum(ctx context.Context, info *target.Info) error {
 	return errors.Join(err, f.Close())
 }
 
-// Open implements Target.
+// Open implements target.Target.
 func (d *Dir) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
 	f, err := d.open(ctx, name, off)
 	if err != nil {
@@ -113,7 +113,7 @@ func (r withContext) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// List implements Target. It goes into those folders only that can hold what is
+// List implements target.Target. It goes into those folders only that can hold what is
 // asked for.
 func (d *Dir) List(ctx context.Context, prefix, after string) iter.Seq2[target.Info, error] {
 	return func(yield func(target.Info, error) bool) {
@@ -128,7 +128,7 @@ func (d *Dir) List(ctx context.Context, prefix, after string) iter.Seq2[target.I
 	}
 }
 
-// Top implements Topped: of a folder all that is in it counts, but for lost+found in the root
+// Top implements target.Topped: of a folder all that is in it counts, but for lost+found in the root
 // of a volume and the temporaries of a killed writer.
 func (d *Dir) Top(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {

@@ -28,7 +28,7 @@ type requestError struct {
 	code   string // as S3 has it; "" if there is none
 	cause  string
 	next   string
-	kind   error // a sentinel of package archiver, or nil
+	kind   error // a sentinel of package target, or nil
 	err    error // what the SDK returned
 }
 

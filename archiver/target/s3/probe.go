@@ -20,12 +20,11 @@ var ErrUnchecked = errors.New("the server does not check the SHA-256 of what it 
 // probePrefix begins the names of Probe's objects, which List does not show.
 const probePrefix = "varve-probe-"
 
-// A Probe takes no longer than probeTime, in which it ends by itself. So an object of another
-// one that is probeAge older than its own belongs to one that was killed, at the latest when
-// the server had stored it; both times are the server's, so no other clock has to be right,
-// and a server of several machines may have them differ by three quarters of an hour. It
-// must be sure: whoever takes an object from a Probe under way makes it find that the
-// server overwrites.
+// A Probe ends by itself after probeTime. If an object of another Probe is older than its own
+// by probeAge, the other one was killed, and its object can be removed. Both times are the
+// server's, so no other clock has to be right, and the clocks of a server of several machines
+// may differ by three quarters of an hour. Probe must be sure of this: if it removed an object
+// of a Probe that still runs, that one would find that the server overwrites.
 const (
 	probeTime = 15 * time.Minute
 	probeAge  = time.Hour
@@ -59,9 +58,9 @@ func (t *Target) Probe(ctx context.Context) error {
 	return nil
 }
 
-// probeTidy removes what killed probes left, whose age is that of the object name, which has
-// just been put. One that is not listed yet, as a server may do, has the next probe
-// remove them.
+// probeTidy removes what killed probes left. It tells their age from the object name, which
+// has just been put. The server may not list that object yet: then the next probe removes
+// them.
 func (t *Target) probeTidy(ctx context.Context, name string) error {
 	var others []target.Info
 	var now time.Time
