@@ -6,7 +6,7 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS     := linux/386 darwin/arm64 freebsd/amd64
-FUZZTIME    ?= 2s
+FUZZTIME    ?= 1s
 
 # The packages whose tests have several goroutines at work on one thing, and the tests there
 # that one goroutine does over and over (crash, fault, damage and model), that count
