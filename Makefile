@@ -14,7 +14,7 @@ FUZZTIME    ?= 1s
 RACE  := ./store/... ./index/... ./integrity ./archiver/... ./internal/... ./cmd/varve
 ALONE := PowerCut|Cut|CallFails|FailedCalls|FailingCalls|Damage|Injur|Flip|Hole|Model|Costs|Memory|Peak|Filled|Churn|TestFailed|TestPages|TestCompareFinds|ScanRanges|LevelsRead|Exported|LibrariesWrite
 
-.PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds soak crash damage model kills fuzz bench
+.PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds demo-works soak crash damage model kills fuzz bench
 
 demo:
 	@$(GO) run ./cmd/varve/internal/demo
@@ -30,6 +30,7 @@ test:
 	@$(MAKE) --no-print-directory fuzz-short
 	@$(MAKE) --no-print-directory systems
 	@$(MAKE) --no-print-directory bench-builds
+	@$(MAKE) --no-print-directory demo-works
 	@echo "== make test: everything passed"
 	@./.ci/left-out
 
@@ -69,6 +70,10 @@ systems:
 bench-builds:
 	@echo "== bench: go vet, go test"
 	@cd bench && $(GO) vet ./... && $(GO) test -vet=off -short ./...
+
+demo-works:
+	@echo "== make demo"
+	@out=$$($(MAKE) --no-print-directory demo 2>&1) || { echo "$$out"; exit 1; }
 
 soak: crash model damage kills fuzz
 

@@ -3,9 +3,20 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+// gcPercent is how much garbage there may be for each 100 bytes in use. With 60 in place of
+// Go's 100, what the commands do on a store of 50,000 segments took 102 to 132 MB in place of
+// 109 to 140, and no more time (make bench, "many segments", with GOGC set).
+const gcPercent = 60
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 // run is the program, as a function from its arguments to the exit code.
 func run(args []string) int {

@@ -38,6 +38,10 @@ func (d *demo) stopArchiver() error {
 func (d *demo) mistake() error {
 	say("archive what is there; then a mistake, which is archived, too")
 	start := time.Now()
+	// One archiver at a time is at work on a store and an archive.
+	if err := d.stopArchiver(); err != nil {
+		return err
+	}
 	if _, err := d.varveOut("archive", "once", "--to", d.archive); err != nil {
 		return err
 	}
@@ -52,9 +56,6 @@ func (d *demo) mistake() error {
 		return err
 	}
 	fmt.Print(out)
-	if err := d.stopArchiver(); err != nil {
-		return err
-	}
 	if out, err = d.varveOut("archive", "audit", "--to", d.archive); err != nil {
 		return err
 	}
