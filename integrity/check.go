@@ -18,10 +18,6 @@ import (
 type CheckOptions struct {
 	Level Level // how much is read; default Tail
 
-	// Dir is the store's folder as the commands in findings name it. Default: the
-	// path of fsys, if it has one.
-	Dir string
-
 	// Writer reports whether a process has the store open for writing. Then files
 	// that change meanwhile are looked at again, and the newest log counts as far as
 	// it is known to be on the disk. Default: nobody has.
@@ -89,9 +85,6 @@ func Check(ctx context.Context, fsys fs.FS, o CheckOptions) (*Report, error) {
 	start := time.Now()
 	c := &check{ctx: ctx, fsys: fsys, fs: vfs.FromFS(fsys), o: o, limit: NewLimiter(o.Rate), sums: map[segment.Ref]*segment.Summary{}}
 	c.handles = vfs.NewHandles(c.fs.Open, vfs.KeepFew)
-	if c.o.Dir == "" {
-		c.o.Dir = c.fs.Path(".")
-	}
 	if c.o.Seed == 0 {
 		c.o.Seed = uint64(rand.Uint32()) // short enough for any reader of JSON
 	}
@@ -256,7 +249,7 @@ func (c *check) finish() {
 			f.Good = c.good(f)
 		}
 		if f.Next == "" {
-			f.Next = NextStep(c.o.Dir, f.Kind)
+			f.Next = RemedyFor(f.Kind)
 		}
 	}
 	r.Findings = sorted(r.Findings)

@@ -133,24 +133,24 @@ func TestWhatCheckFinds(t *testing.T) {
 		injure func(m fstest.MapFS, segs []string)
 		at     []integrity.Level
 		kind   integrity.Kind
-		next   string
+		next   segment.Remedy
 	}{
-		{"a flipped byte in a value of a sealed segment", func(m fstest.MapFS, s []string) { m[s[1]].Data[500] ^= 1 }, full, integrity.DamagedRecord, "varve repair -d /a/store --from COPY"},
-		{"a flipped byte in a header", func(m fstest.MapFS, s []string) { m[s[1]].Data[50] ^= 1 }, all, integrity.DamagedHeader, "varve repair -d /a/store --from COPY"},
-		{"a flipped byte in a table", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[recordsEnd(t, b)+20] ^= 1 }, all, integrity.DamagedTable, "varve repair -d /a/store"},
-		{"a flipped byte in a trailer", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[len(b)-100] ^= 1 }, all, integrity.DamagedTable, "varve repair -d /a/store"},
+		{"a flipped byte in a value of a sealed segment", func(m fstest.MapFS, s []string) { m[s[1]].Data[500] ^= 1 }, full, integrity.DamagedRecord, integrity.RepairFromCopy},
+		{"a flipped byte in a header", func(m fstest.MapFS, s []string) { m[s[1]].Data[50] ^= 1 }, all, integrity.DamagedHeader, integrity.RepairFromCopy},
+		{"a flipped byte in a table", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[recordsEnd(t, b)+20] ^= 1 }, all, integrity.DamagedTable, integrity.MakeRepair},
+		{"a flipped byte in a trailer", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[len(b)-100] ^= 1 }, all, integrity.DamagedTable, integrity.MakeRepair},
 		{"a segment cut short", func(m fstest.MapFS, s []string) { m[s[1]].Data = m[s[1]].Data[:1000] }, all, integrity.DamagedTable, ""},
 		{"a segment grown", func(m fstest.MapFS, s []string) { m[s[1]].Data = append(m[s[1]].Data, 0) }, all, integrity.DamagedTable, ""},
 		{"an empty segment", func(m fstest.MapFS, s []string) { m[s[1]].Data = nil }, all, integrity.DamagedHeader, ""},
-		{"a missing segment", func(m fstest.MapFS, s []string) { delete(m, s[1]) }, all, integrity.Missing, "varve repair -d /a/store --from COPY"},
+		{"a missing segment", func(m fstest.MapFS, s []string) { delete(m, s[1]) }, all, integrity.Missing, integrity.RepairFromCopy},
 		{"a segment in the place of another", func(m fstest.MapFS, s []string) { m[s[1]] = m[s[2]] }, all, integrity.Contradiction, ""},
-		{"a flipped bit of the version", func(m fstest.MapFS, s []string) { m[s[1]].Data[8] ^= 2 }, all, integrity.DamagedHeader, "varve repair -d /a/store --from COPY"},
-		{"a newer version", func(m fstest.MapFS, s []string) { newer(m[s[1]].Data) }, all, integrity.NewerVersion, "use a newer varve"},
+		{"a flipped bit of the version", func(m fstest.MapFS, s []string) { m[s[1]].Data[8] ^= 2 }, all, integrity.DamagedHeader, integrity.RepairFromCopy},
+		{"a newer version", func(m fstest.MapFS, s []string) { newer(m[s[1]].Data) }, all, integrity.NewerVersion, integrity.UseNewer},
 	} {
 		for _, level := range levels {
 			m := mapped(t, dir)
 			c.injure(m, sealed(m))
-			r := mustCheck(t, m, integrity.CheckOptions{Level: level, Dir: "/a/store"})
+			r := mustCheck(t, m, integrity.CheckOptions{Level: level})
 			if !slices.Contains(c.at, level) {
 				if len(r.Findings) > 0 {
 					t.Errorf("%s, %v: %+v", c.name, level, r.Findings)

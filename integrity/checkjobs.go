@@ -126,7 +126,7 @@ func (c *check) found(j *job, v *Verified, found []Finding) {
 	for _, f := range found {
 		if j.out {
 			f.Reason += "; the store's present content does not depend on this segment"
-			f.Next = "nothing needs to be done"
+			f.Next = DoNothing
 		}
 		c.rep.find(f)
 	}

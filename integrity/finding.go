@@ -40,7 +40,7 @@ type Finding struct {
 	// scrub, or else its seal; zero: unknown.
 	Good time.Time `json:"good,omitzero"`
 
-	Next string `json:"next"` // the next command to run
+	Next segment.Remedy `json:"next"` // what has to be done
 }
 
 // A Note is something that is worth knowing and not wrong: a torn tail after a

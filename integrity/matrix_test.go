@@ -55,7 +55,7 @@ func TestMatrix(t *testing.T) {
 			p := newSick(t, x.crashed)
 			x.hurt(p)
 			before := p.fs.Clone()
-			r, err := Check(t.Context(), p.view(), CheckOptions{Level: level, Dir: "DIR"})
+			r, err := Check(t.Context(), p.view(), CheckOptions{Level: level})
 			if err != nil {
 				t.Fatalf("%s, level %v: %v", x.name, level, err)
 			}

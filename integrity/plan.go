@@ -265,9 +265,9 @@ func (p *planner) leave(what string, f Finding) bool {
 	}
 	p.tried[what] = true
 	if f.Next == "" {
-		f.Next = "varve repair -d " + p.plan.Path + " --from COPY"
+		f.Next = RepairFromCopy
 		if p.from != nil {
-			f.Next = "varve repair -d " + p.plan.Path + " --salvage DEST"
+			f.Next = SalvageRest
 		}
 	}
 	p.plan.Left = append(p.plan.Left, f)

@@ -14,6 +14,11 @@ var ErrVersion = errors.New("format is newer than this program")
 // ErrTooLarge is wrapped by the error for an object or a batch beyond the limits.
 var ErrTooLarge = errors.New("too large")
 
+// A Remedy says in words what has to be done about damage. Packages that give advice have
+// theirs as constants, so that a program can tell them apart and act. The zero value: nothing is
+// known.
+type Remedy string
+
 // A CorruptError says that bytes which must be there, and sound, are not.
 type CorruptError struct {
 	File     string   // the file's name, where it is known
@@ -23,7 +28,7 @@ type CorruptError struct {
 	Keys     [][]byte // keys at stake, as far as they could be read
 	FirstSeq uint64   // the sequence numbers at stake, from FirstSeq
 	LastSeq  uint64   // to LastSeq; both zero where unknown
-	Next     string   // what to do next
+	Next     Remedy   // what has to be done
 
 	// Closed says that the newest log is sound as far as it goes, and that only the
 	// witness of a close tells that there was more: what is left can be opened, if the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -40,7 +41,7 @@ func (st standing) doubt(rep *OpenReport) (*doubts, error) {
 		case p.Footer == nil:
 			d.add(st, p.Header.Ref, fileOf(p).path, p.Err.Error())
 		default:
-			rep.Notes = append(rep.Notes, fmt.Sprintf("%v; its records are sound, and were read instead; varve repair heals the file", p.Err))
+			rep.Notes = append(rep.Notes, fmt.Sprintf("%v; its records are sound, and were read instead; a repair of the store heals the file", p.Err))
 		}
 	}
 	for _, ref := range st.Missing {
@@ -135,7 +136,7 @@ func (d *doubts) missed() error {
 func (s *doubt) error(key []byte, what string) error {
 	e := &CorruptError{File: s.file, Segment: s.ref, LastSeq: s.last,
 		Reason: fmt.Sprintf("%s, which cannot be read (%s)", what, s.why),
-		Next:   "bring the segment back: varve repair --from a copy of the store"}
+		Next:   integrity.RepairFromCopy}
 	if key != nil {
 		e.Keys = [][]byte{append([]byte(nil), key...)}
 	}

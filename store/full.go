@@ -51,7 +51,7 @@ func (st standing) verify(o *Options, rep *OpenReport) error {
 	for i, list := range found {
 		for j := range list {
 			f := &list[j]
-			f.Next = integrity.NextStep(st.FS.Path("."), f.Kind)
+			f.Next = integrity.RemedyFor(f.Kind)
 			wrong := f.Kind == integrity.WrongTable // so it does not tell what the segment holds
 			if !o.AllowDamaged || wrong && sealed[i].Entry == st.Newest {
 				return findingError(f)

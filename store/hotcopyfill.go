@@ -189,8 +189,8 @@ func (c *hotCopy) part(ctx context.Context, p *integrity.Part) error {
 	}
 	n, sum, err := c.write(ctx, name, src, p.Footer.Digested(), sealMode)
 	if err == nil && (n != size || sum != p.Footer.SHA256) {
-		err = &CorruptError{File: fileOf(p).path, Segment: p.Header.Ref, Reason: "other bytes than were sealed",
-			Next: "varve check finds the place; nothing was copied"}
+		err = &CorruptError{File: fileOf(p).path, Segment: p.Header.Ref, Reason: "other bytes than were sealed; nothing was copied",
+			Next: integrity.CheckStore}
 	}
 	if err != nil {
 		return err

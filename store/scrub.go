@@ -228,7 +228,7 @@ func (s *scrubber) tell(ref segment.Ref, v *integrity.Verified, findings []integ
 	s.note(ref, v, findings)
 	for _, f := range findings {
 		s.db.opt.Logger.Error("scrub found damage", "kind", string(f.Kind), "file", f.File, "segment", ref.String(),
-			"offset", f.Offset, "reason", f.Reason, "next", f.Next)
+			"offset", f.Offset, "reason", f.Reason, "next", string(f.Next))
 		if fn := s.db.opt.Scrub.OnFinding; fn != nil {
 			fn(f)
 		}
@@ -251,7 +251,7 @@ func (s *scrubber) note(ref segment.Ref, v *integrity.Verified, findings []integ
 	s.tried[ref] = time.Now()
 	for i := range findings {
 		if findings[i].Next == "" {
-			findings[i].Next = integrity.NextStep(s.db.report.Path, findings[i].Kind)
+			findings[i].Next = integrity.RemedyFor(findings[i].Kind)
 		}
 		if known {
 			findings[i].Good = good.Verified

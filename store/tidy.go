@@ -29,7 +29,7 @@ func (db *DB) tidy(st standing) error {
 			old = append(old, d[1].Name)
 			continue
 		}
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is damaged, so %s, of which it was made, is kept; varve repair heals it", d[0].Name, d[1].Name))
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is damaged, so %s, of which it was made, is kept; a repair of the store heals it", d[0].Name, d[1].Name))
 	}
 	for _, e := range st.beside() {
 		if st.hasAll(e) {

@@ -98,7 +98,7 @@ func (a *app) checkCommand() *cobra.Command {
 		}
 		var bar *meter
 		r, err := integrity.Check(ctx, vfs.AsFS(vfs.Dir(dir)), integrity.CheckOptions{
-			Level: level.Level, Dir: dir, Sample: float64(share), Rate: int64(rate),
+			Level: level.Level, Sample: float64(share), Rate: int64(rate),
 			Writer: func() (bool, error) { return writerLives(dir) },
 			Progress: func(n, total int64) {
 				if bar == nil {
@@ -123,7 +123,7 @@ func (a *app) checkCommand() *cobra.Command {
 
 // printCheck prints the report, and makes an error of findings.
 func (a *app) printCheck(r *integrity.Report) error {
-	archiveFindings(a.dir, r.UUID, r.Findings)
+	putCommands(a.dir, r.UUID, r.Findings)
 	if a.json {
 		if err := a.printJSON(r); err != nil {
 			return err
@@ -174,7 +174,7 @@ func writeFindings(out io.Writer, list []integrity.Finding) {
 	advised := false
 	for i := range list {
 		fmt.Fprintf(out, "%d: %s\n", i+1, list[i].Reason)
-		advised = advised || strings.HasSuffix(list[i].Next, " COPY")
+		advised = advised || strings.HasSuffix(string(list[i].Next), " COPY")
 	}
 	if advised {
 		fmt.Fprintln(out, "COPY is the folder of another copy of the store, or the URL of its archive; where there is none, varve repair --salvage DEST saves what can be read.")

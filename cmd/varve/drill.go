@@ -161,7 +161,7 @@ func (a *app) fetch(ctx context.Context, arc *archive.Archive, dest string, o re
 func (a *app) proveRestored(ctx context.Context, rep *restore.Report) (int64, error) {
 	bar := a.meter("checking", -1)
 	check, err := integrity.Check(ctx, vfs.AsFS(vfs.Dir(rep.Dest)), integrity.CheckOptions{
-		Level: integrity.Full, Dir: rep.Dest, Progress: func(n, _ int64) { bar.add(n) }})
+		Level: integrity.Full, Progress: func(n, _ int64) { bar.add(n) }})
 	bar.finish()
 	if err != nil {
 		return 0, fmt.Errorf("the drill failed: %w", stopped(ctx, err))

@@ -167,7 +167,7 @@ func nextStep(err error) error {
 // oneLine writes an error on one line, as log files and scripts want it.
 func oneLine(err error) string {
 	var parts []string
-	for l := range strings.Lines(err.Error()) {
+	for l := range strings.Lines(inCommands(err)) {
 		if l = strings.TrimSpace(l); l != "" {
 			parts = append(parts, l)
 		}

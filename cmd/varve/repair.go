@@ -192,7 +192,7 @@ func (a *app) cutTail(dir string, p *integrity.Plan) error {
 
 // printRepair prints what was done, or would be, and makes an error of what is left.
 func (a *app) printRepair(p *integrity.Plan, f *repairFlags) error {
-	archiveFindings(a.dir, p.UUID, p.Left)
+	putCommands(a.dir, p.UUID, p.Left)
 	if a.json {
 		if err := a.printJSON(p); err != nil {
 			return err

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/varve-db/varve/archiver"
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/receipt"
-	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
@@ -49,25 +46,4 @@ func (a *app) whoHas(err error) error {
 		err = fmt.Errorf("%w; by the receipts, archive %s has %s: varve repair --from %s", err, url, what, shellWord(url))
 	}
 	return err
-}
-
-// archiveFindings puts into findings which archive has the segment, by the receipts beside
-// the store in dir: the next command names it where another copy is needed.
-func archiveFindings(dir string, id segment.UUID, list []integrity.Finding) {
-	for i := range list {
-		f := &list[i]
-		next, ok := strings.CutSuffix(f.Next, " COPY")
-		if !ok || f.Segment == (segment.Ref{}) {
-			continue
-		}
-		for _, r := range receipt.For(archiver.ReceiptsDir(dir), f.Segment) {
-			if r.Store != id {
-				continue
-			}
-			if strings.HasSuffix(f.Next, " COPY") {
-				f.Next = next + " " + shellWord(r.URL)
-			}
-			f.Reason += fmt.Sprintf("; by its receipt, archive %s has it as %s", r.URL, r.Object)
-		}
-	}
 }
