@@ -30,7 +30,6 @@ type Archiver struct {
 	verifying chan struct{} // holds one token: one segment is verified at a time
 	standing  standing      // of whoever scans
 	saving    sync.Mutex    // held while the status is written
-	hashing   sync.Mutex    // held while hashing: one goroutine hashes at a time, however many targets there are
 
 	mu        sync.Mutex      // guards what follows; no shipper's lock is taken under it
 	listing   *source.Listing // the newest

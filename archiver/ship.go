@@ -74,15 +74,10 @@ func (l *shipper) ship(ctx context.Context, seg source.Sealed) (outcome, error) 
 	if err != nil {
 		return outcome{}, err
 	}
-	done, err := l.turn(ctx)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer done(0)
 	begun := time.Now()
 	ctx, cancel := target.WithTimeout(ctx, a.timeout.For(s.Size))
 	defer cancel()
-	sent, err := l.store(ctx, f, s, done)
+	sent, err := l.store(ctx, f, s)
 	if err == nil {
 		err = l.receipt(ctx, s)
 	}
@@ -98,17 +93,16 @@ func inTime(ctx context.Context, err error) error {
 }
 
 // store makes the target hold the segment. It asks, sends, and asks again if the answer does
-// not tell what happened. copied is called when the bytes are in a folder.
-func (l *shipper) store(ctx context.Context, f io.ReaderAt, s *sealed.Segment, copied func(hashed time.Duration)) (sent bool, err error) {
+// not tell what happened.
+func (l *shipper) store(ctx context.Context, f io.ReaderAt, s *sealed.Segment) (sent bool, err error) {
 	there, err := l.holds(ctx, s)
 	if there || err != nil {
 		return false, err
 	}
 	name, src := archive.SegmentName(s.Store, s.Ref), l.paced(ctx, f)
 	if dir, ok := l.target.(target.CheckedPutter); ok {
-		d := l.digests(s.Size)
+		d := sealed.NewDigests(s.Size)
 		err = dir.PutChecked(ctx, name, src, s.Size, d, func(io.ReaderAt) error {
-			copied(d.Took)
 			if got := d.Whole(); got != s.SHA256 {
 				return fmt.Errorf("what is to be stored has SHA-256 %v and not %v: it changed since it was verified; try again", segment.Digest(got), segment.Digest(s.SHA256))
 			}

@@ -22,19 +22,13 @@ var errDoubt = errors.New("the copy is not the segment that was sealed")
 
 // shipChecked is ship to a folder that has no object of the segment's name.
 func (l *shipper) shipChecked(ctx context.Context, dir target.CheckedPutter, seg source.Sealed, f *source.Opened) (outcome, error) {
-	done, err := l.turn(ctx)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer done(0)
 	begun := time.Now()
 	within, cancel := target.WithTimeout(ctx, l.a.timeout.For(f.Size))
 	defer cancel()
 	src := &noting{src: l.paced(within, f)}
 	var s *sealed.Segment
-	d := l.digests(f.Size)
-	err = dir.PutChecked(within, archive.SegmentName(seg.Store, seg.Ref), src, f.Size, d, func(file io.ReaderAt) error {
-		done(d.Took)
+	d := sealed.NewDigests(f.Size)
+	err := dir.PutChecked(within, archive.SegmentName(seg.Store, seg.Ref), src, f.Size, d, func(file io.ReaderAt) error {
 		found, err := d.Segment(file, f.Size)
 		if err != nil || found.Ref != seg.Ref || found.Store != seg.Store {
 			return errDoubt
@@ -44,7 +38,6 @@ func (l *shipper) shipChecked(ctx context.Context, dir target.CheckedPutter, seg
 		return nil
 	})
 	if s == nil && (src.failed || errors.Is(err, errDoubt)) && within.Err() == nil {
-		done(0)
 		if _, bad := l.a.verified(ctx, seg, f); bad != nil { // names what is wrong with it, and sets it aside
 			return outcome{}, bad
 		}

@@ -18,8 +18,6 @@ type shipper struct {
 	url    string
 	wake   chan struct{} // a token: something changed
 
-	copying chan struct{} // holds a token: see turn
-
 	mu      sync.Mutex
 	id      target.Identity // zero: not known yet
 	was     string          // the identity's ID when an archiver before this one reached the target; empty: not known
@@ -60,7 +58,7 @@ type Counts struct {
 }
 
 func newShipper(a *Archiver, url string, t target.Target) *shipper {
-	return &shipper{a: a, target: t, url: url, wake: make(chan struct{}, 1), copying: make(chan struct{}, 1),
+	return &shipper{a: a, target: t, url: url, wake: make(chan struct{}, 1),
 		done: map[segment.Ref]struct{}{}, queue: queue{jobs: map[segment.Ref]*job{}}}
 }
 

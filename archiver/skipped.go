@@ -33,8 +33,8 @@ func (d *skipped) holds(g *source.Sealed) bool {
 }
 
 // verified returns what is known of a segment whose file is open, and reads it if
-// that is nothing yet. One segment is read at a time: hashing several at once would
-// take more than a core, and the disk would be no faster for it.
+// that is nothing yet. One segment is read at a time, so that
+// two targets that lack the same one do not both have it read.
 func (a *Archiver) verified(ctx context.Context, seg source.Sealed, f *source.Opened) (*sealed.Segment, error) {
 	select {
 	case a.verifying <- struct{}{}:
@@ -45,9 +45,7 @@ func (a *Archiver) verified(ctx context.Context, seg source.Sealed, f *source.Op
 	if s := a.known(seg, f); s != nil {
 		return s, nil
 	}
-	one := oneHash{src: f, mu: &a.hashing}
-	s, err := sealed.Verify(ctx, &one, f.Size)
-	one.end()
+	s, err := sealed.Verify(ctx, f, f.Size)
 	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}

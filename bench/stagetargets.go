@@ -32,7 +32,6 @@ func trustTargets() []goal {
 func archiveTargets() []goal {
 	all := []goal{
 		{title: "ship to a folder", name: "archive/ship/dir", metric: "rate", unit: flow, of: copying, times: 0.8},
-		{title: "… cores that it takes", name: "archive/ship/dir", metric: "cores", unit: plain, most: 1},
 		{title: "… memory", name: "archive/ship/dir", metric: "peak", unit: size, most: 64 << 20},
 		{title: "… memory, large segments", name: "archive/ship/large segments", metric: "peak", unit: size, most: 64 << 20},
 		{title: "ship to S3 on loopback", name: "archive/ship/s3", metric: "rate", unit: flow, of: uploading, times: 0.8},

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
-	"sync"
-	"time"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -17,9 +15,6 @@ type Digests struct {
 	at    int64    // hashed so far
 	inner int64    // where the footer's own digest begins, less than 0 where no footer fits
 	got   [32]byte // of all before inner
-
-	One  *sync.Mutex   // held while it hashes; nil: no other is asked to wait
-	Took time.Duration // to hash, without the wait for one
 }
 
 // NewDigests returns the digests of a file of size bytes.
@@ -30,12 +25,6 @@ func NewDigests(size int64) *Digests {
 // Write hashes the bytes that follow. It does not fail.
 func (d *Digests) Write(p []byte) (int, error) {
 	all := len(p)
-	if d.One != nil {
-		d.One.Lock()
-		defer d.One.Unlock()
-	}
-	begun := time.Now()
-	defer func() { d.Took += time.Since(begun) }()
 	if n := d.inner - d.at; n >= 0 && n <= int64(len(p)) {
 		d.sum.Write(p[:n])
 		d.got = [32]byte(d.sum.Sum(nil))
