@@ -78,6 +78,9 @@ func (l *shipper) run(ctx, work context.Context, first func(error)) error {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	if !l.once {
+		wg.Go(func() { l.reread(ctx) })
+	}
 	check := time.NewTicker(l.a.opt.Poll)
 	defer check.Stop()
 	for {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -34,10 +36,6 @@ func (l *shipper) begin(ctx context.Context) error {
 	if err := l.target.Probe(ctx); err != nil {
 		return fmt.Errorf("%s: %w", l.url, err)
 	}
-	damaged, err := damagedReceipts(ctx, l.a.receipts, id.ID, refs)
-	if err != nil {
-		return fmt.Errorf("receipts: %w", err)
-	}
 	l.mu.Lock()
 	if l.id.ID == "" {
 		l.queue = queue{jobs: map[segment.Ref]*job{}} // of what it was thought to be
@@ -47,13 +45,7 @@ func (l *shipper) begin(ctx context.Context) error {
 	for _, r := range refs {
 		l.done[r] = struct{}{}
 	}
-	for _, d := range damaged { // so that the target is asked for the segment, if the store has it
-		delete(l.done, d.Segment)
-	}
 	l.mu.Unlock()
-	for _, d := range damaged {
-		l.a.opt.Logger.Warn("damaged receipt", "target", l.url, "file", d.File, "segment", d.Segment, "err", d.Err)
-	}
 	l.a.opt.Logger.Info("archive", "target", l.url, "id", id.ID, "receipts", len(refs))
 	if err := l.a.save(); err != nil { // so that the next start knows what was shipped to, before anything is
 		return fmt.Errorf("the status cannot be written: %w", err)
@@ -66,6 +58,29 @@ func (l *shipper) begin(ctx context.Context) error {
 	}
 	l.offer()
 	return nil
+}
+
+// reread reads all receipts, once. A start goes by their names alone, so that it takes no
+// longer for them; this runs beside the shipping. A damaged receipt is no receipt: the target is
+// asked for the segment, if the store has it, and a new one is written.
+func (l *shipper) reread(ctx context.Context) {
+	l.mu.Lock()
+	refs := slices.SortedFunc(maps.Keys(l.done), segment.Ref.Compare)
+	l.mu.Unlock()
+	for _, ref := range refs {
+		if ctx.Err() != nil {
+			return
+		}
+		_, _, err := l.a.receipts.Get(l.id.ID, ref)
+		if _, damaged := errors.AsType[*receipt.DamagedError](err); !damaged {
+			continue // whatever else it is says who needs the receipt
+		}
+		l.a.opt.Logger.Warn("damaged receipt", "target", l.url, "err", err)
+		l.mu.Lock()
+		delete(l.done, ref)
+		l.mu.Unlock()
+		l.offer()
+	}
 }
 
 // mayBe refuses another archive in the place of the one that an archiver last reached there.

@@ -24,8 +24,9 @@ import (
 // Receipts are written once, each in a file of its own, so that none can take
 // another with it. Its methods may be called from several goroutines, and
 // several processes may write into one folder. Other files of the archiver lie
-// beside the folders; what has a dot in front is a receipt being written. Damaged
-// receipts go to the folder quarantine.
+// beside the folders; what has a dot in front is a receipt being written.
+//
+// A damaged receipt is no receipt: its target has to be asked, and the new one takes its place.
 type Folder struct {
 	Fsys    vfs.FS
 	folders *statefile.FolderSync
@@ -170,8 +171,8 @@ func readReceipt(fsys vfs.FS, targetID string, ref segment.Ref) (Receipt, bool, 
 }
 
 // Write keeps a receipt, and returns when it is durable. One that says the same
-// of the segment may be there, and stays; a damaged one is set aside. Where one says
-// something else the error wraps ErrConflict.
+// of the segment may be there, and stays; a damaged one is replaced, since the new one says all
+// that it can have said. Where a sound one says something else the error wraps ErrConflict.
 func (r *Folder) Write(receipt Receipt) error {
 	receipt.Format = receiptFormat
 	name, err := receiptName(receipt.Target, receipt.Segment)
@@ -188,18 +189,13 @@ func (r *Folder) Write(receipt Receipt) error {
 	if err := r.settle(receipt.Target, true); err != nil {
 		return Unwritten(r.Fsys.Path(name), err)
 	}
-	err = r.add(receipt.Target, name, b)
+	err = r.add(receipt.Target, name, b, false)
 	if errors.Is(err, fs.ErrExist) {
 		err = r.compare(name, receipt)
 		if _, damaged := errors.AsType[*DamagedError](err); !damaged {
 			return err
 		}
-		if err = r.setAside(name); err == nil {
-			err = r.add(receipt.Target, name, b)
-		}
-		if errors.Is(err, fs.ErrExist) { // another archiver was quicker
-			return r.compare(name, receipt)
-		}
+		err = r.add(receipt.Target, name, b, true)
 	}
 	if err != nil {
 		return Unwritten(r.Fsys.Path(name), err)
@@ -207,10 +203,10 @@ func (r *Folder) Write(receipt Receipt) error {
 	return nil
 }
 
-// add makes the file of a receipt, durably, where there is none. After an error,
-// fs.ErrExist included, a file that is there is durable once it was settled.
-func (r *Folder) add(target, name string, b []byte) error {
-	err := r.create(name, b)
+// add makes the file of a receipt, durably, where there is none, or else in place of a damaged
+// one. After an error, fs.ErrExist included, a file that is there is durable once it was settled.
+func (r *Folder) add(target, name string, b []byte, replace bool) error {
+	err := r.create(name, b, replace)
 	if err == nil {
 		err = r.folders.Sync(target)
 	}
@@ -222,20 +218,19 @@ func (r *Folder) add(target, name string, b []byte) error {
 	return err
 }
 
-// create makes the file of a receipt, whole, where there is none.
-func (r *Folder) create(name string, b []byte) error {
-	if _, err := r.Fsys.Stat(name); err == nil {
+// create makes the file of a receipt, whole, where there is none, or replaces what is there.
+func (r *Folder) create(name string, b []byte, replace bool) error {
+	if _, err := r.Fsys.Stat(name); err == nil && !replace {
 		return fs.ErrExist
 	}
 	temp := path.Join(path.Dir(name), statefile.NewTemp())
 	err := statefile.WriteFile(r.Fsys, temp, b)
-	if err == nil {
+	if err == nil && !replace {
 		err = r.Fsys.Link(temp, name)
 	}
-	if errors.Is(err, vfs.ErrUnsupported) {
-		// No hard links: a rename would replace a receipt made since the Stat,
-		// but only by one for the very same object.
-		return r.Fsys.Rename(temp, name)
+	if err == nil && replace || errors.Is(err, vfs.ErrUnsupported) { // which is: no hard links
+		// This would replace a receipt made meanwhile, but only by one for the very same object.
+		err = r.Fsys.Rename(temp, name)
 	}
 	return errors.Join(err, vfs.IgnoreAbsent(r.Fsys.Remove(temp)))
 }

@@ -29,7 +29,7 @@ func TestReceiptsFor(t *testing.T) {
 		rec.Format = 1
 		want = append(want, rec)
 	}
-	testkit.Must(t, fsys.Mkdir("quarantine"))
+	testkit.Must(t, fsys.Mkdir("no archive"))
 	if got := receipt.For(fsys, ref); !slices.Equal(got, want) {
 		t.Errorf("got %v; want %v", got, want)
 	}
