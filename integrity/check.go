@@ -168,7 +168,7 @@ func (c *check) stand(live bool) error {
 			return err
 		}
 		if s.None() {
-			return s.unfinished(s.noLog(), live)
+			return s.NoLogError(live)
 		}
 		so.Tolerate = true
 		c.st, err = s.Stand(so)
@@ -192,7 +192,7 @@ func (c *check) stand(live bool) error {
 // source is a segment file that is read in time with the limit, and counted. VerifySealed,
 // which does both itself, is given file.
 type source struct {
-	pass
+	LimitedReader
 	file Source
 }
 
@@ -202,7 +202,7 @@ func (s *source) Close() error {
 		return nil
 	}
 	f := s.file
-	s.file, s.src = nil, nil
+	s.file, s.Src = nil, nil
 	return f.Close()
 }
 
@@ -217,11 +217,11 @@ func (c *check) open(e *Entry) (Source, error) {
 
 // source opens the file of an entry.
 func (c *check) source(e *Entry) (*source, error) {
-	f, err := openFew(c.handles, c.fs, e)
+	f, err := e.Open(c.fs, c.handles)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{pass{ctx: c.ctx, src: f, limit: c.limit}, f}
+	s := &source{LimitedReader{Ctx: c.ctx, Src: f, Limit: c.limit}, f}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sources = append(c.sources, s)
@@ -254,7 +254,7 @@ func (c *check) finish() {
 	}
 	r.Findings = sorted(r.Findings)
 	for _, s := range c.sources {
-		r.Bytes += s.read
+		r.Bytes += s.Bytes
 	}
 }
 
@@ -270,8 +270,20 @@ func (c *check) good(f *Finding) time.Time {
 	if sum == nil {
 		sum = &segment.Summary{}
 	}
-	return c.mem.good(f.Segment, sum, written)
+	return lastWhole(c.mem, f.Segment, sum, written)
 }
 
 // outside reports whether a segment is none of the store's any more.
 func (c *check) outside(ref segment.Ref) bool { return !c.live.Has(ref) }
+
+// lastWhole returns when a segment was last known to be whole: as remembered, else when
+// it was sealed, by its footer, else when its file was last written.
+func lastWhole(m Memory, ref segment.Ref, sum *segment.Summary, written time.Time) time.Time {
+	if x, ok := m[ref]; ok && (sum.FileSize == 0 || sum.SHA256 == x.SHA256) {
+		return x.Verified
+	}
+	if sum.LastTime != 0 {
+		return time.Unix(0, sum.LastTime).UTC()
+	}
+	return written.UTC()
+}

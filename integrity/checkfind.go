@@ -24,13 +24,13 @@ func (c *check) problems() {
 		}
 	}
 	c.missing(st.Missing)
-	unjudged := slices.ContainsFunc(c.s.unjudged(), func(e *Entry) bool { return e.ID == st.V.Successor.ID })
+	unjudged := slices.ContainsFunc(slices.Concat(c.s.Newer, c.s.Unread), func(e *Entry) bool { return e.ID == st.V.Successor.ID })
 	if st.Lost && !unjudged {
 		f := Finding{Kind: LostLog, Segment: st.V.Successor, File: c.fs.Path(st.V.Successor.ID.String() + ".open"),
 			Reason:   fmt.Sprintf("the log that %s names as the next is not there", c.fs.Path(st.Newest.Name)),
 			FirstSeq: st.V.NextSeq, LastSeq: st.V.NextSeq}
-		if w := st.Witness; begun(w, st.UUID, st.V.Successor) {
-			f.Reason = fmt.Sprintf("nothing is there of the log that %s names as the next; %s, after it was begun", c.fs.Path(st.Newest.Name), witnessed(w))
+		if w := st.Witness; w.Began(st.UUID, st.V.Successor) {
+			f.Reason = fmt.Sprintf("nothing is there of the log that %s names as the next; %s, after it was begun", c.fs.Path(st.Newest.Name), Witnessed(w))
 			f.FirstSeq, f.LastSeq = 0, 0
 			if st.V.NextSeq <= w.LastSeq {
 				f.FirstSeq, f.LastSeq = st.V.NextSeq, w.LastSeq
@@ -47,7 +47,7 @@ func (c *check) finding(k Kind, err error) Finding {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		f.File = e.Path
 	}
-	switch e, ok := asCorrupt(err); {
+	switch e, ok := segment.AsCorrupt(err); {
 	case ok:
 		f.Segment, f.File, f.Offset, f.Reason = e.Segment, e.File, e.Offset, e.Reason
 		f.Keys, f.FirstSeq, f.LastSeq = e.Keys, e.FirstSeq, e.LastSeq
@@ -84,8 +84,8 @@ func (c *check) problem(err error) {
 
 // sameError reports whether err is e with a file's name added.
 func sameError(e, err error) bool {
-	a, ok := asCorrupt(e)
-	b, too := asCorrupt(err)
+	a, ok := segment.AsCorrupt(e)
+	b, too := segment.AsCorrupt(err)
 	if ok || too {
 		return a == b
 	}
@@ -96,7 +96,7 @@ func sameError(e, err error) bool {
 // and by their numbers.
 func (c *check) unclear() *unclear {
 	if c.odd == nil {
-		c.odd = c.s.unclear()
+		c.odd = unclearOf(c.s)
 	}
 	return c.odd
 }
@@ -123,13 +123,13 @@ func (c *check) stake(f *Finding) {
 	if c.st == nil {
 		return
 	}
-	if t := c.st.footerAt(f.Segment); t != nil {
+	if t := c.footerAt(f.Segment); t != nil {
 		f.FirstSeq, f.LastSeq = t.FirstSeq, t.LastSeq
 		return
 	}
 	prev, next := f.Segment, f.Segment
 	prev.ID, next.ID = prev.ID-1, next.ID+1
-	before, after := c.st.footerAt(prev), c.s.ByRef[next]
+	before, after := c.footerAt(prev), c.s.ByRef[next]
 	if before != nil && c.s.ByRef[prev] != nil && c.s.ByRef[prev].Header.Kind == segment.Log &&
 		after != nil && after.Header.Kind == segment.Log && before.LastSeq+1 < after.Header.FirstSeq {
 		f.FirstSeq, f.LastSeq = before.LastSeq+1, after.Header.FirstSeq-1
@@ -207,7 +207,7 @@ func (c *check) withoutNewest(why error) error {
 // closedOnly reports whether an error says that a log is sound up to where it ends below the
 // witness of its close: then there is nothing more in it to be named.
 func closedOnly(err error) bool {
-	c, ok := asCorrupt(err)
+	c, ok := segment.AsCorrupt(err)
 	return ok && c.Closed
 }
 
@@ -247,45 +247,25 @@ func (c *check) jobNames(e *Entry) bool {
 	if err != nil {
 		return true
 	}
-	_, found := verifyTable(c.ctx, src, e.Size, VerifyOptions{})
+	_, found := VerifyTable(c.ctx, src, e.Size, VerifyOptions{})
 	return len(found) > 0
 }
 
 // damagedLog names all damage in the durable part of the newest log; first is
-// what judgeBy said of it.
+// what the judgement of the log says of it.
 func (c *check) damagedLog(e *Entry, first Finding) error {
 	src, err := c.open(e)
 	if err != nil {
 		c.rep.find(first, c.finding(Unreadable, err))
 		return nil
 	}
-	found := findings{ref: e.Header.Ref}
-	p := &patchy{ctx: c.ctx, src: src}
-	r, err := segment.NewReader(p, e.Size)
-	if err != nil {
-		c.rep.find(first)
-		return c.ctx.Err()
-	}
-	w := &diagnoseWalk{walk: damagedWalk{r: r, src: p, to: e.Size}, open: true, kind: DamagedLog, findings: &found}
-	if err := w.run(); err != nil {
-		c.rep.find(first)
-		return c.ctx.Err()
-	}
-	for _, x := range w.edits {
+	found, edits, err := DiagnoseLog(c.ctx, src, e.Size, VerifyOptions{File: first.File, Ref: e.Header.Ref})
+	for _, x := range edits {
 		c.live = x.Apply(c.live)
 	}
-	n := 0
-	for _, f := range found.list {
-		if f.Offset >= w.durable {
-			continue // the torn end of it, perhaps
-		}
-		f.File = first.File
-		f.Reason += fmt.Sprintf("; the log was on the disk up to offset %d", w.durable)
-		c.rep.find(f)
-		n++
+	if err != nil || len(found) == 0 {
+		found = []Finding{first}
 	}
-	if n == 0 {
-		c.rep.find(first)
-	}
-	return nil
+	c.rep.find(found...)
+	return c.ctx.Err()
 }

@@ -2,12 +2,9 @@ package integrity
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"io/fs"
 	"slices"
-
-	"github.com/varve-db/varve/segment"
 )
 
 // job is a sealed segment to be read: whole, or its table alone.
@@ -107,11 +104,11 @@ func (c *check) do(j *job, total int64, by *Verifier) {
 	if j.whole {
 		o.Limit = c.limit
 		v, found, _ := by.Sealed(c.ctx, j.src.file, j.e.Size, o)
-		j.src.read += v.Bytes
+		j.src.Bytes += v.Bytes
 		c.found(j, v, found)
 		return
 	}
-	v, found := verifyTable(c.ctx, j.src, j.e.Size, o)
+	v, found := VerifyTable(c.ctx, j.src, j.e.Size, o)
 	c.found(j, v, found)
 	if o.Progress != nil {
 		o.Progress(j.bytes)
@@ -133,35 +130,4 @@ func (c *check) found(j *job, v *Verified, found []Finding) {
 	if len(found) > 0 {
 		c.sums[j.e.Header.Ref] = &v.Summary
 	}
-}
-
-// verifyTable checks header, footer and table of a sealed segment, by themselves.
-func verifyTable(ctx context.Context, src Source, size int64, o VerifyOptions) (*Verified, []Finding) {
-	d := &diagnosis{ctx: ctx, size: size, o: &o, v: &Verified{}}
-	d.ref = o.Ref
-	err := d.tableAlone(src)
-	if err != nil && ctx.Err() == nil {
-		d.add(Finding{Kind: Unreadable, Reason: err.Error()})
-	}
-	for i := range d.list {
-		d.list[i].File = o.File
-	}
-	return d.v, d.list
-}
-
-// tableAlone is verifyTable; its error is one of reading.
-func (d *diagnosis) tableAlone(src Source) error {
-	r, err := segment.NewReader(src, d.size)
-	if err != nil {
-		return d.judged(DamagedHeader, err)
-	}
-	f, err := r.OpenFooter()
-	if err != nil {
-		return d.judged(DamagedTable, err)
-	}
-	d.v.Summary = f.Summary
-	if err := checkTable(f); err != nil {
-		return d.judged(DamagedTable, err)
-	}
-	return nil
 }

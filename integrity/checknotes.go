@@ -51,7 +51,7 @@ func (c *check) tell() {
 			r.note(c.fs.Path(p.Name), "a log that was ended and not sealed; the next open for writing seals it")
 		}
 		if !p.Sealed {
-			r.Records += p.records()
+			r.Records += recordsOf(p)
 		}
 	}
 }
@@ -63,8 +63,8 @@ func (c *check) each(names []string, text string) {
 	}
 }
 
-// records is how many puts and deletes a part has, as far as is known.
-func (p *Part) records() int64 {
+// recordsOf is how many puts and deletes a part has, as far as is known.
+func recordsOf(p *Part) int64 {
 	if p.Footer == nil {
 		return 0
 	}
@@ -108,7 +108,7 @@ func (c *check) leftovers() {
 	}
 	c.each(c.s.Torn, "what a recovery cut off a log and kept")
 	c.each(c.s.Others, "not of this store; left alone")
-	if _, err := fs.Stat(c.fsys, quarantineName); err == nil {
-		c.rep.note(c.fs.Path(quarantineName), "holds what repair replaced")
+	if _, err := fs.Stat(c.fsys, QuarantineName); err == nil {
+		c.rep.note(c.fs.Path(QuarantineName), "holds what repair replaced")
 	}
 }

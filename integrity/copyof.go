@@ -9,7 +9,7 @@ import (
 // told from a copy of the file in which that was written; empty: it is that very file. It is
 // for those that read a log without a survey of the store.
 func CopyOf(fsys vfs.FS, name string, h *segment.Header, last *segment.Record) (why string, err error) {
-	w, _, err := readWitness(fsys)
+	w, _, err := ReadWitness(fsys)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +45,7 @@ func copyOf(fsys vfs.FS, name string, c *lastClose, w *segment.Witness) (why str
 		return "the newest log is a copy of the one that was closed", nil
 	case id.Birth != 0:
 		return "", nil
-	case vouchedOf(w, c.log) != c.durable || w.Changed == 0:
+	case w.Vouched(&c.log.Head) != c.durable || w.Changed == 0:
 		return "the file system does not tell when a file was made, and " + LockName +
 			" does not tell of this close, so the newest log may be a copy of the one that was closed", nil
 	case w.Changed != id.Changed:

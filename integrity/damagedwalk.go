@@ -44,7 +44,7 @@ func (w *damagedWalk) run() error {
 	for w.from < w.to && !w.ended {
 		at := w.from
 		err := w.records(min(w.to, w.from+w.stretch))
-		c, ok := asCorrupt(err)
+		c, ok := segment.AsCorrupt(err)
 		if ok {
 			err = w.past(c)
 		}
@@ -160,7 +160,7 @@ func (w *damagedWalk) pastRecord(head *segment.Record, c *segment.CorruptError) 
 		if err == nil {
 			return w.sound(rec) // it is its place among the others that does not fit
 		}
-		e, ok := asCorrupt(err)
+		e, ok := segment.AsCorrupt(err)
 		if !ok {
 			return err
 		}

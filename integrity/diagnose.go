@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -23,9 +24,9 @@ type diagnosis struct {
 // diagnose returns at least one finding: why is what the quick way ended with.
 // Only the end of the context spares it that.
 func diagnose(p *pass, size int64, o *VerifyOptions, v *Verified, why error) []Finding {
-	d := &diagnosis{ctx: p.ctx, src: &patchy{ctx: p.ctx, src: p}, size: size, o: o, v: v}
+	d := &diagnosis{ctx: p.Ctx, src: &patchy{ctx: p.Ctx, src: p}, size: size, o: o, v: v}
 	d.ref = o.Ref
-	if err := d.file(); err != nil && p.ctx.Err() == nil {
+	if err := d.file(); err != nil && p.Ctx.Err() == nil {
 		d.add(Finding{Kind: Unreadable, Reason: err.Error()})
 	}
 	for _, x := range d.src.merged(size) {
@@ -82,7 +83,7 @@ func (d *diagnosis) file() (err error) {
 
 // judged adds a finding for an error of the format, and hands on any other.
 func (d *diagnosis) judged(k Kind, err error) error {
-	switch c, ok := asCorrupt(err); {
+	switch c, ok := segment.AsCorrupt(err); {
 	case ok:
 		d.add(Finding{Kind: k, Offset: c.Offset, Reason: c.Reason, Keys: c.Keys, FirstSeq: c.FirstSeq, LastSeq: c.LastSeq})
 	case errors.Is(err, segment.ErrVersion):
@@ -122,6 +123,38 @@ func (d *diagnosis) table(f *segment.Footer, w *diagnoseWalk) error {
 	}
 	if err := f.CheckDigest(); err != nil {
 		return d.judged(DamagedDigest, err)
+	}
+	return nil
+}
+
+// VerifyTable checks header, footer and table of the sealed segment in the first size bytes of
+// src, by themselves: no record is read. Of the options, File and Ref count.
+func VerifyTable(ctx context.Context, src io.ReaderAt, size int64, o VerifyOptions) (*Verified, []Finding) {
+	d := &diagnosis{ctx: ctx, size: size, o: &o, v: &Verified{}}
+	d.ref = o.Ref
+	err := d.tableAlone(src)
+	if err != nil && ctx.Err() == nil {
+		d.add(Finding{Kind: Unreadable, Reason: err.Error()})
+	}
+	for i := range d.list {
+		d.list[i].File = o.File
+	}
+	return d.v, d.list
+}
+
+// tableAlone is VerifyTable; its error is one of reading.
+func (d *diagnosis) tableAlone(src io.ReaderAt) error {
+	r, err := segment.NewReader(src, d.size)
+	if err != nil {
+		return d.judged(DamagedHeader, err)
+	}
+	f, err := r.OpenFooter()
+	if err != nil {
+		return d.judged(DamagedTable, err)
+	}
+	d.v.Summary = f.Summary
+	if err := checkTable(f); err != nil {
+		return d.judged(DamagedTable, err)
 	}
 	return nil
 }

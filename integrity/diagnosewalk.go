@@ -2,6 +2,9 @@ package integrity
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"io"
 
 	"github.com/varve-db/varve/segment"
 )
@@ -55,7 +58,7 @@ func (w *diagnoseWalk) record(rec *segment.Record) error {
 		}
 	}
 	if err := w.walked.add(rec); err != nil {
-		c, _ := asCorrupt(err)
+		c, _ := segment.AsCorrupt(err)
 		w.finding(c.Offset, c.Reason, c.Keys, c.FirstSeq, c.LastSeq)
 	}
 	w.records++
@@ -104,4 +107,28 @@ func (w *diagnoseWalk) finish() {
 	case !ended && !w.bad && w.kind == DamagedRecord:
 		w.finding(w.walk.from, "a sealed log without an end record", nil, 0, 0)
 	}
+}
+
+// DiagnoseLog names all damage in the durable part of the newest log, which is in the first
+// size bytes of src, and returns the edits in its sound records. Of the options, File and Ref
+// count. The error is one of reading.
+func DiagnoseLog(ctx context.Context, src io.ReaderAt, size int64, o VerifyOptions) (damage []Finding, edits []segment.EditSet, err error) {
+	found := findings{ref: o.Ref}
+	p := &patchy{ctx: ctx, src: src}
+	r, err := segment.NewReader(p, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &diagnoseWalk{walk: damagedWalk{r: r, src: p, to: size}, open: true, kind: DamagedLog, findings: &found}
+	if err := w.run(); err != nil {
+		return nil, nil, err
+	}
+	for _, f := range found.list {
+		if f.Offset < w.durable { // what comes after that may be the torn end of the log
+			f.File = o.File
+			f.Reason += fmt.Sprintf("; the log was on the disk up to offset %d", w.durable)
+			damage = append(damage, f)
+		}
+	}
+	return damage, w.edits, nil
 }

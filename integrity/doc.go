@@ -1,6 +1,6 @@
 // Package integrity decides how far the disk is to be trusted.
 //
-// Its heart is [JudgeNewest], which reads a log that may have been cut off by a crash
+// Its heart is [Judge], which reads a log that may have been cut off by a crash
 // and says which of two things the first bytes that do not check are: the torn
 // end of a write that was never acknowledged, or damage to bytes that were. It
 // does not guess. The writer leaves marks in the log that say how far it was

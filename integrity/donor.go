@@ -54,7 +54,6 @@ type folderDonor struct {
 type donorFile struct {
 	name   string
 	header *segment.Head
-	sealed bool // by its name
 	size   int64
 }
 
@@ -86,9 +85,8 @@ func (d *folderDonor) Segment(ctx context.Context, store segment.UUID, ref segme
 	if err := d.list(ctx); err != nil {
 		return nil, 0, err
 	}
-	at := func(i int) segment.Ref { return d.files[i].header.Ref }
-	i, _ := searchRef(len(d.files), ref, at)
-	for ; i < len(d.files) && at(i) == ref; i++ { // one of each store
+	i, _ := slices.BinarySearchFunc(d.files, ref, func(f donorFile, ref segment.Ref) int { return f.header.Ref.Compare(ref) })
+	for ; i < len(d.files) && d.files[i].header.Ref == ref; i++ { // one of each store
 		if d.files[i].header.UUID == store {
 			return d.open(d.files[i].name)
 		}
@@ -112,18 +110,19 @@ func (d *folderDonor) list(ctx context.Context) error {
 		case err != nil:
 			return nil
 		case e.IsDir():
-			if e.Name() == quarantineName || strings.Count(name, "/") >= donorDepth {
+			if e.Name() == QuarantineName || strings.Count(name, "/") >= donorDepth {
 				return fs.SkipDir
 			}
 			return nil
 		}
-		if ext := path.Ext(name); e.Type().IsRegular() && (ext == ".seg" || ext == ".open") {
-			d.add(name, ext == ".seg")
+		if ext := path.Ext(name); e.Type().IsRegular() && (ext == segment.SealedExt || ext == segment.OpenExt) {
+			d.add(name)
 		}
 		return nil
 	})
 	slices.SortStableFunc(d.files, func(a, b donorFile) int {
-		return cmp.Or(a.header.Ref.Compare(b.header.Ref), bytes.Compare(a.header.UUID[:], b.header.UUID[:]), boolOrder(b.sealed, a.sealed),
+		return cmp.Or(a.header.Ref.Compare(b.header.Ref), bytes.Compare(a.header.UUID[:], b.header.UUID[:]),
+			cmp.Compare(path.Ext(b.name), path.Ext(a.name)), // .seg before .open
 			cmp.Compare(b.size, a.size))
 	})
 	d.files = slices.CompactFunc(d.files, func(a, b donorFile) bool {
@@ -132,18 +131,7 @@ func (d *folderDonor) list(ctx context.Context) error {
 	return d.err
 }
 
-// boolOrder orders false before true.
-func boolOrder(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
-}
-
-func (d *folderDonor) add(name string, sealed bool) {
+func (d *folderDonor) add(name string) {
 	src, size, err := d.open(name)
 	if err != nil {
 		return
@@ -151,7 +139,7 @@ func (d *folderDonor) add(name string, sealed bool) {
 	defer src.Close()
 	if r, err := segment.NewReader(src, size); err == nil {
 		head := r.Header.Head
-		d.files = append(d.files, donorFile{name, &head, sealed, size})
+		d.files = append(d.files, donorFile{name, &head, size})
 	}
 }
 
@@ -171,7 +159,7 @@ func (d *folderDonor) open(name string) (Source, int64, error) {
 	return openedFile{at, f}, info.Size(), nil
 }
 
-// openedFile is a file of an fs.FS as a Source.
+// openedFile is a Source of two parts.
 type openedFile struct {
 	io.ReaderAt
 	io.Closer

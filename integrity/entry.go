@@ -39,8 +39,8 @@ func (e *Entry) reader(src io.ReaderAt) *segment.Reader {
 	return segment.ReaderOf(h, e.HeaderSize, src, e.Size)
 }
 
-// whole reads the header of an entry again, with its sets, from the entry's file.
-func (e *Entry) whole(src io.ReaderAt) (*segment.Header, error) {
+// WholeHeader reads the header of an entry again, with its sets, from the entry's file.
+func (e *Entry) WholeHeader(src io.ReaderAt) (*segment.Header, error) {
 	r, err := segment.NewReader(src, e.Size)
 	if err != nil {
 		return nil, err
@@ -124,9 +124,19 @@ func (e *Entry) renamed(fsys vfs.FS) bool {
 	return true
 }
 
-// fits reports whether the name is that of the segment.
-func (e *Entry) fits() bool { return e.ID == e.Header.Ref.ID }
+// Fits reports whether the name is that of the segment.
+func (e *Entry) Fits() bool { return e.ID == e.Header.Ref.ID }
 
-// misnamed reports whether a log has the name of another. What a torn first write
+// Misnamed reports whether a log has the name of another. What a torn first write
 // uncovers may be the header of a freed file, so its header alone does not tell what it is.
-func (e *Entry) misnamed() bool { return !e.Sealed && !e.fits() }
+func (e *Entry) Misnamed() bool { return !e.Sealed && !e.Fits() }
+
+// Open opens the file of an entry: by way of h, so that few are open at once, if it is
+// sealed and so keeps its name.
+func (e *Entry) Open(fsys vfs.FS, h *vfs.Handles) (Source, error) {
+	if e.Sealed {
+		return h.Open(e.Name)
+	}
+	f, err := fsys.Open(e.Name)
+	return f, vfs.TooManyFiles(err)
+}

@@ -7,7 +7,7 @@ import (
 // headless returns the sealed log ref of the set if its file is there and only
 // its header is damaged: what records and tables need to know of the header,
 // the set and the log before it say; bare is the files without one. It returns nil if that does not fit.
-func (st *Standing) headless(bare byID, ref segment.Ref) *Part {
+func (st *Standing) headless(bare map[segment.ID][]*Entry, ref segment.Ref) *Part {
 	for _, e := range bare[ref.ID] {
 		if !e.Sealed {
 			continue

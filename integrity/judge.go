@@ -42,7 +42,7 @@ type Verdict struct {
 // level Tail: more than any disk or file system writes out of order in one go.
 const tailBytes = 1 << 20
 
-// judgeBy reads the newest log of a store, with the witness of the store's last close, or
+// Judge reads the newest log of a store, with the witness of the store's last close, or
 // nil. For a log that was closed in order it checks values as the level says; of any other
 // it checks them all.
 //
@@ -50,7 +50,7 @@ const tailBytes = 1 << 20
 // *segment.CorruptError, with what can be said of the keys and sequence
 // numbers at stake; others are a torn tail, and the Verdict says so. Any other
 // error is one of reading, and nothing was decided.
-func judgeBy(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error) {
+func Judge(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error) {
 	j := newJudge(w, r)
 	closed, err := endsClosed(r)
 	if err != nil {
@@ -183,7 +183,7 @@ func (j *judge) decide() (*Verdict, error) {
 	if v.Successor != (segment.Ref{}) {
 		return v, nil // what follows an End is a footer, or nothing
 	}
-	closed := vouchedOf(j.w, r.Header)
+	closed := j.w.Vouched(&r.Header.Head)
 	at, reason, seen := r.Size, "", uint64(0)
 	switch {
 	case j.bad != nil:
@@ -260,7 +260,7 @@ func (j *judge) corrupt(at int64, reason string, seen uint64) error {
 // the disk beyond at, up to the offset closed.
 func (j *judge) short(at int64, reason string, closed int64) error {
 	e := &segment.CorruptError{Segment: j.r.Header.Ref, Offset: at, Closed: true}
-	e.Reason = fmt.Sprintf("%s; %s, with this log on the disk up to offset %d, so this is damage and not the end of a torn write", reason, witnessed(j.w), closed)
+	e.Reason = fmt.Sprintf("%s; %s, with this log on the disk up to offset %d, so this is damage and not the end of a torn write", reason, Witnessed(j.w), closed)
 	if j.v.NextSeq <= j.w.LastSeq { // a batch that is not whole goes with what is missing of it
 		e.FirstSeq, e.LastSeq = j.v.NextSeq, j.w.LastSeq
 	}
@@ -270,12 +270,12 @@ func (j *judge) short(at int64, reason string, closed int64) error {
 	return e
 }
 
-// judgeHeaderless decides what a log without a sound header is, which a roll
+// JudgeHeaderless decides what a log without a sound header is, which a roll
 // began: r is a segment.ReaderFor of what the end record before it says. If
 // any record in it vouches for the header, the header was durable, and the
 // error is a *segment.CorruptError; nil means that its first write was torn and
 // nothing in it was acknowledged.
-func judgeHeaderless(r *segment.Reader) error {
+func JudgeHeaderless(r *segment.Reader) error {
 	j := judge{r: r, next: r.Header.FirstSeq}
 	j.v.NextSeq = r.Header.FirstSeq
 	seen, err := j.witnesses(-1)

@@ -51,7 +51,7 @@ func judgeBytes(b []byte, level Level) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judgeBy(nil, r, level)
+	return Judge(nil, r, level)
 }
 
 // ends returns where batches end, and where each record that vouches does.
@@ -160,10 +160,10 @@ func FuzzJudge(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := judgeHeaderless(segment.ReaderFor(&r.Header.Head, bytes.NewReader(b), r.Size)); err != nil && !isDamage(err) {
+		if err := JudgeHeaderless(segment.ReaderFor(&r.Header.Head, bytes.NewReader(b), r.Size)); err != nil && !isDamage(err) {
 			t.Errorf("headerless: %v", err)
 		}
-		v, err := judgeBy(nil, r, Level(level%3))
+		v, err := Judge(nil, r, Level(level%3))
 		if err != nil {
 			if !isDamage(err) {
 				t.Errorf("no damage: %v", err)

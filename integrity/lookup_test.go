@@ -3,48 +3,12 @@ package integrity
 import (
 	"errors"
 	"fmt"
-	"math/bits"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"testing/fstest"
 
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
-
-// TestOneSegmentIsFoundInAFewSteps counts the places that a search looks at: their number
-// grows with that of the digits of the length, and the answer is that of a search through all.
-func TestOneSegmentIsFoundInAFewSteps(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	for _, n := range []int{0, 1, 2, 3, 100, 50_000} {
-		var list refList
-		for len(list) < n {
-			list = append(list, segment.Ref{Timeline: segment.Timeline(1 + rng.IntN(3)), ID: segment.ID(1 + rng.IntN(n))})
-		}
-		slices.SortFunc(list, segment.Ref.Compare)
-		for range 50 {
-			ref := segment.Ref{Timeline: segment.Timeline(rng.IntN(5)), ID: segment.ID(rng.IntN(n + 2))}
-			steps := 0
-			i, found := searchRef(len(list), ref, func(i int) segment.Ref { steps++; return list[i] })
-			if most := bits.Len(uint(n)) + 1; steps > most {
-				t.Fatalf("seed 1: %d of %d places were looked at; want at most %d", steps, n, most)
-			}
-			if found != slices.Contains(list, ref) || found && list[i] != ref || list.has(ref) != found {
-				t.Fatalf("seed 1: %v of %d: %d, %v", ref, n, i, found)
-			}
-			var want refList
-			for _, r := range list {
-				if r.ID == ref.ID {
-					want = append(want, r)
-				}
-			}
-			if got := list.ofID(ref.ID); !slices.Equal(got, want) {
-				t.Fatalf("seed 1: of id %v of %d: %v; want %v", ref.ID, n, got, want)
-			}
-		}
-	}
-}
 
 // asked is an error that counts how often it is asked what it is.
 type asked struct{ n *int }
@@ -100,7 +64,7 @@ func TestErrorsAreFoundByWhatTheyAre(t *testing.T) {
 	bad := &segment.CorruptError{Reason: "x"}
 	plain := errors.New("y")
 	a, b, none := &Entry{ID: 1, Err: bad}, &Entry{ID: 2, Err: plain}, &Entry{ID: 3}
-	u := (&Survey{Bare: []*Entry{a, none}, Unread: []*Entry{b}}).unclear()
+	u := unclearOf(&Survey{Bare: []*Entry{a, none}, Unread: []*Entry{b}})
 	for err, want := range map[error]*Entry{bad: a, plain: b, fmt.Errorf("f: %w", bad): a, fmt.Errorf("f: %w", plain): b,
 		&segment.CorruptError{Reason: "x"}: nil, errors.New("y"): nil} {
 		if got := u.about(err); got != want {

@@ -109,15 +109,3 @@ func (m Memory) Marshal() ([]byte, error) {
 	}
 	return append(b, '\n'), nil
 }
-
-// good returns when a segment was last known to be whole: as remembered, else when
-// it was sealed, by its footer, else when its file was last written.
-func (m Memory) good(ref segment.Ref, sum *segment.Summary, written time.Time) time.Time {
-	if x, ok := m[ref]; ok && (sum.FileSize == 0 || sum.SHA256 == x.SHA256) {
-		return x.Verified
-	}
-	if sum.LastTime != 0 {
-		return time.Unix(0, sum.LastTime).UTC()
-	}
-	return written.UTC()
-}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // ErrLostLog is wrapped by the error where the newest log, which the one before it
@@ -34,7 +35,7 @@ func Opens(fsys vfs.FS) error {
 			return err
 		}
 		h := vfs.NewHandles(fsys.Open, vfs.KeepFew)
-		st, err := s.Stand(StandOptions{Level: Tail, Live: live, summaries: true, Open: func(e *Entry) (Source, error) { return openFew(h, fsys, e) }})
+		st, err := s.Stand(StandOptions{Level: Tail, Live: live, summaries: true, Open: func(e *Entry) (Source, error) { return e.Open(fsys, h) }})
 		if err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func WhileWritten(fsys vfs.FS, look func(live bool) error) error {
 			return err
 		}
 		gone := errors.Is(err, fs.ErrNotExist)
-		again := now != live || live && (gone || errors.Is(err, ErrMissing) || isCorrupt(err)) || gone && i < 3
+		again := now != live || live && (gone || errors.Is(err, ErrMissing) || segment.IsCorrupt(err)) || gone && i < 3
 		if !again {
 			return errors.Join(err, lockErr)
 		}

@@ -42,7 +42,7 @@ func (st *Standing) gather() error {
 		st.Live = st.Live.With(st.Newest.Header.Ref)
 	}
 	var missing []segment.Ref
-	bare := filesByID(st.Bare)
+	bare := ByID(st.Bare)
 	for ref := range st.Live.All() {
 		e := st.ByRef[ref]
 		if e == nil && st.tolerate {
@@ -57,7 +57,7 @@ func (st *Standing) gather() error {
 			continue
 		}
 		p, err := st.openPart(e)
-		if newer := errors.Is(err, segment.ErrVersion); err != nil && p != nil && st.tolerate && (newer || isCorrupt(err)) {
+		if newer := errors.Is(err, segment.ErrVersion); err != nil && p != nil && st.tolerate && (newer || segment.IsCorrupt(err)) {
 			if p.Err = err; !newer {
 				st.rebuild(p)
 			}
@@ -98,16 +98,6 @@ func (st *Standing) openNow(e *Entry) (Source, error) {
 		return st.open(e)
 	}
 	f, err := st.FS.Open(e.Name)
-	return f, vfs.TooManyFiles(err)
-}
-
-// openFew opens the file of an entry: by way of h, so that few are open at once, if it is
-// sealed and so keeps its name.
-func openFew(h *vfs.Handles, fsys vfs.FS, e *Entry) (Source, error) {
-	if e.Sealed {
-		return h.Open(e.Name)
-	}
-	f, err := fsys.Open(e.Name)
 	return f, vfs.TooManyFiles(err)
 }
 
@@ -190,7 +180,7 @@ func (st *Standing) makeFooter(p *Part) error {
 	if err != nil {
 		return segment.InFile(path, err)
 	}
-	v, err := judgeBy(nil, r, Log)
+	v, err := Judge(nil, r, Log)
 	if err != nil {
 		return segment.InFile(path, err)
 	}
@@ -203,7 +193,7 @@ func (st *Standing) makeFooter(p *Part) error {
 		return segment.InFile(path, err)
 	}
 	end := v.End + int64(len(p.Bytes))
-	if r, err = segment.NewReader(&withFooter{p.Src, p.Bytes, v.End}, end); err == nil {
+	if r, err = segment.NewReader(WithFooter(p.Src, p.Bytes, v.End), end); err == nil {
 		p.Footer, err = r.OpenFooter()
 	}
 	if err == nil && !p.Sealed && p.Size > end {
@@ -212,7 +202,12 @@ func (st *Standing) makeFooter(p *Part) error {
 	return segment.InFile(path, err)
 }
 
-// withFooter is a log with the footer that its file does not have yet.
+// WithFooter is what src holds up to the offset end, and the footer behind it: a segment whose
+// file does not have that footer.
+func WithFooter(src io.ReaderAt, footer []byte, end int64) io.ReaderAt {
+	return &withFooter{src, footer, end}
+}
+
 type withFooter struct {
 	src    io.ReaderAt
 	footer []byte

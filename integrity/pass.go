@@ -29,22 +29,31 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 // for whoever asked. Until begin is called, and after end, reads go through and count for
 // nothing.
 type pass struct {
-	ctx      context.Context
-	src      io.ReaderAt
-	past     *vfs.Direct // the page cache, for src, if it can
-	direct   bool        // past reads src
-	limit    *rate.Limiter
+	LimitedReader // of uncached
+	uncached
 	progress func(int64)
 	sum      hash.Hash // nil: not begun
 	at       int64     // all before is hashed
-	read     int64
+}
+
+func newPass(ctx context.Context, src io.ReaderAt, past *vfs.Direct, o *VerifyOptions) *pass {
+	p := &pass{uncached: uncached{src: src, past: past}, progress: o.Progress}
+	p.LimitedReader = LimitedReader{Ctx: ctx, Src: &p.uncached, Limit: o.Limit}
+	return p
+}
+
+// uncached reads a file past the page cache while that goes well.
+type uncached struct {
+	src    io.ReaderAt
+	past   *vfs.Direct // the page cache, for src, if it can
+	direct bool        // past reads src
 }
 
 // begin begins the pass over the first size bytes of src.
 func (p *pass) begin(size int64) {
 	p.sum = sha256.New()
 	most := vfs.MostDirect
-	if p.limit != nil {
+	if p.Limit != nil {
 		most = passBurst
 	}
 	p.direct = p.past != nil && p.past.Begin(p.src, size, most)
@@ -56,23 +65,15 @@ func (p *pass) end() {
 	p.leave()
 }
 
-// leave has the rest read from src itself.
-func (p *pass) leave() {
-	if p.direct {
-		p.past.End()
-		p.direct = false
-	}
-}
-
 // ReadAt implements io.ReaderAt.
 func (p *pass) ReadAt(b []byte, off int64) (int, error) {
 	if p.sum == nil {
-		return p.get(b, off)
+		return p.LimitedReader.ReadAt(b, off)
 	}
 	if err := p.catchUp(off); err != nil {
 		return 0, err
 	}
-	n, err := p.get(b, off)
+	n, err := p.LimitedReader.ReadAt(b, off)
 	if fresh := off + int64(n) - p.at; fresh > 0 {
 		p.sum.Write(b[int64(n)-fresh : n])
 		p.at += fresh
@@ -94,56 +95,6 @@ func (p *pass) catchUp(to int64) error {
 	return nil
 }
 
-// get reads, in time with the limit, until the context ends.
-func (p *pass) get(b []byte, off int64) (n int, err error) {
-	for n < len(b) && err == nil {
-		piece := b[n:]
-		if p.limit != nil && len(piece) > passBurst {
-			piece = piece[:passBurst]
-		}
-		if err = p.wait(len(piece)); err != nil {
-			return n, err
-		}
-		var m int
-		m, err = p.readAt(piece, off+int64(n))
-		n += m
-		if m < len(piece) && err == nil {
-			err = io.ErrUnexpectedEOF
-		}
-	}
-	p.read += int64(n)
-	if n == len(b) {
-		err = nil
-	}
-	return n, err
-}
-
-// readAt reads past the page cache while that goes well. What is wrong where it does not,
-// src itself says.
-func (p *pass) readAt(b []byte, off int64) (int, error) {
-	if p.direct {
-		if n, err := p.past.ReadAt(b, off); err == nil {
-			return n, nil
-		}
-		p.leave()
-	}
-	return p.src.ReadAt(b, off)
-}
-
-func (p *pass) wait(n int) error {
-	if p.limit == nil {
-		return p.ctx.Err()
-	}
-	for n > 0 {
-		m := min(n, max(p.limit.Burst(), 1))
-		if err := p.limit.WaitN(p.ctx, m); err != nil {
-			return errors.Join(p.ctx.Err(), err)
-		}
-		n -= m
-	}
-	return p.ctx.Err()
-}
-
 // digest reads what is left up to an offset and returns the SHA-256 of all
 // before it.
 func (p *pass) digest(to int64) (sum [32]byte, err error) {
@@ -152,4 +103,71 @@ func (p *pass) digest(to int64) (sum [32]byte, err error) {
 	}
 	p.sum.Sum(sum[:0])
 	return sum, nil
+}
+
+// leave has the rest read from src itself.
+func (u *uncached) leave() {
+	if u.direct {
+		u.past.End()
+		u.direct = false
+	}
+}
+
+// ReadAt implements io.ReaderAt. What is wrong where the way past the page cache fails, src
+// itself says.
+func (u *uncached) ReadAt(b []byte, off int64) (int, error) {
+	if u.direct {
+		if n, err := u.past.ReadAt(b, off); err == nil {
+			return n, nil
+		}
+		u.leave()
+	}
+	return u.src.ReadAt(b, off)
+}
+
+// LimitedReader reads Src no faster than Limit allows, until Ctx ends, and counts what it
+// read. It is for one goroutine.
+type LimitedReader struct {
+	Ctx   context.Context
+	Src   io.ReaderAt
+	Limit *rate.Limiter // as NewLimiter returns it; nil: none
+	Bytes int64         // that were read
+}
+
+// ReadAt implements io.ReaderAt.
+func (r *LimitedReader) ReadAt(b []byte, off int64) (n int, err error) {
+	for n < len(b) && err == nil {
+		piece := b[n:]
+		if r.Limit != nil && len(piece) > passBurst {
+			piece = piece[:passBurst]
+		}
+		if err = r.wait(len(piece)); err != nil {
+			return n, err
+		}
+		var m int
+		m, err = r.Src.ReadAt(piece, off+int64(n))
+		n += m
+		if m < len(piece) && err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	r.Bytes += int64(n)
+	if n == len(b) {
+		err = nil
+	}
+	return n, err
+}
+
+func (r *LimitedReader) wait(n int) error {
+	if r.Limit == nil {
+		return r.Ctx.Err()
+	}
+	for n > 0 {
+		m := min(n, max(r.Limit.Burst(), 1))
+		if err := r.Limit.WaitN(r.Ctx, m); err != nil {
+			return errors.Join(r.Ctx.Err(), err)
+		}
+		n -= m
+	}
+	return r.Ctx.Err()
 }

@@ -120,7 +120,7 @@ func MakePlan(ctx context.Context, fsys vfs.FS, o RepairOptions) (*Plan, error) 
 // makePlan is MakePlan by whoever has the lock.
 func makePlan(ctx context.Context, fsys vfs.FS, o *RepairOptions) (*Plan, error) {
 	p := &planner{ctx: ctx, from: o.From, progress: o.Progress, view: newView(fsys), judged: map[string]*judgement{}, tried: map[string]bool{}, healed: map[string]bool{}}
-	w, bad, unread := readWitness(fsys)
+	w, bad, unread := ReadWitness(fsys)
 	p.witness = w
 	p.plan = &Plan{Path: fsys.Path("."), Steps: []Step{}, Left: []Finding{}, Notes: []Note{}, view: p.view}
 	if err := cmp.Or(bad, unread); err != nil {
@@ -157,14 +157,14 @@ func (p *planner) run() error {
 	if err != nil {
 		return err
 	}
-	if len(s.found) == 0 {
+	if s.None() {
 		return fmt.Errorf("%s: holds no segment: %w; copy the whole folder from another copy of the store", p.view.Path("."), ErrNotStore)
 	}
-	if err := p.askDonor(s); err != nil {
+	if err := p.askDonor(); err != nil {
 		return err
 	}
 	if p.plan.UUID == (segment.UUID{}) {
-		e := s.found[0]
+		e := slices.Concat(s.Headerless(), s.Newer, s.Empty)[0]
 		p.leave(e.Name, Finding{Kind: DamagedHeader, File: e.Name, Reason: fmt.Sprintf("no segment in the folder has a sound header: %v", cmp.Or(e.Err, errNoLog))})
 		return p.ctx.Err()
 	}
@@ -193,31 +193,16 @@ func (p *planner) run() error {
 
 // look takes stock of the folder as it will be.
 func (p *planner) look() (*Survey, error) {
-	s, err := list(p.view)
-	if err != nil {
-		return nil, err
+	s, err := TakeStock(p.view, StockOptions{Owner: p.plan.UUID, Unsealed: p.unsealed})
+	if err == nil {
+		p.plan.UUID = s.UUID
 	}
-	if err := readHeaders(p.view, s.found); err != nil {
-		return nil, err
-	}
-	for _, e := range s.found {
-		if p.unsealed(e) {
-			e.Sealed = false
-		}
-	}
-	if p.plan.UUID == (segment.UUID{}) {
-		if p.plan.UUID, err = s.owner(); err != nil {
-			return nil, err
-		}
-	}
-	s.UUID = p.plan.UUID
-	s.sort()
-	return s, nil
+	return s, err
 }
 
 // askDonor finds out what the other copy has. Where no header of the store is
 // sound, its UUID is that of the copy, if that is of one store.
-func (p *planner) askDonor(s *Survey) error {
+func (p *planner) askDonor() error {
 	if p.from == nil {
 		return nil
 	}
@@ -227,8 +212,7 @@ func (p *planner) askDonor(s *Survey) error {
 		return err
 	}
 	if p.plan.UUID == (segment.UUID{}) && len(stores) == 1 {
-		p.plan.UUID, s.UUID = stores[0], stores[0]
-		s.sort()
+		p.plan.UUID = stores[0]
 	}
 	if !slices.Contains(stores, p.plan.UUID) {
 		return fmt.Errorf("%s: no segment of the store %v: %w", p.from, p.plan.UUID, ErrNotStore)
@@ -307,7 +291,7 @@ func (p *planner) verdict() error {
 	var st *Standing
 	if err == nil {
 		h := vfs.NewHandles(p.view.Open, vfs.KeepFew)
-		st, err = s.Stand(StandOptions{Level: Log, Open: func(e *Entry) (Source, error) { return openFew(h, p.view, e) }})
+		st, err = s.Stand(StandOptions{Level: Log, Open: func(e *Entry) (Source, error) { return e.Open(p.view, h) }})
 	}
 	if vfs.IsTooManyFiles(err) { // which is nothing of the store
 		return err
@@ -334,7 +318,7 @@ func (p *planner) verdict() error {
 
 // finding makes one of an error.
 func (p *planner) finding(err error) Finding {
-	if c, ok := asCorrupt(err); ok {
+	if c, ok := segment.AsCorrupt(err); ok {
 		return Finding{Kind: DamagedLog, Segment: c.Segment, File: strings.TrimPrefix(c.File, p.view.Path(".")+"/"), Offset: c.Offset,
 			Reason: c.Reason, Keys: c.Keys, FirstSeq: c.FirstSeq, LastSeq: c.LastSeq}
 	}

@@ -69,10 +69,9 @@ func (p *planner) clear(s *Step) error {
 	if name == s.File || p.view.of(name) == nil {
 		return nil
 	}
-	e := &Entry{Name: name}
-	e.read(p.view)
+	e := ReadEntry(p.view, name)
 	mine := e.Header != nil && e.Header.UUID == p.plan.UUID && (p.live.Len() == 0 || p.live.Has(e.Header.Ref))
-	if e.Err != nil && !isCorrupt(e.Err) || mine {
+	if e.Err != nil && !segment.IsCorrupt(e.Err) || mine {
 		return fmt.Errorf("%s is in its place, and is not touched", name)
 	}
 	p.step(Step{Action: SetAside, File: name, Reason: fmt.Sprintf("it has the name of segment %v, and is not that", s.Segment)})
@@ -83,7 +82,7 @@ func (p *planner) clear(s *Step) error {
 // has none now: where there are no hard links, that may have been cut off before the
 // new file was in place.
 func (p *planner) quarantined(ref segment.Ref) *Entry {
-	list, err := p.view.ReadDir(quarantineName)
+	list, err := p.view.ReadDir(QuarantineName)
 	if err != nil {
 		return nil // mostly, that there is no such folder
 	}
@@ -93,9 +92,9 @@ func (p *planner) quarantined(ref segment.Ref) *Entry {
 		if !ok || base != fileName(ref.ID, true) && base != fileName(ref.ID, false) {
 			continue
 		}
-		e := &Entry{Name: quarantineName + "/" + d.Name(), ID: ref.ID, Sealed: base == fileName(ref.ID, true)}
-		e.read(p.view)
-		if e.Err != nil && !isCorrupt(e.Err) || e.Header != nil && (e.Header.Ref != ref || e.Header.UUID != p.plan.UUID) {
+		e := ReadEntry(p.view, QuarantineName+"/"+d.Name())
+		e.ID, e.Sealed = ref.ID, base == fileName(ref.ID, true)
+		if e.Err != nil && !segment.IsCorrupt(e.Err) || e.Header != nil && (e.Header.Ref != ref || e.Header.UUID != p.plan.UUID) {
 			continue
 		}
 		if _, m, _ := cutLast(nameOf(last)); n > m {
@@ -143,7 +142,7 @@ func (p *planner) examine(x *patient, like *segment.Reader) error {
 	src := &patchy{ctx: p.ctx, src: f}
 	h := x.e.Header
 	if h != nil && h.Ref == x.ref && h.UUID == p.plan.UUID {
-		own, err := x.e.whole(f)
+		own, err := x.e.WholeHeader(f)
 		if err != nil {
 			return err
 		}
@@ -259,7 +258,7 @@ func (x *patient) sameAs(sum [32]byte) error {
 
 // fitsLog proves that an unsealed log of the other copy can take the patient's place.
 func (p *planner) fitsLog(x *patient, r *segment.Reader) error {
-	v, err := judgeBy(nil, r, Log)
+	v, err := Judge(nil, r, Log)
 	if err != nil {
 		return fmt.Errorf("it is damaged, too: %w", err)
 	}

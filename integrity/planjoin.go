@@ -22,7 +22,7 @@ func (p *planner) rebuild(x *patient) (*Step, error) {
 	own := p.view.of(x.e.Name)
 	open := func() (Source, error) { return p.view.source(own) }
 	source := "its own records"
-	if strings.HasPrefix(x.e.Name, quarantineName) {
+	if strings.HasPrefix(x.e.Name, QuarantineName) {
 		source = "the records of " + x.e.Name
 	}
 	return p.footed(x, open, x.e.Size, RebuildTable, source)
@@ -56,7 +56,7 @@ func (p *planner) footed(x *patient, open func() (Source, error), size int64, a 
 		if err != nil {
 			return nil, err
 		}
-		return &footed{withFooter{src, footer, end}, src}, nil
+		return openedFile{WithFooter(src, footer, end), src}, nil
 	}
 	return &Step{Action: a, To: fileName(x.ref.ID, true), Source: source,
 		new: &content{open: made, size: sum.FileSize, mode: 0o400}}, nil
@@ -71,7 +71,7 @@ func recordsEnd(x *patient, r *segment.Reader) (int64, error) {
 		}
 		return x.trailer.RecordsEnd, nil
 	}
-	v, err := judgeBy(nil, r, Log)
+	v, err := Judge(nil, r, Log)
 	if err == nil && v.Successor == (segment.Ref{}) {
 		err = fmt.Errorf("the log is not complete: its records end at %d", v.End)
 	}
@@ -111,7 +111,7 @@ func (p *planner) join(x *patient) (*Step, error) {
 	if r.Header.Kind != segment.Log {
 		return nil, nil
 	}
-	v, err := judgeBy(nil, r, Log)
+	v, err := Judge(nil, r, Log)
 	if err != nil || v.End >= x.e.Size {
 		return nil, nil // likewise
 	}
@@ -151,7 +151,7 @@ func (p *planner) joins(x *patient, open func() (Source, error)) error {
 	if err != nil {
 		return err
 	}
-	v, err := judgeBy(nil, r, Log)
+	v, err := Judge(nil, r, Log)
 	switch {
 	case err != nil:
 		return err
@@ -178,7 +178,7 @@ func (p *planner) ahead(l *Entry, v *Verdict) bool {
 		return false
 	}
 	defer src.Close()
-	d, err := judgeBy(nil, r, Log)
+	d, err := Judge(nil, r, Log)
 	if err != nil {
 		p.note(l.Name, "not compared: %s: %v", p.from, err)
 		return false

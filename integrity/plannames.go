@@ -39,7 +39,7 @@ func (p *planner) names() error {
 // to the log that the newest one names was torn, perhaps, and uncovered the
 // header of a freed file.
 func (p *planner) strays(s *Survey) error {
-	l := newestOf(slices.DeleteFunc(slices.Clone(s.Own), (*Entry).misnamed))
+	l := NewestOf(slices.DeleteFunc(slices.Clone(s.Own), (*Entry).Misnamed))
 	if l == nil {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (p *planner) strays(s *Survey) error {
 	if err != nil || j.v == nil || j.v.Successor == (segment.Ref{}) {
 		return err
 	}
-	s.Own = slices.DeleteFunc(s.Own, func(e *Entry) bool { return e.misnamed() && e.ID == j.v.Successor.ID })
+	s.Own = slices.DeleteFunc(s.Own, func(e *Entry) bool { return e.Misnamed() && e.ID == j.v.Successor.ID })
 	return nil
 }
 
@@ -70,7 +70,7 @@ func (p *planner) twins(group []*Entry) error {
 		case e.Sealed:
 			n = 2
 		}
-		if e.fits() {
+		if e.Fits() {
 			n++
 		}
 		if n > rank {
@@ -96,7 +96,7 @@ func (p *planner) twins(group []*Entry) error {
 // closed in order and never sealed. Its mode, which no seal has set, tells it from a
 // sealed segment that is cut off where an earlier close had ended it.
 func (p *planner) unsealed(e *Entry) bool {
-	if !e.Sealed || e.Header == nil || e.Header.Kind != segment.Log || e.Mode&0o200 == 0 {
+	if e.Header == nil || e.Header.Kind != segment.Log || e.Mode&0o200 == 0 {
 		return false
 	}
 	src, err := p.view.Open(e.Name)
@@ -111,7 +111,7 @@ func (p *planner) unsealed(e *Entry) bool {
 	if _, err := r.OpenFooter(); !errors.Is(err, segment.ErrNoFooter) {
 		return false
 	}
-	v, err := judgeBy(nil, r, Log)
+	v, err := Judge(nil, r, Log)
 	return err == nil && v.Closed && v.Torn == ""
 }
 
@@ -127,7 +127,7 @@ func fileName(id segment.ID, sealed bool) string {
 func (p *planner) rename(s *Survey) {
 	var todo []*Entry
 	for _, e := range s.Own {
-		if !e.fits() || e.Sealed != strings.HasSuffix(e.Name, ".seg") {
+		if !e.Fits() || e.Sealed != strings.HasSuffix(e.Name, ".seg") {
 			todo = append(todo, e)
 		}
 	}

@@ -51,7 +51,7 @@ func (p *planner) judgeSealed(e *Entry, src Source, j *judgement) error {
 	}
 	r, err := segment.NewReader(src, e.Size)
 	if err == nil {
-		j.v, err = judgeBy(nil, r, None)
+		j.v, err = Judge(nil, r, None)
 	}
 	return err
 }
@@ -59,12 +59,12 @@ func (p *planner) judgeSealed(e *Entry, src Source, j *judgement) error {
 func (p *planner) judgeLog(e *Entry, src Source, j *judgement) error {
 	r, err := segment.NewReader(src, e.Size)
 	if err == nil {
-		j.v, err = judgeNewest(p.witness, r, Log)
+		j.v, err = JudgeNewest(p.witness, r, Log)
 	}
 	if p.progress != nil {
 		p.progress(e.Size)
 	}
-	if c, ok := asCorrupt(err); ok {
+	if c, ok := segment.AsCorrupt(err); ok {
 		f := p.finding(c)
 		f.File = e.Name
 		j.findings = append(j.findings, f)
@@ -109,18 +109,18 @@ func (p *planner) round() (bool, error) {
 // ended reports whether the witness of a close proves that a log was ended.
 func (p *planner) ended(ref segment.Ref) bool {
 	ref.ID++
-	return begun(p.witness, p.plan.UUID, ref)
+	return p.witness.Began(p.plan.UUID, ref)
 }
 
 // noLog is for a folder in which no log has a sound header.
 func (p *planner) noLog(s *Survey) (bool, error) {
 	p.blind = true
-	for _, e := range slices.Backward(s.bare()) {
+	for _, e := range slices.Backward(s.Headerless()) {
 		if p.healBare(e) {
 			return true, nil
 		}
 	}
-	if len(s.bare())+len(s.Newer) == 0 {
+	if len(s.Headerless())+len(s.Newer) == 0 {
 		p.leave("", Finding{Kind: Missing, Reason: "no log among the segments"})
 	}
 	return false, p.ctx.Err()
@@ -157,7 +157,7 @@ func (p *planner) healFile(e *Entry, j *judgement, ended bool) bool {
 // which the other copy has.
 func (p *planner) healBare(e *Entry) bool {
 	f := Finding{Kind: DamagedHeader, File: e.Name, Reason: e.Err.Error()}
-	if c, ok := asCorrupt(e.Err); ok {
+	if c, ok := segment.AsCorrupt(e.Err); ok {
 		f.Offset, f.Reason = c.Offset, "header: "+c.Reason
 	} else {
 		f.Kind = Unreadable
@@ -179,7 +179,7 @@ func (p *planner) after(s *Survey, l *Entry, v *Verdict) (bool, error) {
 		next = v.Successor
 	}
 	known := false
-	for _, e := range slices.Backward(s.bare()) {
+	for _, e := range slices.Backward(s.Headerless()) {
 		if e.ID > l.Header.Ref.ID && e.ID != next.ID {
 			if p.healBare(e) {
 				return true, nil
@@ -201,7 +201,7 @@ func (p *planner) after(s *Survey, l *Entry, v *Verdict) (bool, error) {
 // successor looks for the log that the newest one names.
 func (p *planner) successor(s *Survey, ref segment.Ref, v *Verdict) (bool, error) {
 	var e *Entry
-	for _, list := range [][]*Entry{s.Empty, s.bare(), s.Alien} {
+	for _, list := range [][]*Entry{s.Empty, s.Headerless(), s.Alien} {
 		if i := slices.IndexFunc(list, func(e *Entry) bool { return e.ID == ref.ID }); i >= 0 && e == nil {
 			e = list[i]
 		}
@@ -216,9 +216,9 @@ func (p *planner) successor(s *Survey, ref segment.Ref, v *Verdict) (bool, error
 		}
 	}
 	lost := e == nil || e.Sealed
-	if begun(p.witness, p.plan.UUID, ref) {
+	if p.witness.Began(p.plan.UUID, ref) {
 		lost = true
-		f.Reason += "; " + witnessed(p.witness) + ", after it was begun"
+		f.Reason += "; " + Witnessed(p.witness) + ", after it was begun"
 	}
 	if p.has.has(ref) && p.heal(ref, e, f, p.ended(ref)) {
 		return true, nil
@@ -239,7 +239,7 @@ func (p *planner) successor(s *Survey, ref segment.Ref, v *Verdict) (bool, error
 		}
 		defer src.Close()
 		h := &segment.Head{Kind: segment.Log, UUID: p.plan.UUID, Ref: ref, FirstSeq: v.NextSeq}
-		if err := judgeHeaderless(segment.ReaderFor(h, src, e.Size)); err != nil {
+		if err := JudgeHeaderless(segment.ReaderFor(h, src, e.Size)); err != nil {
 			g := p.finding(err)
 			g.Kind, g.File = DamagedHeader, e.Name
 			p.leave(e.Name, g)
@@ -301,7 +301,7 @@ func (p *planner) liveOf(l *Entry) (segment.Set, error) {
 		return segment.Set{}, err
 	}
 	defer src.Close()
-	h, err := l.whole(src)
+	h, err := l.WholeHeader(src)
 	if err != nil {
 		return segment.Set{}, segment.InFile(p.view.Path(l.Name), err)
 	}
@@ -310,7 +310,7 @@ func (p *planner) liveOf(l *Entry) (segment.Set, error) {
 
 // member looks at one segment of the set.
 func (p *planner) member(s *Survey, l *Entry, ref segment.Ref) (bool, error) {
-	e := s.of(ref)
+	e := first(s, ref)
 	if e == nil {
 		return p.missing(s, l, ref), nil
 	}
@@ -328,17 +328,17 @@ func (p *planner) member(s *Survey, l *Entry, ref segment.Ref) (bool, error) {
 // missing heals a segment that has no file with a sound header.
 func (p *planner) missing(s *Survey, l *Entry, ref segment.Ref) bool {
 	f := Finding{Kind: Missing, Segment: ref, Reason: "no file of this segment is there"}
-	ids := s.byID()
-	if len(ids.newer[ref.ID]) > 0 {
+	ids := s.Numbered()
+	if len(ids.Newer[ref.ID]) > 0 {
 		return false // and said so
 	}
-	named := slices.Concat(ids.bare[ref.ID], ids.alien[ref.ID], ids.empty[ref.ID])
+	named := slices.Concat(ids.Headerless[ref.ID], ids.Alien[ref.ID], ids.Empty[ref.ID])
 	if len(named) == 0 {
 		return p.heal(ref, nil, f, true)
 	}
 	e := named[0]
 	f.File = e.Name
-	if c, ok := asCorrupt(e.Err); ok {
+	if c, ok := segment.AsCorrupt(e.Err); ok {
 		f.Kind, f.Offset, f.Reason = DamagedHeader, c.Offset, "header: "+c.Reason
 	} else if e.Err != nil {
 		f.Kind, f.Reason = Unreadable, e.Err.Error()
@@ -348,19 +348,27 @@ func (p *planner) missing(s *Survey, l *Entry, ref segment.Ref) bool {
 	return p.heal(ref, e, f, true)
 }
 
+// first returns the first file of a segment, nil if there is none.
+func first(s *Survey, ref segment.Ref) *Entry {
+	for _, e := range s.FilesOf(ref) {
+		return e
+	}
+	return nil
+}
+
 // useless sets aside files without a header that are of no segment of the store:
 // it does not open as long as they are there.
 func (p *planner) useless(s *Survey, l *Entry, live segment.Set) (again bool) {
-	if p.blind || len(p.plan.Left) > 0 || len(s.bare()) == 0 {
+	if p.blind || len(p.plan.Left) > 0 || len(s.Headerless()) == 0 {
 		return false // one of them may be what is looked for
 	}
 	lacking := map[segment.ID]bool{}
 	for r := range live.All() {
-		if s.of(r) == nil {
+		if first(s, r) == nil {
 			lacking[r.ID] = true
 		}
 	}
-	for _, e := range s.bare() {
+	for _, e := range s.Headerless() {
 		if e.ID >= l.Header.Ref.ID || lacking[e.ID] || e.ID == l.Header.Replaced.ID && !e.Sealed {
 			continue
 		}

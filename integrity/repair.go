@@ -26,11 +26,11 @@ import (
 //
 // Errors are those of MakePlan, or of writing.
 func Repair(ctx context.Context, fsys vfs.FS, o RepairOptions) (*Plan, error) {
-	s, none, err := List(fsys)
+	s, err := List(fsys)
 	if err == nil {
 		err = s.Unfinished()
 	}
-	if err == nil && none {
+	if err == nil && s.None() {
 		err = fmt.Errorf("%s: holds no segment: %w", fsys.Path("."), ErrNotStore)
 	}
 	if err != nil {
@@ -128,7 +128,7 @@ func (u *surgeon) setAside(s *Step) error {
 	}
 	u.went(s.File, kept)
 	s.Kept = kept
-	return errors.Join(u.fs.SyncDir(quarantineName), u.fs.SyncDir("."))
+	return errors.Join(u.fs.SyncDir(QuarantineName), u.fs.SyncDir("."))
 }
 
 // vacant makes sure that no file is under a name.
@@ -173,7 +173,7 @@ func (u *surgeon) replace(s *Step) (err error) {
 	}
 	u.went(s.File, kept)
 	s.Kept = kept
-	if err := u.fs.SyncDir(quarantineName); err != nil { // the old file's new name, before it loses the other
+	if err := u.fs.SyncDir(QuarantineName); err != nil { // the old file's new name, before it loses the other
 		return err
 	}
 	if err := u.fs.Rename(tmp, s.target()); err != nil {
@@ -241,7 +241,7 @@ func (u *surgeon) prove(f vfs.File, s *Step) error {
 	}
 	r, err := segment.NewReader(f, size)
 	if err == nil {
-		_, err = judgeBy(nil, r, Log)
+		_, err = Judge(nil, r, Log)
 	}
 	if err == nil && r.Header.Ref != s.Segment {
 		err = fmt.Errorf("what was written is %v", r.Header.Ref)
@@ -259,14 +259,14 @@ type description struct {
 // describe writes why a file goes to quarantine, and returns the name that it gets
 // there.
 func (u *surgeon) describe(s *Step) (kept string, err error) {
-	if err := u.fs.Mkdir(quarantineName); err != nil {
+	if err := u.fs.Mkdir(QuarantineName); err != nil {
 		return "", err
 	}
 	if err := u.fs.SyncDir("."); err != nil { // the folder's name
 		return "", err
 	}
 	for n := 1; ; n++ {
-		kept = fmt.Sprintf("%s/%s.%d", quarantineName, s.File, n)
+		kept = fmt.Sprintf("%s/%s.%d", QuarantineName, s.File, n)
 		_, err := u.fs.Stat(kept)
 		_, err2 := u.fs.Stat(kept + ".json")
 		if errors.Is(err, fs.ErrNotExist) && errors.Is(err2, fs.ErrNotExist) {
@@ -295,7 +295,7 @@ func (u *surgeon) describe(s *Step) (kept string, err error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return "", err
 	}
-	return kept, u.fs.SyncDir(quarantineName)
+	return kept, u.fs.SyncDir(QuarantineName)
 }
 
 // notThere leaves out the error that a file is not there.

@@ -14,7 +14,7 @@ import (
 // name of the segment counts before any other, and a seal before none, since a seal that was
 // written anew may have left the log it was made from.
 func better(a, b *Entry) int {
-	return cmp.Or(a.Header.Ref.Compare(b.Header.Ref), boolOrder(b.fits(), a.fits()), boolOrder(b.Sealed, a.Sealed), strings.Compare(a.Name, b.Name))
+	return cmp.Or(a.Header.Ref.Compare(b.Header.Ref), boolOrder(b.Fits(), a.Fits()), boolOrder(b.Sealed, a.Sealed), strings.Compare(a.Name, b.Name))
 }
 
 // Groups iterates over the files of each segment, of which own are some or all: see Survey.Own.
@@ -37,7 +37,7 @@ func Groups(own []*Entry) iter.Seq[[]*Entry] {
 // are several, and none has the segment's name. Its File is the name of the second. Nil: the
 // first stands for the segment.
 func Twice(group []*Entry) *segment.CorruptError {
-	if len(group) == 1 || group[0].fits() {
+	if len(group) == 1 || group[0].Fits() {
 		return nil
 	}
 	a, b := group[0], group[1]
@@ -53,7 +53,7 @@ func (s *Survey) resolve() error {
 	own := s.Own
 	s.Own = nil
 	for _, e := range own {
-		if e.misnamed() {
+		if e.Misnamed() {
 			s.demote(e, "under the name of another log; rename it")
 		}
 	}
@@ -66,11 +66,11 @@ func (s *Survey) resolve() error {
 		}
 		e := group[0]
 		s.Files, s.ByRef[e.Header.Ref] = append(s.Files, e), e
-		if !e.fits() {
+		if !e.Fits() {
 			continue // and of the others nothing is known
 		}
 		for _, o := range group[1:] {
-			if o.fits() {
+			if o.Fits() {
 				s.Dups = append(s.Dups, [2]*Entry{e, o})
 			} else {
 				s.demote(o, "under the name of another; move it out of the folder")
@@ -90,4 +90,15 @@ func (s *Survey) demote(e *Entry, reason string) {
 	}
 	e.Header = nil
 	s.Bare = append(s.Bare, e)
+}
+
+// boolOrder orders false before true.
+func boolOrder(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }

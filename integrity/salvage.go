@@ -137,12 +137,12 @@ func (w *salvage) run() error {
 	if err != nil {
 		return err
 	}
-	if len(s.found) == 0 {
+	if s.None() {
 		return fmt.Errorf("%s: holds no segment: %w", w.fs.Path("."), ErrNotStore)
 	}
 	w.s, w.out.UUID = s, s.UUID
 	var bad, unread error
-	if w.witness, bad, unread = readWitness(w.fs); bad != nil || unread != nil {
+	if w.witness, bad, unread = ReadWitness(w.fs); bad != nil || unread != nil {
 		w.note(LockName, "nothing proves how far the log reached that was closed last: %v", cmp.Or(bad, unread))
 	}
 	if err := w.all(); err != nil {
@@ -166,7 +166,7 @@ func (w *salvage) all() error {
 	if h == nil {
 		return w.everything(fmt.Sprintf("the set of segments in %s cannot be read any more", l.Name))
 	}
-	if o := unaccounted(w.s.Own, h, live); o != nil {
+	if o := Unaccounted(w.s.Own, h, live); o != nil {
 		return w.everything(fmt.Sprintf("%s does not know of %s, one of them does not belong here", l.Name, o.Name))
 	}
 	for ref := range live.All() {
@@ -177,7 +177,7 @@ func (w *salvage) all() error {
 			return err
 		}
 	}
-	for _, e := range w.s.own(l.Header.Ref) {
+	for _, e := range w.s.FilesOf(l.Header.Ref) {
 		if err := w.file(e, e.Header, next == (segment.Ref{})); err != nil {
 			return err
 		}
@@ -193,13 +193,13 @@ func (w *salvage) all() error {
 // the logs tell of; next is the log that l, the newest one, names.
 func (w *salvage) closed(l *Entry, next segment.Ref) {
 	x := w.witness
-	if !begun(x, w.out.UUID, l.Header.Ref) || len(w.pending) > 0 { // else nobody knows where it ends
+	if !x.Began(w.out.UUID, l.Header.Ref) || len(w.pending) > 0 { // else nobody knows where it ends
 		return
 	}
 	if x.Ref != l.Header.Ref && next == (segment.Ref{}) {
-		w.missing(Loss{Kind: LostSegment, Segment: x.Ref, Reason: "the log is missing; " + witnessed(x) + " in it"})
+		w.missing(Loss{Kind: LostSegment, Segment: x.Ref, Reason: "the log is missing; " + Witnessed(x) + " in it"})
 	} else if x.LastSeq >= w.due {
-		w.losses = append(w.losses, Loss{Kind: LostRecords, Segment: x.Ref, File: l.Name, Offset: l.Size, FirstSeq: w.due, LastSeq: x.LastSeq, Reason: witnessed(x) + ", and the log ends before that"})
+		w.losses = append(w.losses, Loss{Kind: LostRecords, Segment: x.Ref, File: l.Name, Offset: l.Size, FirstSeq: w.due, LastSeq: x.LastSeq, Reason: Witnessed(x) + ", and the log ends before that"})
 	}
 }
 
@@ -212,7 +212,7 @@ func (w *salvage) everything(why string) error {
 			return err
 		}
 	}
-	for _, e := range slices.Concat(w.s.bare(), w.s.Newer) {
+	for _, e := range slices.Concat(w.s.Headerless(), w.s.Newer) {
 		w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
 	}
 	return w.ctx.Err()
@@ -227,7 +227,7 @@ func (w *salvage) setOf(l *Entry) (hdr *segment.Header, live segment.Set, next s
 		return nil, live, next, w.ctx.Err()
 	}
 	defer f.Close()
-	if hdr, err = l.whole(f); err != nil {
+	if hdr, err = l.WholeHeader(f); err != nil {
 		w.note(l.Name, "the set of segments cannot be read: %v", err)
 		return nil, live, next, w.ctx.Err()
 	}
@@ -249,7 +249,7 @@ func (w *salvage) setOf(l *Entry) (hdr *segment.Header, live segment.Set, next s
 
 // member looks through a segment of the set.
 func (w *salvage) member(ref segment.Ref) error {
-	list := w.s.own(ref)
+	list := w.s.FilesOf(ref)
 	for _, e := range list {
 		if err := w.file(e, e.Header, false); err != nil {
 			return err
@@ -258,8 +258,8 @@ func (w *salvage) member(ref segment.Ref) error {
 	if len(list) > 0 {
 		return nil
 	}
-	ids := w.s.byID()
-	if own := slices.Concat(ids.bare[ref.ID], ids.newer[ref.ID]); len(own) > 0 {
+	ids := w.s.Numbered()
+	if own := slices.Concat(ids.Headerless[ref.ID], ids.Newer[ref.ID]); len(own) > 0 {
 		return w.headerless(own[0], ref, false)
 	}
 	w.missing(Loss{Kind: LostSegment, Segment: ref, Reason: "the file is missing"})
@@ -269,8 +269,8 @@ func (w *salvage) member(ref segment.Ref) error {
 // beyond looks for what is newer than the newest log with a sound header.
 func (w *salvage) beyond(l *Entry, next segment.Ref) error {
 	found := false
-	uncovered := slices.DeleteFunc(slices.Clone(w.s.Own), func(e *Entry) bool { return !e.misnamed() }) // by a torn first write
-	for _, e := range slices.Concat(w.s.bare(), w.s.Newer, uncovered) {
+	uncovered := slices.DeleteFunc(slices.Clone(w.s.Own), func(e *Entry) bool { return !e.Misnamed() }) // by a torn first write
+	for _, e := range slices.Concat(w.s.Headerless(), w.s.Newer, uncovered) {
 		switch {
 		case e.ID == next.ID:
 			found = true
@@ -282,7 +282,7 @@ func (w *salvage) beyond(l *Entry, next segment.Ref) error {
 			w.whole(e, segment.Ref{}, "no sound header, and nothing says which segment this is")
 		}
 	}
-	empty := !begun(w.witness, w.out.UUID, next) && slices.ContainsFunc(w.s.Empty, func(e *Entry) bool { return e.ID == next.ID })
+	empty := !w.witness.Began(w.out.UUID, next) && slices.ContainsFunc(w.s.Empty, func(e *Entry) bool { return e.ID == next.ID })
 	if next != (segment.Ref{}) && !found && !empty {
 		w.missing(Loss{Kind: LostSegment, Segment: next, Reason: "the newest log, which the one before it names, is missing"})
 	}

@@ -80,7 +80,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 	if err := st.judge(&o); err != nil {
 		return st, err
 	}
-	if e := unaccounted(st.Files, st.R.Header, st.edited()); e != nil && !o.Live {
+	if e := Unaccounted(st.Files, st.R.Header, st.edited()); e != nil && !o.Live {
 		// Either a torn first write uncovered the header of a freed file, which
 		// the end record of the log before it proves, or e does not belong here.
 		old := st.Newest
@@ -140,6 +140,10 @@ func (s *Survey) Unfinished() error {
 	return nil
 }
 
+// NoLogError is the error for a folder without a newest log; live says that a process has the
+// store open for writing.
+func (s *Survey) NoLogError(live bool) error { return s.unfinished(s.noLog(), live) }
+
 // noLog is the error for a folder without a newest log.
 func (s *Survey) noLog() error {
 	if len(s.Bare) > 0 {
@@ -151,7 +155,7 @@ func (s *Survey) noLog() error {
 		what = "segment"
 	}
 	if w := s.Witness; w != nil && (s.UUID == segment.UUID{} || s.UUID == w.UUID) {
-		return fmt.Errorf("%s: no %s is there, and %s in the log %v: %w", s.FS.Path("."), what, witnessed(w), w.Ref, ErrMissing)
+		return fmt.Errorf("%s: no %s is there, and %s in the log %v: %w", s.FS.Path("."), what, Witnessed(w), w.Ref, ErrMissing)
 	}
 	if len(s.Files)+len(s.Empty) > 0 {
 		return fmt.Errorf("%s: no log among the segments: %w", s.FS.Path("."), ErrMissing)
@@ -179,10 +183,10 @@ func (st *Standing) judge(o *StandOptions) error {
 	if st.R, err = segment.NewReader(src, end); err != nil {
 		return segment.InFile(path, err)
 	}
-	st.V, err = judgeNewest(st.Witness, st.R, o.Level)
-	if c, ok := asCorrupt(err); ok && c.Closed && o.AcceptLost {
+	st.V, err = JudgeNewest(st.Witness, st.R, o.Level)
+	if c, ok := segment.AsCorrupt(err); ok && c.Closed && o.AcceptLost {
 		st.Short = segment.InFile(path, err)
-		st.V, err = judgeBy(nil, st.R, o.Level)
+		st.V, err = Judge(nil, st.R, o.Level)
 	}
 	if err != nil {
 		return segment.InFile(path, err)
@@ -196,18 +200,18 @@ func (st *Standing) judge(o *StandOptions) error {
 // twoTips says of old, a sealed log that does not know of the log e, what that is: no torn
 // write, and no damage of its header, but the end of another history.
 func (st *Standing) twoTips(old, e *Entry) {
-	c, ok := asCorrupt(old.Err)
+	c, ok := segment.AsCorrupt(old.Err)
 	if a, b := st.R.Header.Ref, e.Header.Ref; ok && a.Timeline != b.Timeline {
 		c.Reason = fmt.Sprintf("the folder holds two histories of the store: this log and %s end timelines %v and %v, and neither knows of the other", e.Name, a.Timeline, b.Timeline)
 		c.Next = "open them one at a time: restore the timeline that is wanted to a folder of its own, or move the segments of the other out of this one"
 	}
 }
 
-// unaccounted returns a log among files, which are in order of Ref.Compare, that was begun
+// Unaccounted returns a log among files, which are in order of Ref.Compare, that was begun
 // after those of the set in h, the header of the newest log, and is not the one that this
 // replaced: whoever began the newest log did not know of it. Live is the set in the
 // end, by the edits in the newest log.
-func unaccounted(files []*Entry, h *segment.Header, live segment.Set) *Entry {
+func Unaccounted(files []*Entry, h *segment.Header, live segment.Set) *Entry {
 	known := h.Live.Union(h.Retired)
 	last := known.MaxID()
 	known = known.Union(live).With(h.Ref, h.Replaced)
@@ -260,7 +264,7 @@ func (st *Standing) judgeClose() error {
 		st.Clean = st.Why == ""
 		if !st.Clean {
 			// It will be written anew, so damage anywhere in it must be known first.
-			st.V, err = judgeBy(nil, st.R, Log)
+			st.V, err = Judge(nil, st.R, Log)
 			return segment.InFile(st.FS.Path(st.Newest.Name), err)
 		}
 	}
@@ -306,7 +310,7 @@ func (st *Standing) judgeBare(live bool) error {
 			return segment.InFile(st.FS.Path(e.Name), e.Err)
 		}
 	}
-	st.Lost = next != (segment.Ref{}) && (st.Next == nil || begun(st.Witness, st.UUID, next))
+	st.Lost = next != (segment.Ref{}) && (st.Next == nil || st.Witness.Began(st.UUID, next))
 	if st.Lost {
 		st.Why = fmt.Sprintf("the log %s is lost", next)
 	} else if next != (segment.Ref{}) {
@@ -323,5 +327,5 @@ func (st *Standing) judgeNext(e *Entry) error {
 	}
 	defer f.Close()
 	h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: st.V.Successor, FirstSeq: st.V.NextSeq}
-	return segment.InFile(st.FS.Path(e.Name), judgeHeaderless(segment.ReaderFor(h, f, e.Size)))
+	return segment.InFile(st.FS.Path(e.Name), JudgeHeaderless(segment.ReaderFor(h, f, e.Size)))
 }

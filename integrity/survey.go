@@ -48,8 +48,8 @@ type Survey struct {
 	// Problems is what LookOn went on past.
 	Problems []error
 
-	found    []*Entry // all with the name of a segment file, by name
-	ids      *lists   // see byID; nil until something is looked for
+	found    []*Entry  // all with the name of a segment file, by name
+	ids      *Numbered // nil until something is looked for
 	tolerate bool
 }
 
@@ -72,8 +72,8 @@ func Look(fsys vfs.FS) (*Survey, error) { return look(fsys, false) }
 func LookOn(fsys vfs.FS) (*Survey, error) { return look(fsys, true) }
 
 func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
-	w, bad, unread := readWitness(fsys) // first, so that what is listed is no older
-	s, err := list(fsys)
+	w, bad, unread := ReadWitness(fsys) // first, so that what is listed is no older
+	s, err := List(fsys)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func look(fsys vfs.FS, tolerate bool) (*Survey, error) {
 		return nil, err
 	}
 	for _, e := range s.found {
-		if e.Err != nil && !isCorrupt(e.Err) {
+		if e.Err != nil && !segment.IsCorrupt(e.Err) {
 			if err := s.problem(segment.InFile(fsys.Path(e.Name), e.Err)); err != nil {
 				return nil, err
 			}
@@ -109,13 +109,17 @@ type StockOptions struct {
 	// Header fills in Size, Header and Err of a file with the name of a segment, which is
 	// given as it was listed. Nil: they are read from the file.
 	Header func(*Entry, fs.DirEntry)
+
+	// Unsealed reports that a file with the name of a sealed segment is a log that is not
+	// sealed. It is asked once the header of the file was read. Nil: no file is.
+	Unsealed func(*Entry) bool
 }
 
 // TakeStock lists the folder, reads every header, and sorts the files. It decides nothing
 // between files that contradict each other: see Survey.Own. The error is that of listing
 // the folder, or wraps ErrNotStore where two stores have as many files: see owner.
 func TakeStock(fsys vfs.FS, o StockOptions) (*Survey, error) {
-	s, err := list(fsys)
+	s, err := List(fsys)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +128,11 @@ func TakeStock(fsys vfs.FS, o StockOptions) (*Survey, error) {
 	} else {
 		for _, e := range s.found {
 			o.Header(e, e.d)
+		}
+	}
+	for _, e := range s.found {
+		if e.Sealed && err == nil && o.Unsealed != nil && o.Unsealed(e) {
+			e.Sealed = false
 		}
 	}
 	if s.UUID = o.Owner; err == nil && s.UUID == (segment.UUID{}) {
@@ -143,15 +152,6 @@ func (s *Survey) problem(err error) error {
 	}
 	s.Problems = append(s.Problems, err)
 	return nil
-}
-
-func isCorrupt(err error) bool {
-	_, ok := asCorrupt(err)
-	return ok
-}
-
-func asCorrupt(err error) (*segment.CorruptError, bool) {
-	return errors.AsType[*segment.CorruptError](err)
 }
 
 // owner decides whose folder this is: the store that most headers name. Of two that have
@@ -195,7 +195,7 @@ func (s *Survey) sort() {
 		switch {
 		case errors.Is(e.Err, segment.ErrVersion):
 			s.Newer = append(s.Newer, e)
-		case e.Err != nil && !isCorrupt(e.Err):
+		case e.Err != nil && !segment.IsCorrupt(e.Err):
 			s.Unread = append(s.Unread, e)
 		case e.Header == nil && e.Size == 0 && !e.Sealed && e.Err == nil:
 			s.Empty = append(s.Empty, e)
@@ -207,7 +207,7 @@ func (s *Survey) sort() {
 		case e.Header.UUID != s.UUID:
 			s.Alien = append(s.Alien, e)
 		default:
-			if s.Own = append(s.Own, e); !e.misnamed() {
+			if s.Own = append(s.Own, e); !e.Misnamed() {
 				s.MaxID = max(s.MaxID, e.Header.Ref.ID)
 			}
 		}
@@ -219,14 +219,14 @@ func (s *Survey) sort() {
 // TakeStock, else of Files.
 func (s *Survey) NewestLog() *Entry {
 	if len(s.Own) > 0 {
-		return newestOf(s.Own)
+		return NewestOf(s.Own)
 	}
-	return newestOf(s.Files)
+	return NewestOf(s.Files)
 }
 
-// newestOf returns the newest log of files that are in order; of several files of it, the
+// NewestOf returns the newest log of files that are in order; of several files of it, the
 // first.
-func newestOf(files []*Entry) (newest *Entry) {
+func NewestOf(files []*Entry) (newest *Entry) {
 	for _, e := range slices.Backward(files) {
 		if newest != nil && newest.Header.Ref != e.Header.Ref {
 			break
@@ -238,9 +238,9 @@ func newestOf(files []*Entry) (newest *Entry) {
 	return newest
 }
 
-// own returns the files in Own of a segment.
-func (s *Survey) own(ref segment.Ref) []*Entry {
-	i, _ := searchRef(len(s.Own), ref, func(i int) segment.Ref { return s.Own[i].Header.Ref })
+// FilesOf returns the files in Own of a segment.
+func (s *Survey) FilesOf(ref segment.Ref) []*Entry {
+	i, _ := slices.BinarySearchFunc(s.Own, ref, func(e *Entry, ref segment.Ref) int { return e.Header.Ref.Compare(ref) })
 	n := i
 	for n < len(s.Own) && s.Own[n].Header.Ref == ref {
 		n++
@@ -248,19 +248,8 @@ func (s *Survey) own(ref segment.Ref) []*Entry {
 	return s.Own[i:n:n]
 }
 
-// of returns the first file in Own of a segment, nil if there is none.
-func (s *Survey) of(ref segment.Ref) *Entry {
-	if group := s.own(ref); len(group) > 0 {
-		return group[0]
-	}
-	return nil
-}
-
-// bare returns the files without a header that tells what they are, read or not.
-func (s *Survey) bare() []*Entry { return byName(s.Bare, s.Unread) }
-
-// unjudged returns the files that LookOn could not judge.
-func (s *Survey) unjudged() []*Entry { return byName(s.Newer, s.Unread) }
+// Headerless returns the files without a header that tells what they are, read or not.
+func (s *Survey) Headerless() []*Entry { return byName(s.Bare, s.Unread) }
 
 func byName(lists ...[]*Entry) []*Entry {
 	all := slices.Concat(lists...)
@@ -268,7 +257,5 @@ func byName(lists ...[]*Entry) []*Entry {
 	return all
 }
 
-// None reports whether the folder holds no segment file at all.
-func (s *Survey) None() bool {
-	return len(s.Files)+len(s.Bare)+len(s.Empty)+len(s.Newer)+len(s.Unread) == 0
-}
+// None reports whether no file in the folder has the name of a segment.
+func (s *Survey) None() bool { return len(s.found) == 0 }

@@ -41,7 +41,7 @@ func (d *diagnosis) nameKeys(f *segment.Footer, ranges []damaged) error {
 		t.keys.add(e.Key)
 	}
 	if err := c.Err(); err != nil {
-		if isCorrupt(err) { // whoever judges the table says so
+		if segment.IsCorrupt(err) { // whoever judges the table says so
 			return nil
 		}
 		return err
@@ -64,7 +64,7 @@ func (d *diagnosis) sealed(end int64) (*segment.Footer, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := segment.NewReader(&withFooter{d.src, b, end}, sum.FileSize)
+	r, err := segment.NewReader(WithFooter(d.src, b, end), sum.FileSize)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,7 +146,7 @@ func (d *diagnosis) compareTables(f *segment.Footer) error {
 		}
 	}
 	for _, err := range []error{a.Err(), b.Err()} {
-		if err != nil && !isCorrupt(err) {
+		if err != nil && !segment.IsCorrupt(err) {
 			return err
 		}
 	}

@@ -51,11 +51,11 @@ func VerifySealed(ctx context.Context, src io.ReaderAt, size int64, o VerifyOpti
 		o.past = &vfs.Direct{}
 		defer o.past.Close()
 	}
-	p := &pass{ctx: ctx, src: src, past: o.past, limit: o.Limit, progress: o.Progress}
+	p := newPass(ctx, src, o.past, &o)
 	v := &Verified{}
 	err := v.verify(p, size, &o)
 	p.end()
-	v.Bytes = p.read
+	v.Bytes = p.Bytes
 	if err == nil || ctx.Err() != nil {
 		return v, nil, ctx.Err()
 	}
@@ -63,7 +63,7 @@ func VerifySealed(ctx context.Context, src io.ReaderAt, size int64, o VerifyOpti
 	if o.Progress != nil && ctx.Err() == nil {
 		o.Progress(size - p.at) // what was not come to in order
 	}
-	v.Bytes = p.read
+	v.Bytes = p.Bytes
 	return v, findings, ctx.Err()
 }
 

@@ -169,9 +169,3 @@ func (j *joined) ReadAt(b []byte, off int64) (int, error) {
 
 // Close closes both.
 func (j *joined) Close() error { return errors.Join(j.first.Close(), j.rest.Close()) }
-
-// footed is a source with another footer.
-type footed struct {
-	withFooter
-	io.Closer
-}

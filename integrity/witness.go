@@ -35,9 +35,9 @@ import (
 // before it. Who accepts a lost log (StandOptions.AcceptLost) waives the last four but one;
 // then the log is never continued, so that no number is given twice on one timeline.
 
-// readWitness reads the witness of a close. One that does not check, or that may not be
+// ReadWitness reads the witness of a close. One that does not check, or that may not be
 // read, proves nothing: bad says why.
-func readWitness(fsys vfs.FS) (w *segment.Witness, bad, err error) {
+func ReadWitness(fsys vfs.FS) (w *segment.Witness, bad, err error) {
 	f, err := fsys.Open(LockName)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, vfs.ErrNotRegular):
@@ -67,23 +67,8 @@ func WriteWitness(lock vfs.Lock, w *segment.Witness) error {
 	return lock.Sync()
 }
 
-// vouchedOf returns up to which offset the witness says that a log was on the disk; zero: it
-// says nothing of it. W may be nil.
-func vouchedOf(w *segment.Witness, h *segment.Header) int64 {
-	if w == nil || w.UUID != h.UUID || w.Ref != h.Ref {
-		return 0
-	}
-	return w.Offset
-}
-
-// begun reports whether the witness proves that a log of the store was begun: it, or a
-// later one of its timeline, was closed. W may be nil.
-func begun(w *segment.Witness, u segment.UUID, ref segment.Ref) bool {
-	return w != nil && w.UUID == u && w.Ref.Timeline == ref.Timeline && w.Ref.ID >= ref.ID
-}
-
-// witnessed says what the witness is, for messages.
-func witnessed(w *segment.Witness) string {
+// Witnessed says what the witness is, for messages.
+func Witnessed(w *segment.Witness) string {
 	return fmt.Sprintf("%s tells of a close at %s", LockName, time.Unix(0, w.Time).UTC().Format(time.RFC3339))
 }
 
@@ -91,38 +76,38 @@ func witnessed(w *segment.Witness) string {
 // witness, which comes after it, was begun; v is its verdict.
 func unended(w *segment.Witness, h *segment.Header, v *Verdict) error {
 	e := &segment.CorruptError{Segment: h.Ref, Offset: v.End, Closed: true,
-		Reason: fmt.Sprintf("the log ends here without an end record; %s in the log %v, which came after it", witnessed(w), w.Ref)}
+		Reason: fmt.Sprintf("the log ends here without an end record; %s in the log %v, which came after it", Witnessed(w), w.Ref)}
 	if v.NextSeq <= w.LastSeq {
 		e.FirstSeq, e.LastSeq = v.NextSeq, w.LastSeq
 	}
 	return e
 }
 
-// judgeNewest is judgeBy for the newest log of a store, which must have ended if the witness
+// JudgeNewest is Judge for the newest log of a store, which must have ended if the witness
 // names a later one.
-func judgeNewest(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error) {
-	v, err := judgeBy(w, r, level)
+func JudgeNewest(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error) {
+	v, err := Judge(w, r, level)
 	h := r.Header
-	if err == nil && v.Successor == (segment.Ref{}) && begun(w, h.UUID, segment.Ref{Timeline: h.Ref.Timeline, ID: h.Ref.ID + 1}) {
+	if err == nil && v.Successor == (segment.Ref{}) && w.Began(h.UUID, segment.Ref{Timeline: h.Ref.Timeline, ID: h.Ref.ID + 1}) {
 		return nil, unended(w, h, v)
 	}
 	return v, err
 }
 
-// JudgeNewest reads the newest log of the store in fsys as an open does, with the witness of
+// JudgeNewestIn reads the newest log of the store in fsys as an open does, with the witness of
 // the last close. For a log that was closed in order it checks values as the level says; of
 // any other it checks them all. Bytes that do not check and lie in the durable part are a
 // *segment.CorruptError, and so is a log that ends below what the witness says; others are a
 // torn tail, and the Verdict says so. The log must be the newest of those with a sound header; if it names
 // a next one that was begun, the error wraps ErrLostLog.
-func JudgeNewest(fsys vfs.FS, r *segment.Reader, level Level) (*Verdict, error) {
-	w, _, err := readWitness(fsys)
+func JudgeNewestIn(fsys vfs.FS, r *segment.Reader, level Level) (*Verdict, error) {
+	w, _, err := ReadWitness(fsys)
 	if err != nil {
 		return nil, err
 	}
-	v, err := judgeNewest(w, r, level)
-	if err == nil && v.Successor != (segment.Ref{}) && begun(w, r.Header.UUID, v.Successor) {
-		return nil, fmt.Errorf("%w: %v; %s, after it was begun", ErrLostLog, v.Successor, witnessed(w))
+	v, err := JudgeNewest(w, r, level)
+	if err == nil && v.Successor != (segment.Ref{}) && w.Began(r.Header.UUID, v.Successor) {
+		return nil, fmt.Errorf("%w: %v; %s, after it was begun", ErrLostLog, v.Successor, Witnessed(w))
 	}
 	return v, err
 }

@@ -81,6 +81,15 @@ func corrupt(off int64, format string, args ...any) *CorruptError {
 	return &CorruptError{Offset: off, Reason: fmt.Sprintf(format, args...)}
 }
 
+// AsCorrupt returns the CorruptError that err is or wraps.
+func AsCorrupt(err error) (*CorruptError, bool) { return errors.AsType[*CorruptError](err) }
+
+// IsCorrupt reports whether err is or wraps a CorruptError.
+func IsCorrupt(err error) bool {
+	_, ok := AsCorrupt(err)
+	return ok
+}
+
 // InFile puts the name of a file into an error of reading a segment there.
 func InFile(name string, err error) error {
 	if err == nil {

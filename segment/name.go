@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -27,4 +28,11 @@ func ParseFileName(name string) (id ID, ext string, ok bool) {
 	}
 	n, err := strconv.ParseUint(name[:dot], 10, 64)
 	return ID(n), name[dot:], err == nil
+}
+
+// SegmentFile reports whether a file has the name of a sealed segment or of a log that is not
+// sealed, and which. What is no regular file has none.
+func SegmentFile(d fs.DirEntry) (id ID, sealed, ok bool) {
+	id, ext, ok := ParseFileName(d.Name())
+	return id, ext == SealedExt, ok && (ext == SealedExt || ext == OpenExt) && d.Type().IsRegular()
 }

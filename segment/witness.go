@@ -40,6 +40,21 @@ type Witness struct {
 	Changed int64  // when the log's file was last changed, likewise; zero: not known
 }
 
+// Began reports whether w proves that a log of a store was begun: it, or a later one of its
+// timeline, was closed. A nil w proves nothing.
+func (w *Witness) Began(store UUID, log Ref) bool {
+	return w != nil && w.UUID == store && w.Ref.Timeline == log.Timeline && w.Ref.ID >= log.ID
+}
+
+// Vouched returns the offset up to which w says that a log was on the disk; zero: it says
+// nothing of that log. W may be nil.
+func (w *Witness) Vouched(log *Head) int64 {
+	if w == nil || w.UUID != log.UUID || w.Ref != log.Ref {
+		return 0
+	}
+	return w.Offset
+}
+
 // Append appends the WitnessSize bytes of w to dst.
 func (w *Witness) Append(dst []byte) []byte {
 	start := len(dst)

@@ -57,7 +57,7 @@ func tooLarge(heap, most int64) error {
 // inPart puts the file's name into an error of a table.
 func (st standing) inPart(err error) error {
 	for _, p := range st.Parts {
-		if c, ok := asCorrupt(err); ok && c.Segment == p.Header.Ref {
+		if c, ok := segment.AsCorrupt(err); ok && c.Segment == p.Header.Ref {
 			return segment.InFile(fileOf(p).path, err)
 		}
 	}

@@ -35,7 +35,7 @@ func (db *DB) PutObject(o Object) error {
 func (db *DB) Delete(key []byte) error {
 	there, err := db.Has(key)
 	switch {
-	case isCorrupt(err): // in a segment that cannot be read, perhaps: then it is gone, too
+	case segment.IsCorrupt(err): // in a segment that cannot be read, perhaps: then it is gone, too
 	case err != nil:
 		return err
 	case !there:

@@ -79,7 +79,7 @@ func (h *hurt) check(t *testing.T, r getter, doubtful func(key string) bool) (re
 		want, there := h.model[key]
 		got, err := r.Get([]byte(key))
 		has, hasErr := r.Has([]byte(key))
-		_, corrupt := asCorrupt(err)
+		_, corrupt := segment.AsCorrupt(err)
 		switch {
 		case corrupt:
 			refused++
@@ -184,7 +184,7 @@ func (h *hurt) scans(t *testing.T, opt Options, healed, partial bool, doubtful f
 				t.Errorf("scan: %q is %q, want %q", o.Key, o.Value, want)
 			}
 		}
-		if _, corrupt := asCorrupt(last); corrupt == (healed || partial) && !(partial && last != nil) {
+		if _, corrupt := segment.AsCorrupt(last); corrupt == (healed || partial) && !(partial && last != nil) {
 			t.Errorf("the scan ends with %v", last)
 		}
 		for key := range h.model {
@@ -251,7 +251,7 @@ func TestAllowDamagedNewestLog(t *testing.T) {
 		b := slices.Clone(c.Bytes(e.Name))
 		b[at] ^= 1
 		c.SetBytes(e.Name, b)
-		if _, err := openReader(c, resolve(t, Options{AllowDamaged: true})); !isCorrupt(err) {
+		if _, err := openReader(c, resolve(t, Options{AllowDamaged: true})); !segment.IsCorrupt(err) {
 			t.Errorf("byte %d: %v", at, err)
 		}
 	}
@@ -279,7 +279,7 @@ func TestAllowDamagedWrongTable(t *testing.T) {
 	if h.check(t, r, doubtful) == 0 {
 		t.Error("no key is refused")
 	}
-	if _, err := r.Get([]byte("new 00")); !isCorrupt(err) { // which only the records know
+	if _, err := r.Get([]byte("new 00")); !segment.IsCorrupt(err) { // which only the records know
 		t.Errorf("a key that the table lacks: %v", err)
 	}
 }

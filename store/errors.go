@@ -120,15 +120,6 @@ func (e *DiskFullError) Is(target error) bool { return target == ErrDiskFull }
 // Unwrap returns what the system said.
 func (e *DiskFullError) Unwrap() error { return e.Err }
 
-func isCorrupt(err error) bool {
-	_, ok := asCorrupt(err)
-	return ok
-}
-
-func asCorrupt(err error) (*CorruptError, bool) {
-	return errors.AsType[*CorruptError](err)
-}
-
 // noStore is the error for a folder in which no store is.
 func noStore(path string) error { return &absentError{path} }
 

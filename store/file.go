@@ -254,7 +254,7 @@ func (f *segFile) parse(b []byte, off int64, rec *segment.Record) error {
 	default:
 		err = &CorruptError{Offset: off, Reason: fmt.Sprintf("sequence number %d is not of this segment", rec.Seq)}
 	}
-	if c, ok := asCorrupt(err); ok {
+	if c, ok := segment.AsCorrupt(err); ok {
 		c.File, c.Segment = f.path, f.ref
 	}
 	return err

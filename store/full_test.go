@@ -18,6 +18,7 @@ import (
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // TestFullFindsDamageInASealedSegment flips bytes all over the sealed segments: only
@@ -38,7 +39,7 @@ func TestFullFindsDamageInASealedSegment(t *testing.T) {
 				"writer": func() error { _, err := openFS(c, resolve(t, Options{Integrity: integrity.Full})); return err },
 			} {
 				err := open()
-				if e, ok := asCorrupt(err); !ok || !strings.HasSuffix(e.File, name) && !errors.Is(err, ErrMissing) {
+				if e, ok := segment.AsCorrupt(err); !ok || !strings.HasSuffix(e.File, name) && !errors.Is(err, ErrMissing) {
 					if !errors.Is(err, ErrMissing) && !errors.Is(err, ErrVersion) {
 						t.Fatalf("seed 21: %s, byte %d of %s: %v", what, at, name, err)
 					}
@@ -104,7 +105,7 @@ func TestFullComparesTheIndex(t *testing.T) {
 			break
 		}
 		err = st.verifyIndex(&v, tp.sf, st.V.End, &opt, &rep)
-		if isCorrupt(err) != (what != "nothing") {
+		if segment.IsCorrupt(err) != (what != "nothing") {
 			t.Errorf("%s: %v", what, err)
 		}
 		v.close()
@@ -267,7 +268,7 @@ func TestLevelsCheckWhatTheySay(t *testing.T) {
 		h.fs.SetBytes(c.name, b)
 		for _, level := range []integrity.Level{integrity.None, integrity.Tail, integrity.Log, integrity.Full} {
 			r, err := openReader(h.fs, resolve(t, Options{Integrity: level}))
-			if isCorrupt(err) != slices.Contains(c.met, level) {
+			if segment.IsCorrupt(err) != slices.Contains(c.met, level) {
 				t.Errorf("damage in %s, level %v: %v", c.where, level, err)
 			}
 			if err == nil {

@@ -140,7 +140,7 @@ func whereToCut(st standing) (cut, error) {
 	}
 	seq, data := at.seq, false
 	for rec, err := range st.R.Records(segment.Span{}) {
-		if isCorrupt(err) {
+		if segment.IsCorrupt(err) {
 			break // a torn tail, or what is being written
 		}
 		if err != nil {

@@ -51,11 +51,11 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 		return nil, err
 	}
 	// A first look at the names, so that a folder of something else gets no LOCK.
-	s, none, err := integrity.List(fsys)
+	s, err := integrity.List(fsys)
 	if err != nil {
 		return nil, err
 	}
-	if err := mayCreate(s, none, opt.MustExist); err != nil {
+	if err := mayCreate(s, opt.MustExist); err != nil {
 		return nil, orArchive(fsys, err)
 	}
 	if err := db.takeLock(); err != nil {
@@ -93,9 +93,9 @@ func newDB(fsys vfs.FS, opt Options) *DB {
 }
 
 // mayCreate refuses a folder in which no store can be and none should be made.
-func mayCreate(s *integrity.Survey, none, mustExist bool) error {
+func mayCreate(s *integrity.Survey, mustExist bool) error {
 	switch {
-	case !none:
+	case !s.None():
 		return nil
 	case len(s.Others) > 0:
 		return fmt.Errorf("%s: holds %s and no segment: %w", s.FS.Path("."), shortList(s.Others), ErrNotStore)

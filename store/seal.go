@@ -150,7 +150,7 @@ func (db *DB) seal(l *log) error {
 		if footerFull(err) && db.spendSpare() {
 			err = sealFile(db.fs, l.f, id, end, false)
 		}
-		if footerFull(err) || isCorrupt(err) { // a copy would fare no better
+		if footerFull(err) || segment.IsCorrupt(err) { // a copy would fare no better
 			return noRoom(segment.InFile(l.sf.path, err))
 		}
 		l.spoiled = err != nil // no sync is tried again on that file

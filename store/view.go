@@ -143,7 +143,7 @@ func load(v finder, buf, key []byte, rec *segment.Record) ([]byte, error) {
 		if err == nil {
 			err = &CorruptError{File: f.path, Segment: f.ref, Offset: loc.Offset, Reason: "record of another key"}
 		}
-		if c, ok := asCorrupt(err); ok && c.Keys == nil {
+		if c, ok := segment.AsCorrupt(err); ok && c.Keys == nil {
 			c.Keys = [][]byte{bytes.Clone(key)}
 		}
 		return buf, fmt.Errorf("get %q: %w", key, err)

@@ -98,7 +98,7 @@ func (w *window) parse(it *item, r *index.Run, i int, loc index.Loc, b []byte, c
 // fail completes the error of the object under key.
 func (it *item) fail(key []byte) {
 	it.object = Object{Key: key}
-	if c, ok := asCorrupt(it.err); ok && c.Keys == nil {
+	if c, ok := segment.AsCorrupt(it.err); ok && c.Keys == nil {
 		c.Keys = [][]byte{append([]byte(nil), key...)}
 	}
 }

@@ -300,7 +300,7 @@ func TestLossThatTheWitnessTellsOfIsAccepted(t *testing.T) {
 		fsys := whole.Clone()
 		hurt(fsys)
 		_, err := openFS(fsys, resolve(t, Options{AllowDamaged: true}))
-		c, damaged := asCorrupt(err)
+		c, damaged := segment.AsCorrupt(err)
 		if !damaged && !errors.Is(err, ErrLostLog) || damaged && (!c.Closed || c.LastSeq < old.LastSeq) {
 			t.Errorf("%s: %v", what, err)
 		}

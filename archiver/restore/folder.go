@@ -106,7 +106,7 @@ func (d *folder) state() (*copyState, error) {
 		}
 	}
 	if err == nil {
-		s.v, err = integrity.JudgeNewest(d.FS, r, integrity.Log)
+		s.v, err = integrity.JudgeNewestIn(d.FS, r, integrity.Log)
 	}
 	if errors.Is(err, integrity.ErrLostLog) {
 		return nil, fmt.Errorf("%s: %w; bring that log back, or restore into another folder", d.FS.Path("."), err)

@@ -125,12 +125,12 @@ func isThere(dest vfs.FS) (bool, error) {
 // restoreInto restores into a folder that is there. What a restore left there that was
 // ended before its log had its name counts as nothing.
 func restoreInto(ctx context.Context, a *archive.Archive, dest vfs.FS, o Options) (*Report, error) {
-	s, none, err := integrity.List(dest)
+	s, err := integrity.List(dest)
 	if err != nil {
 		return nil, err
 	}
 	r := newRestorer(a, dest, o)
-	if none && !s.Spoor && len(s.Others) == 0 {
+	if s.None() && !s.Spoor && len(s.Others) == 0 {
 		return r.build(ctx)
 	}
 	return r.freshen(ctx)

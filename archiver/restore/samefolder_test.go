@@ -38,7 +38,7 @@ func storeFiles(t *testing.T, segments int) (segment.UUID, fstest.MapFS) {
 	list, err := os.ReadDir(dir)
 	testkit.Must(t, err)
 	for _, d := range list {
-		if _, _, ok := integrity.SegmentName(d); ok {
+		if _, _, ok := segment.SegmentFile(d); ok {
 			b, err := os.ReadFile(filepath.Join(dir, d.Name()))
 			testkit.Must(t, err)
 			files[d.Name()] = &fstest.MapFile{Data: b, Mode: 0o600}

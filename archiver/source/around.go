@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // StoreAround returns the folder of the store in which a folder lies, or that it is; empty
@@ -24,7 +24,7 @@ func StoreAround(path string) (string, error) {
 			return "", err
 		}
 		for _, e := range list {
-			if _, _, ok := integrity.SegmentName(e); ok {
+			if _, _, ok := segment.SegmentFile(e); ok {
 				return dir, nil
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -91,7 +90,7 @@ func (s *Source) Logs() ([]unsealedName, error) {
 	}
 	var logs []unsealedName
 	for _, d := range entries {
-		if id, sealed, ok := integrity.SegmentName(d); ok && !sealed {
+		if id, sealed, ok := segment.SegmentFile(d); ok && !sealed {
 			logs = append(logs, unsealedName{d.Name(), id})
 		}
 	}

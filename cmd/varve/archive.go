@@ -11,9 +11,9 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/target"
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
@@ -100,7 +100,7 @@ func holdsSegments(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if _, _, ok := integrity.SegmentName(e); ok {
+		if _, _, ok := segment.SegmentFile(e); ok {
 			return nil
 		}
 	}

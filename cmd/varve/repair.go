@@ -163,7 +163,7 @@ func sizeOf(dir string) (n int64) {
 		return -1
 	}
 	for _, e := range list {
-		if _, _, ok := integrity.SegmentName(e); !ok {
+		if _, _, ok := segment.SegmentFile(e); !ok {
 			continue
 		}
 		if info, err := e.Info(); err == nil {
