@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -25,7 +26,7 @@ func storeWithTimes(t *testing.T, times ...int64) (dir string, ref segment.Ref) 
 			Key: fmt.Append(nil, "key ", i), Seq: uint64(i) + 1, Time: at, Vouch: int64(len(b))})
 	}
 	dir = t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, ref.ID.String()+".open"), b, 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Join(dir, ref.ID.String()+".open"), b, 0o600))
 	return dir, ref
 }
 
@@ -53,53 +54,53 @@ func TestAClockThatRanAheadIsNamed(t *testing.T) {
 		}
 	}
 	r, err := store.OpenReadOnly(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	look("read-only", r.OpenReport().Clock, 6)
-	must(t, r.Close())
+	testkit.Must(t, r.Close())
 
 	db, err := store.Open(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	clock := db.OpenReport().Clock
 	if len(clock) != 1 || clock[0].Segment == ref {
 		t.Fatalf("opened for writing, with recovery: %+v", clock)
 	}
 	ref = clock[0].Segment // the log that recovery wrote anew
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 	look("opened for writing", clock, 6)
 
 	db, err = store.Open(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	for i := range 30 { // behind the times that are there
-		must(t, db.Put(fmt.Append(nil, "later ", i), nil))
+		testkit.Must(t, db.Put(fmt.Append(nil, "later ", i), nil))
 	}
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 	r, err = store.OpenReadOnly(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	look("recovered", r.OpenReport().Clock, 36)
-	must(t, r.Close())
+	testkit.Must(t, r.Close())
 
 	db, err = store.Open(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = db.Seal()
-	must(t, err)
-	must(t, db.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, db.Close())
 	r, err = store.OpenReadOnly(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	look("sealed", r.OpenReport().Clock, 36)
-	must(t, r.Close())
+	testkit.Must(t, r.Close())
 }
 
 // TestAClockThatIsRightIsNotNamed: the fastest commits there are follow the clock.
 func TestAClockThatIsRightIsNotNamed(t *testing.T) {
 	dir := t.TempDir()
 	db, err := store.Open(dir, &store.Options{SegmentSize: 64 << 10, Durability: store.SyncEvery(time.Hour)})
-	must(t, err)
+	testkit.Must(t, err)
 	for i := range 20_000 {
-		must(t, db.Put(fmt.Append(nil, i), nil))
+		testkit.Must(t, db.Put(fmt.Append(nil, i), nil))
 	}
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 	r, err := store.OpenReadOnly(dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	defer r.Close()
 	if rep := r.OpenReport(); len(rep.Clock) > 0 || rep.Segments < 5 {
 		t.Errorf("%d segments: %+v", rep.Segments, rep.Clock)

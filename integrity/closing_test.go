@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -27,7 +28,7 @@ func (f unclosableFile) Close() error { return errors.Join(f.File.Close(), sysca
 // TestSalvageSaysWhatCouldNotBeClosed: no error of a close is dropped.
 func TestSalvageSaysWhatCouldNotBeClosed(t *testing.T) {
 	dir := t.TempDir() + "/db"
-	must(t, fillStore(t, dir, 20).Close())
+	testkit.Must(t, fillStore(t, dir, 20).Close())
 	n := 0
 	_, err := integrity.Salvage(t.Context(), vfs.AsFS(unclosable{vfs.Dir(dir)}), integrity.SalvageOptions{
 		Object: func(integrity.Object) error { n++; return nil }})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -55,7 +56,7 @@ func TestFewFileHandlesAreEnough(t *testing.T) {
 	dir := t.TempDir() + "/db"
 	db := fillStore(t, dir, 300)
 	n := len(db.Stats().Segments)
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 	if n < 20 {
 		t.Fatalf("%d segments are too few for this test", n)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -28,9 +29,9 @@ func compacted(t testing.TB) *crashfs.FS {
 	}
 	end := int64(len(out))
 	r, err := segment.NewReader(bytes.NewReader(out), end)
-	must(t, err)
+	testkit.Must(t, err)
 	footer, _, err := r.Seal(end)
-	must(t, err)
+	testkit.Must(t, err)
 	fsys := crashfs.New()
 	fsys.SetBytes(outputName, append(out, footer...))
 	chmodFS(t, fsys, outputName, 0o400)
@@ -74,7 +75,7 @@ func TestOutputs(t *testing.T) {
 			fsys := whole.Clone()
 			fsys.SetBytes(outputName, c.do(fsys.Bytes(outputName)))
 			s, got, err := salvaged(t, fsys)
-			must(t, err)
+			testkit.Must(t, err)
 			if c.objects >= 0 && s.Objects != c.objects && c.name != "a kibibyte" {
 				t.Errorf("%d objects, want %d", s.Objects, c.objects)
 			}
@@ -95,7 +96,7 @@ func TestOutputs(t *testing.T) {
 			}
 			alone := fsys.Clone()
 			p, err := integrity.Repair(t.Context(), alone, integrity.RepairOptions{})
-			must(t, err)
+			testkit.Must(t, err)
 			if (len(p.Left) == 0) != c.alone {
 				t.Errorf("alone: steps %+v, left %+v", p.Steps, p.Left)
 			}
@@ -103,7 +104,7 @@ func TestOutputs(t *testing.T) {
 				sameFiles(t, alone, whole)
 			}
 			p, err = integrity.Repair(t.Context(), fsys, integrity.RepairOptions{From: copyOfStore(whole)})
-			must(t, err)
+			testkit.Must(t, err)
 			if len(p.Left) > 0 {
 				t.Errorf("left: %+v", p.Left)
 			}

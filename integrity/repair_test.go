@@ -18,6 +18,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -49,24 +50,24 @@ func newFixture(t testing.TB) *fixture {
 	put := func(db *store.DB, i int) {
 		var b store.Batch
 		c := madeChange{fmt.Sprintf("key %d", i%23), fmt.Appendf(nil, "%d %0150d", i, i)}
-		must(t, b.PutObject(store.Object{Key: []byte(c.key), Value: c.value, Meta: []byte{0x81, 0xa1, 'm', byte(i % 100)}}))
+		testkit.Must(t, b.PutObject(store.Object{Key: []byte(c.key), Value: c.value, Meta: []byte{0x81, 0xa1, 'm', byte(i % 100)}}))
 		x.model = append(x.model, c)
 		if i%5 == 0 && i > 5 { // a key that is there
 			k := fmt.Sprintf("key %d", (i-4)%23)
-			must(t, b.Delete([]byte(k)))
+			testkit.Must(t, b.Delete([]byte(k)))
 			x.model = append(x.model, madeChange{k, nil})
 		}
-		must(t, db.Apply(&b))
+		testkit.Must(t, db.Apply(&b))
 	}
 	db, err := store.Open(dir, o)
-	must(t, err)
+	testkit.Must(t, err)
 	for i := range 58 {
 		put(db, i)
 	}
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 	o.SegmentSize = 64 << 10 // so that the close leaves the log as it is
 	db, err = store.Open(dir, o)
-	must(t, err)
+	testkit.Must(t, err)
 	for i := 58; i < 61; i++ {
 		put(db, i)
 	}
@@ -75,12 +76,12 @@ func newFixture(t testing.TB) *fixture {
 		put(db, i)
 	}
 	x.killed = loadFS(t, dir)
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 	x.fs = loadFS(t, dir)
 	x.lock, err = os.ReadFile(filepath.Join(dir, integrity.LockName))
-	must(t, err)
+	testkit.Must(t, err)
 	s, err := integrity.Look(x.fs)
-	must(t, err)
+	testkit.Must(t, err)
 	for _, e := range s.Files {
 		if e.Sealed {
 			x.sealed = append(x.sealed, e.Name)
@@ -93,25 +94,18 @@ func newFixture(t testing.TB) *fixture {
 	return x
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // load copies a folder into memory, durably.
 func loadFS(t testing.TB, dir string) *crashfs.FS {
 	t.Helper()
 	fsys := crashfs.New()
 	list, err := os.ReadDir(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	for _, e := range list {
 		if e.Name() == integrity.LockName || e.IsDir() {
 			continue
 		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		must(t, err)
+		testkit.Must(t, err)
 		fsys.SetBytes(e.Name(), b)
 		if filepath.Ext(e.Name()) == ".seg" {
 			chmodFS(t, fsys, e.Name(), 0o400)
@@ -123,8 +117,8 @@ func loadFS(t testing.TB, dir string) *crashfs.FS {
 func chmodFS(t testing.TB, fsys vfs.FS, name string, mode fs.FileMode) {
 	t.Helper()
 	f, err := fsys.Open(name)
-	must(t, err)
-	must(t, errors.Join(f.Chmod(mode), f.Close(), fsys.SyncDir(".")))
+	testkit.Must(t, err)
+	testkit.Must(t, errors.Join(f.Chmod(mode), f.Close(), fsys.SyncDir(".")))
 }
 
 // unload copies a store out of memory, to open it with package store.
@@ -133,8 +127,8 @@ func unloadFS(t testing.TB, fsys *crashfs.FS) string {
 	dir := t.TempDir()
 	for _, name := range fsys.Names() {
 		path := filepath.Join(dir, name)
-		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
-		must(t, os.WriteFile(path, fsys.Bytes(name), 0o600))
+		testkit.Must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		testkit.Must(t, os.WriteFile(path, fsys.Bytes(name), 0o600))
 	}
 	return dir
 }
@@ -245,9 +239,9 @@ func (p *casualty) edit(name string, fn func(b []byte) []byte) {
 	p.fs.SetBytes(name, fn(b))
 }
 
-func (p *casualty) remove(name string) { must(p, p.fs.Remove(name)) }
+func (p *casualty) remove(name string) { testkit.Must(p, p.fs.Remove(name)) }
 
-func (p *casualty) rename(from, to string) { must(p, p.fs.Rename(from, to)) }
+func (p *casualty) rename(from, to string) { testkit.Must(p, p.fs.Rename(from, to)) }
 
 func flipAt(at int) func([]byte) []byte {
 	return func(b []byte) []byte {
@@ -427,7 +421,7 @@ func (x *fixture) injured(t testing.TB, in harm) *casualty {
 	t.Helper()
 	p := &casualty{fixture: x, TB: t, fs: x.fs.Clone()}
 	in.do(p)
-	must(t, p.fs.SyncDir("."))
+	testkit.Must(t, p.fs.SyncDir("."))
 	return p
 }
 
@@ -445,10 +439,10 @@ func TestRepairFromACopyMakesTheFilesThoseOfTheCopy(t *testing.T) {
 			before := p.fs.Clone()
 			o := integrity.RepairOptions{From: copyOfStore(x.fs)}
 			planned, err := integrity.MakePlan(t.Context(), p.fs, o)
-			must(t, err)
+			testkit.Must(t, err)
 			sameFiles(t, p.fs, before)
 			done, err := integrity.Repair(t.Context(), p.fs, o)
-			must(t, err)
+			testkit.Must(t, err)
 			if len(planned.Steps) != len(done.Steps) || len(planned.Left) != len(done.Left) {
 				t.Errorf("planned %+v, %+v; done %+v, %+v", planned.Steps, planned.Left, done.Steps, done.Left)
 			}
@@ -469,7 +463,7 @@ func TestRepairFromACopyMakesTheFilesThoseOfTheCopy(t *testing.T) {
 				}
 			}
 			again, err := integrity.Repair(t.Context(), p.fs, o)
-			must(t, err)
+			testkit.Must(t, err)
 			if len(again.Steps)+len(again.Left) > 0 {
 				t.Errorf("a second repair: %+v %+v", again.Steps, again.Left)
 			}
@@ -492,7 +486,7 @@ func TestRepairOfEveryFlip(t *testing.T) {
 			}
 			p := &casualty{fixture: x, TB: t, fs: x.fs.Clone()}
 			p.edit(name, flipAt(at))
-			must(t, p.fs.SyncDir("."))
+			testkit.Must(t, p.fs.SyncDir("."))
 			before := p.fs.Clone()
 			done, err := integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.fs)})
 			if err != nil || len(done.Left) > 0 {
@@ -536,7 +530,7 @@ func TestRepairAlone(t *testing.T) {
 			before := p.fs.Clone()
 			was, wasErr := heldBy(p.fs)
 			done, err := integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{})
-			must(t, err)
+			testkit.Must(t, err)
 			keptAll(t, before, p.fs)
 			got, gotErr := heldBy(p.fs)
 			switch in.alone {
@@ -578,7 +572,7 @@ func TestRepairGoesOnWithItsOwnBytesBehindAnOlderCopy(t *testing.T) {
 		p := &casualty{fixture: x, TB: t, fs: x.fs.Clone()}
 		p.edit(x.newest, flipAt(at))
 		done, err := integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.early)})
-		must(t, err)
+		testkit.Must(t, err)
 		if err := differFrom(p.fs, x.fs); err != nil || len(done.Left) > 0 {
 			t.Fatalf("flip at %d: %v; left %+v", at, err, done.Left)
 		}
@@ -588,7 +582,7 @@ func TestRepairGoesOnWithItsOwnBytesBehindAnOlderCopy(t *testing.T) {
 	p.edit(x.newest, flipAt(short+40))
 	before := p.fs.Clone()
 	done, err := integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.early)})
-	must(t, err)
+	testkit.Must(t, err)
 	if len(done.Left) != 1 || len(done.Steps) != 0 {
 		t.Errorf("left: %+v, steps %+v", done.Left, done.Steps)
 	}
@@ -619,7 +613,7 @@ func TestRepairRefusesAWrongCopy(t *testing.T) {
 			}
 			fsys := p.fs.Clone()
 			done, err := integrity.Repair(t.Context(), fsys, integrity.RepairOptions{From: copyOfStore(q.fs)})
-			must(t, err)
+			testkit.Must(t, err)
 			if len(done.Left) == 0 || !strings.Contains(done.Left[0].Reason, "the copy") {
 				t.Errorf("left: %+v, steps: %+v", done.Left, done.Steps)
 			}
@@ -637,12 +631,12 @@ func TestRepairRefusesAWrongCopy(t *testing.T) {
 // Or its time of creation is.
 func forgedSegment(t testing.TB, b []byte, later int64) []byte {
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
-	must(t, err)
+	testkit.Must(t, err)
 	r.Header.Time += later
 	out := r.Header.Append(nil)
 	first := later == 0
 	for rec, err := range r.Records(segment.Span{Depth: segment.WithValues}) {
-		must(t, err)
+		testkit.Must(t, err)
 		if rec.Kind == segment.Put && first {
 			first = false
 			rec.Value = bytes.Repeat([]byte{'f'}, len(rec.Value))
@@ -651,9 +645,9 @@ func forgedSegment(t testing.TB, b []byte, later int64) []byte {
 	}
 	end := int64(len(out))
 	r, err = segment.NewReader(bytes.NewReader(out), end)
-	must(t, err)
+	testkit.Must(t, err)
 	footer, _, err := r.Seal(end)
-	must(t, err)
+	testkit.Must(t, err)
 	return append(out, footer...)
 }
 
@@ -661,14 +655,14 @@ func forgedSegment(t testing.TB, b []byte, later int64) []byte {
 func TestRepairIsRefusedWhileAWriterIsAtWork(t *testing.T) {
 	x := newFixture(t)
 	lock, _, err := x.fs.Lock(integrity.LockName, "me")
-	must(t, err)
+	testkit.Must(t, err)
 	if _, err := integrity.Repair(t.Context(), x.fs, integrity.RepairOptions{}); !errors.Is(err, vfs.ErrLocked) {
 		t.Errorf("repair: %v", err)
 	}
 	if _, err := integrity.MakePlan(t.Context(), x.fs, integrity.RepairOptions{}); !errors.Is(err, vfs.ErrLocked) {
 		t.Errorf("plan: %v", err)
 	}
-	must(t, lock.Close())
+	testkit.Must(t, lock.Close())
 	empty := crashfs.New()
 	if _, err := integrity.Repair(t.Context(), empty, integrity.RepairOptions{}); !errors.Is(err, integrity.ErrNotStore) || len(empty.Names()) > 0 {
 		t.Errorf("an empty folder: %v, %v", err, empty.Names())
@@ -707,7 +701,7 @@ func TestRepairCutOffAnywhere(t *testing.T) {
 				rec := fsys.Record()
 				o := integrity.RepairOptions{From: from}
 				_, err := integrity.Repair(t.Context(), fsys, o)
-				must(t, err)
+				testkit.Must(t, err)
 				for n := rec.First(); n <= rec.Ops(); n++ {
 					i := 0
 					for state, crashed := range rec.At(n).States(1) {
@@ -808,15 +802,15 @@ func TestARepairedStoreOpens(t *testing.T) {
 		i := slices.IndexFunc(harms, func(in harm) bool { return in.name == name })
 		p := x.injured(t, harms[i])
 		_, err := integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.fs)})
-		must(t, err)
+		testkit.Must(t, err)
 		db, err := store.Open(unloadFS(t, p.fs), nil)
-		must(t, err)
+		testkit.Must(t, err)
 		got := map[string]string{}
 		for o, err := range db.Scan(store.Range{}) {
-			must(t, err)
+			testkit.Must(t, err)
 			got[string(o.Key)] = string(o.Value)
 		}
-		must(t, db.Close())
+		testkit.Must(t, db.Close())
 		if !maps.Equal(got, x.current()) {
 			t.Errorf("%s: another content", name)
 		}
@@ -837,14 +831,14 @@ func TestACopyThatEndsBelowTheLastCloseIsRefused(t *testing.T) {
 		injure(p)
 		before := p.fs.Clone()
 		done, err := integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.early)})
-		must(t, err)
+		testkit.Must(t, err)
 		if len(done.Left) == 0 || !strings.Contains(done.Left[0].Reason, "it has the log up to") || len(done.Steps) != 0 {
 			t.Errorf("%s: left: %+v, steps %+v", name, done.Left, done.Steps)
 		}
 		sameFiles(t, p.fs, before)
 		// One that was made after the close is taken.
 		done, err = integrity.Repair(t.Context(), p.fs, integrity.RepairOptions{From: copyOfStore(x.fs)})
-		must(t, err)
+		testkit.Must(t, err)
 		if len(done.Left) != 0 {
 			t.Errorf("%s: left: %+v, with the whole copy", name, done.Left)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -39,7 +40,7 @@ func salvaged(t testing.TB, fsys vfs.FS) (*integrity.Salvaged, map[string]integr
 // audit compares what was salvaged with what was put: each number is found or
 // listed, nothing is found that was not put, no old value is passed off as the
 // current one, and nothing is called lost that is not.
-func (x *fixture) audit(s *integrity.Salvaged, got map[string]integrity.Object) error {
+func audit(x *fixture, s *integrity.Salvaged, got map[string]integrity.Object) error {
 	unknown := func(n uint64) bool { // lost, and nobody knows of which key
 		for _, l := range s.Lost {
 			if l.Kind != integrity.LostPut && l.FirstSeq != 0 && n >= l.FirstSeq && (n <= l.LastSeq || l.LastSeq == 0) {
@@ -105,7 +106,7 @@ func (x *fixture) audit(s *integrity.Salvaged, got map[string]integrity.Object) 
 			if ok {
 				return fmt.Errorf("%s: number %d is lost, and yet there is %d, %+v", k, n, o.Seq, l)
 			}
-			if err := x.checkOlder(&l, before[k], named, unknown); err != nil {
+			if err := checkOlder(x, &l, before[k], named, unknown); err != nil {
 				return err
 			}
 		case ok && o.Seq == n, !ok && x.model[n-1].value == nil:
@@ -127,7 +128,7 @@ func (x *fixture) audit(s *integrity.Salvaged, got map[string]integrity.Object) 
 }
 
 // checkOlder holds the older version of a lost one to the model.
-func (x *fixture) checkOlder(l *integrity.Loss, all []uint64, named map[uint64]integrity.Loss, unknown func(uint64) bool) error {
+func checkOlder(x *fixture, l *integrity.Loss, all []uint64, named map[uint64]integrity.Loss, unknown func(uint64) bool) error {
 	for _, n := range slices.Backward(all) {
 		_, lost := named[n]
 		if n == l.FirstSeq || lost || unknown(n) {
@@ -155,8 +156,8 @@ func TestSalvagedAndLostAreAll(t *testing.T) {
 			p := x.injured(t, in)
 			before := p.fs.Clone()
 			s, got, err := salvaged(t, p.fs)
-			must(t, err)
-			if err := x.audit(s, got); err != nil {
+			testkit.Must(t, err)
+			if err := audit(x, s, got); err != nil {
 				t.Errorf("%v; %+v", err, s)
 			}
 			if in.alone == healed && (s.LostNumbers > 0 || len(got) != len(x.current())) {
@@ -183,8 +184,8 @@ func TestSalvageOfEveryFlip(t *testing.T) {
 			p := &casualty{fixture: x, TB: t, fs: x.fs.Clone()}
 			p.edit(name, flipAt(at))
 			s, got, err := salvaged(t, p.fs)
-			must(t, err)
-			if err := x.audit(s, got); err != nil {
+			testkit.Must(t, err)
+			if err := audit(x, s, got); err != nil {
 				t.Fatalf("%s, flip at %d: %v; %+v", name, at, err, s)
 			}
 			if s.LostNumbers > 1 {
@@ -195,7 +196,7 @@ func TestSalvageOfEveryFlip(t *testing.T) {
 			if s, got, err = salvaged(t, p.fs); err != nil {
 				t.Fatal(err)
 			}
-			if err := x.audit(s, got); err != nil {
+			if err := audit(x, s, got); err != nil {
 				t.Fatalf("%s, damage at %d in three places: %v; %+v", name, at, err, s)
 			}
 		}
@@ -214,8 +215,8 @@ func TestSalvageOfTwoDamagedFilesOfOneSegment(t *testing.T) {
 		p.edit(ninetyNine+".seg", zeroAt(1500, 700))
 	}})
 	s, got, err := salvaged(t, p.fs)
-	must(t, err)
-	if err := x.audit(s, got); err != nil || s.LostNumbers > 0 || len(got) != len(x.current()) {
+	testkit.Must(t, err)
+	if err := audit(x, s, got); err != nil || s.LostNumbers > 0 || len(got) != len(x.current()) {
 		t.Errorf("%v; %+v", err, s)
 	}
 }
@@ -229,8 +230,8 @@ func TestSalvageOfCuts(t *testing.T) {
 			p := &casualty{fixture: x, TB: t, fs: x.fs.Clone()}
 			p.edit(name, func(b []byte) []byte { return b[:at] })
 			s, got, err := salvaged(t, p.fs)
-			must(t, err)
-			if err := x.audit(s, got); err != nil {
+			testkit.Must(t, err)
+			if err := audit(x, s, got); err != nil {
 				t.Fatalf("%s, cut at %d: %v; %+v", name, at, err, s)
 			}
 		}
@@ -257,7 +258,7 @@ func TestSalvageWithAFailingDisk(t *testing.T) {
 				return nil
 			})
 			s, got, err := salvaged(t, fsys)
-			must(t, err)
+			testkit.Must(t, err)
 			if !hit.Load() {
 				break
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/testkit"
 )
 
 // TestALogUnderTheNameOfASealedSegment gives the newest log the name of a sealed
@@ -44,41 +45,41 @@ func TestALogUnderTheNameOfASealedSegment(t *testing.T) {
 				t.Fatal(logs, err)
 			}
 			whole := t.TempDir()
-			must(t, os.CopyFS(whole, os.DirFS(dir)))
-			must(t, c.harm(dir, filepath.Base(logs[0])))
+			testkit.Must(t, os.CopyFS(whole, os.DirFS(dir)))
+			testkit.Must(t, c.harm(dir, filepath.Base(logs[0])))
 			plan, err := integrity.Repair(context.Background(), integrity.Folder(dir), integrity.RepairOptions{From: integrity.FolderDonor(os.DirFS(whole), "copy")})
 			if err != nil || len(plan.Left) != 0 {
 				t.Fatalf("%v, %+v", err, plan)
 			}
 			want, err := filepath.Glob(whole + "/*.*")
-			must(t, err)
+			testkit.Must(t, err)
 			got, err := filepath.Glob(dir + "/*.*")
-			must(t, err)
+			testkit.Must(t, err)
 			if len(got) != len(want) {
 				t.Errorf("files are %q, want those of %q", got, want)
 			}
 			for _, f := range want {
 				a, err := os.ReadFile(f)
-				must(t, err)
+				testkit.Must(t, err)
 				b, err := os.ReadFile(filepath.Join(dir, filepath.Base(f)))
 				if err != nil || !bytes.Equal(a, b) {
 					t.Errorf("%s is not that of the copy: %v", filepath.Base(f), err)
 				}
 			}
-			if rep := mustCheck(t, os.DirFS(dir), integrity.CheckOptions{Level: integrity.Full}); len(rep.Findings) != 0 {
-				t.Errorf("%+v", rep.Findings)
+			if rep, err := integrity.Check(t.Context(), os.DirFS(dir), integrity.CheckOptions{Level: integrity.Full}); err != nil || len(rep.Findings) != 0 {
+				t.Errorf("%+v, %v", rep, err)
 			}
 		})
 	}
 	t.Run("cut", func(t *testing.T) {
 		dir := closedStore(t)
 		names, err := filepath.Glob(dir + "/*.seg")
-		must(t, err)
+		testkit.Must(t, err)
 		last := names[len(names)-1]
 		b, err := os.ReadFile(last)
-		must(t, err)
-		must(t, os.Chmod(last, 0o600))
-		must(t, os.Truncate(last, recordsEnd(t, b)/2))
+		testkit.Must(t, err)
+		testkit.Must(t, os.Chmod(last, 0o600))
+		testkit.Must(t, os.Truncate(last, recordsEnd(t, b)/2))
 		plan, err := integrity.Repair(context.Background(), integrity.Folder(dir), integrity.RepairOptions{})
 		if err != nil || len(plan.Left) == 0 {
 			t.Fatalf("%v, %+v", err, plan)
