@@ -108,8 +108,8 @@ func sealed(m fstest.MapFS) (names []string) {
 	return names
 }
 
-// recordsEnd returns where the records of a sealed segment end.
-func recordsEnd(t testing.TB, b []byte) int64 {
+// endOfRecords returns where the records of a sealed segment end.
+func endOfRecords(t testing.TB, b []byte) int64 {
 	t.Helper()
 	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
@@ -137,7 +137,7 @@ func TestWhatCheckFinds(t *testing.T) {
 	}{
 		{"a flipped byte in a value of a sealed segment", func(m fstest.MapFS, s []string) { m[s[1]].Data[500] ^= 1 }, full, integrity.DamagedRecord, integrity.RepairFromCopy},
 		{"a flipped byte in a header", func(m fstest.MapFS, s []string) { m[s[1]].Data[50] ^= 1 }, all, integrity.DamagedHeader, integrity.RepairFromCopy},
-		{"a flipped byte in a table", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[recordsEnd(t, b)+20] ^= 1 }, all, integrity.DamagedTable, integrity.MakeRepair},
+		{"a flipped byte in a table", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[endOfRecords(t, b)+20] ^= 1 }, all, integrity.DamagedTable, integrity.MakeRepair},
 		{"a flipped byte in a trailer", func(m fstest.MapFS, s []string) { b := m[s[1]].Data; b[len(b)-100] ^= 1 }, all, integrity.DamagedTable, integrity.MakeRepair},
 		{"a segment cut short", func(m fstest.MapFS, s []string) { m[s[1]].Data = m[s[1]].Data[:1000] }, all, integrity.DamagedTable, ""},
 		{"a segment grown", func(m fstest.MapFS, s []string) { m[s[1]].Data = append(m[s[1]].Data, 0) }, all, integrity.DamagedTable, ""},
@@ -293,7 +293,7 @@ func TestALogThatWasEndedAndNotSealed(t *testing.T) {
 		m := mapped(t, closedStore(t))
 		f := m[name]
 		both := *f
-		f.Data = bytes.Clone(f.Data[:recordsEnd(t, f.Data)+footer])
+		f.Data = bytes.Clone(f.Data[:endOfRecords(t, f.Data)+footer])
 		f.Mode = 0o600
 		delete(m, name)
 		m[open] = f

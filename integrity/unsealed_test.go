@@ -79,7 +79,7 @@ func TestALogUnderTheNameOfASealedSegment(t *testing.T) {
 		b, err := os.ReadFile(last)
 		testkit.Must(t, err)
 		testkit.Must(t, os.Chmod(last, 0o600))
-		testkit.Must(t, os.Truncate(last, recordsEnd(t, b)/2))
+		testkit.Must(t, os.Truncate(last, endOfRecords(t, b)/2))
 		plan, err := integrity.Repair(context.Background(), integrity.Folder(dir), integrity.RepairOptions{})
 		if err != nil || len(plan.Left) == 0 {
 			t.Fatalf("%v, %+v", err, plan)
