@@ -145,7 +145,7 @@ func TestWhatCheckFinds(t *testing.T) {
 		{"a missing segment", func(m fstest.MapFS, s []string) { delete(m, s[1]) }, all, integrity.Missing, integrity.RepairFromCopy},
 		{"a segment in the place of another", func(m fstest.MapFS, s []string) { m[s[1]] = m[s[2]] }, all, integrity.Contradiction, ""},
 		{"a flipped bit of the version", func(m fstest.MapFS, s []string) { m[s[1]].Data[8] ^= 2 }, all, integrity.DamagedHeader, integrity.RepairFromCopy},
-		{"a newer version", func(m fstest.MapFS, s []string) { newer(m[s[1]].Data) }, all, integrity.NewerVersion, integrity.UseNewer},
+		{"a newer version", func(m fstest.MapFS, s []string) { newer(m[s[1]].Data) }, all, integrity.NewerVersion, segment.UseNewer},
 	} {
 		for _, level := range levels {
 			m := mapped(t, dir)

@@ -16,7 +16,7 @@
 // it that is not what its seal wrote, in one pass over the file. [Look] and
 // [Survey.Stand] find out what the files of a folder amount to, and [Check] puts
 // all of it together: it goes over a whole store, past whatever it finds, and reports
-// findings that name what is touched, since when, and the next command to run.
+// findings that name what is touched, since when, and what has to be done.
 //
 // [Repair] heals what can be healed, by a plan that is judged before a byte is written,
 // and [Salvage] reads what can be read of the rest, and lists what cannot. But for Repair

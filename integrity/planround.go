@@ -82,7 +82,7 @@ func (p *planner) round() (bool, error) {
 	}
 	p.blind = false
 	for _, e := range s.Newer {
-		p.leave(e.Name, Finding{Kind: NewerVersion, File: e.Name, Reason: e.Err.Error(), Next: UseNewer})
+		p.leave(e.Name, Finding{Kind: NewerVersion, File: e.Name, Reason: e.Err.Error(), Next: segment.UseNewer})
 	}
 	l := s.NewestLog()
 	if l == nil {
@@ -133,7 +133,7 @@ func (p *planner) healFile(e *Entry, j *judgement, ended bool) bool {
 	}
 	for _, f := range j.findings {
 		if f.Kind == NewerVersion {
-			f.Next = UseNewer
+			f.Next = segment.UseNewer
 			p.leave(e.Name, f)
 			return false
 		}

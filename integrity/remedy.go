@@ -22,9 +22,6 @@ const (
 	// OpenAgain is for what only the index in memory has wrong.
 	OpenAgain segment.Remedy = "open the store again, and check it"
 
-	// UseNewer is for a file of a newer format.
-	UseNewer segment.Remedy = "use a newer varve; nothing touches the file"
-
 	// DoNothing is for damage that the store does not depend on.
 	DoNothing segment.Remedy = "nothing needs to be done"
 )
@@ -35,7 +32,7 @@ func RemedyFor(k Kind) segment.Remedy {
 	case DamagedTable, WrongTable, Contradiction:
 		return MakeRepair
 	case NewerVersion:
-		return UseNewer
+		return segment.UseNewer
 	case WrongIndex:
 		return OpenAgain
 	}

@@ -19,6 +19,9 @@ var ErrTooLarge = errors.New("too large")
 // known.
 type Remedy string
 
+// UseNewer is the remedy where ErrVersion is the trouble.
+const UseNewer Remedy = "use a newer varve"
+
 // A CorruptError says that bytes which must be there, and sound, are not.
 type CorruptError struct {
 	File     string   // the file's name, where it is known

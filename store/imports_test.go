@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -238,4 +239,60 @@ func TestLibrariesWriteByVfsAlone(t *testing.T) {
 	if want := []string{"store: os.OpenFile"}; !slices.Equal(calls, want) {
 		t.Errorf("%q; want %q", calls, want)
 	}
+}
+
+// TestLibrariesNameNoCommand: a library's text says what has to be done, and cmd/varve says by
+// which command and flag.
+func TestLibrariesNameNoCommand(t *testing.T) {
+	fset := token.NewFileSet()
+	dirs := sources(t, fset, 0)
+	var uses []string
+	for _, s := range literals(dirs["cmd/varve"]) {
+		if s.key == "Use" {
+			uses = append(uses, regexp.QuoteMeta(strings.Fields(s.text)[0]))
+		}
+	}
+	if len(uses) < 20 {
+		t.Fatalf("found the commands %q", uses)
+	}
+	named := regexp.MustCompile(`\bvarve (` + strings.Join(uses, "|") + `)\b|(^|[^-\w])--[a-z]|(^|\s)-[a-z]\b`)
+	shell := strings.NewReplacer("ulimit -n", "", "ulimit -f", "") // which the shell has
+	for dir, files := range dirs {
+		if dir == "cmd/varve" || strings.HasPrefix(dir, "cmd/varve/") || slices.Contains(forTests, dir) {
+			continue
+		}
+		for _, s := range literals(files) {
+			if named.MatchString(shell.Replace(s.text)) {
+				t.Errorf("%v: a library names a command or a flag: %q", fset.Position(s.pos), s.text)
+			}
+		}
+	}
+}
+
+// literal is a string literal, and the field that a composite literal gives it to, if any.
+type literal struct {
+	key, text string
+	pos       token.Pos
+}
+
+func literals(files []*ast.File) (all []literal) {
+	for _, f := range files {
+		keys := map[ast.Expr]string{}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ImportSpec:
+				return false
+			case *ast.KeyValueExpr:
+				if k, ok := n.Key.(*ast.Ident); ok {
+					keys[n.Value] = k.Name
+				}
+			case *ast.BasicLit:
+				if s, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
+					all = append(all, literal{keys[n], s, n.Pos()})
+				}
+			}
+			return true
+		})
+	}
+	return all
 }

@@ -52,13 +52,12 @@ var ErrChoose = errors.New("there are several to choose from")
 type ChoiceError struct {
 	Where   string   // the target's URL
 	What    string   // "stores", "timelines"
-	How     string   // what to say next time: "--store UUID"
 	Choices []string // in order
 }
 
 // Error names the choices.
 func (e *ChoiceError) Error() string {
-	return fmt.Sprintf("%s: there are several %s: say which with %s: %s", e.Where, e.What, e.How, strings.Join(e.Choices, ", "))
+	return fmt.Sprintf("%s: there are several %s: say which: %s", e.Where, e.What, strings.Join(e.Choices, ", "))
 }
 
 // Unwrap returns ErrChoose.
@@ -145,7 +144,7 @@ func (a *Archive) Store(ctx context.Context, want string) (segment.UUID, error) 
 	case 1:
 		return stores[0].UUID, nil
 	}
-	e := &ChoiceError{Where: a.target.URL(), What: "stores", How: "--store UUID"}
+	e := &ChoiceError{Where: a.target.URL(), What: "stores"}
 	for _, s := range stores {
 		e.Choices = append(e.Choices, s.UUID.String())
 	}

@@ -175,7 +175,7 @@ func (a *Archive) Backup(ctx context.Context, store segment.UUID, id uint64) (*B
 	}
 	have := "there is none"
 	if n > 0 {
-		have = fmt.Sprintf("there are %d, from %d to %d: varve backup list", n, names.Ids[0], names.Ids[n-1])
+		have = fmt.Sprintf("there are %d, from %d to %d: %s", n, names.Ids[0], names.Ids[n-1], ListBackups)
 	}
 	if id == 0 {
 		return nil, fmt.Errorf("%s: store %v: %w", a.target.URL(), store, ErrNoBackup)

@@ -123,7 +123,7 @@ func (a *Archive) Damaged(err error, name string, ref segment.Ref) error {
 	if c, ok := errors.AsType[*segment.CorruptError](err); ok {
 		c.File, c.Segment = a.At(name), ref
 		if c.Next == "" {
-			c.Next = "varve archive repair puts it back from the store"
+			c.Next = PutBack
 		}
 	}
 	return err

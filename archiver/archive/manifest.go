@@ -114,9 +114,9 @@ type UnreadableError struct {
 
 // Error names the object and the next step.
 func (e *UnreadableError) Error() string {
-	next := "put it back from another copy of the archive, or, if it is worth nothing, remove it by hand"
+	next := segment.Remedy("put it back from another copy of the archive, or, if it is worth nothing, remove it by hand")
 	if errors.Is(e.Err, segment.ErrVersion) {
-		next = "use a newer varve"
+		next = segment.UseNewer
 	}
 	return fmt.Sprintf("%s: cannot be read: %v; %s", e.Object, e.Err, next)
 }

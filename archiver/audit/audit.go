@@ -55,10 +55,11 @@ type Report struct {
 
 // Finding is something that is not as exactly once demands.
 type Finding struct {
-	Kind    string      `json:"kind"`
-	Segment segment.Ref `json:"segment"`
-	Problem string      `json:"problem"`
-	Next    string      `json:"next"` // what to do
+	Kind    string         `json:"kind"`
+	Segment segment.Ref    `json:"segment"`
+	Problem string         `json:"problem"`
+	Next    segment.Remedy `json:"next"`
+	Gap     segment.Ref    `json:"gap,omitzero"` // with AcceptGap: the segment to accept
 }
 
 // The kinds of findings.
@@ -141,10 +142,16 @@ type auditor struct {
 }
 
 // find adds a finding.
-func (d *auditor) find(kind string, ref segment.Ref, next, format string, args ...any) {
+func (d *auditor) find(kind string, ref segment.Ref, next segment.Remedy, format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.rep.Findings = append(d.rep.Findings, Finding{kind, ref, fmt.Sprintf(format, args...), next})
+	f := Finding{Kind: kind, Segment: ref, Problem: fmt.Sprintf(format, args...), Next: next}
+	if next == AcceptGap {
+		if f.Gap = ref; kind == Sequence {
+			f.Gap.ID-- // the log before it is not there
+		}
+	}
+	d.rep.Findings = append(d.rep.Findings, f)
 }
 
 func (d *auditor) note(format string, args ...any) {

@@ -50,7 +50,7 @@ func (d *auditor) listStore(context.Context) error {
 		break
 	}
 	if d.newest == nil {
-		return fmt.Errorf("there is no log in the store: %w; -d names the store", target.ErrNotExist)
+		return fmt.Errorf("there is no log in the store's folder: %w", target.ErrNotExist)
 	}
 	d.rep.Store, d.rep.Timeline = d.store, d.newest.Ref.Timeline
 	set := d.newest.Live
@@ -402,7 +402,11 @@ func (d *auditor) listHeartbeats(ctx context.Context) error {
 			d.find(Extra, segment.Ref{}, "move it out of the archive", "%s is nothing that varve writes", d.a.At(name))
 		}
 		for _, err := range unreadable {
-			d.find(Damaged, segment.Ref{}, "delete it: it is a heartbeat, and the next one takes its place", "%v", err)
+			next := segment.Remedy("delete it: it is a heartbeat, and the next one takes its place")
+			if errors.Is(err, segment.ErrVersion) {
+				next = "leave it to the newer varve that wrote it"
+			}
+			d.find(Damaged, segment.Ref{}, next, "%v", err)
 		}
 		return nil
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -53,7 +52,7 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	_, local := d.local[ref]
 	spoiled := d.spoiled[ref]
 	if spoiled != nil {
-		d.find(BadReceipt, ref, d.rewrites(local, "repair"), "%v", spoiled)
+		d.find(BadReceipt, ref, d.rewrites(local, AskByRepair), "%v", spoiled)
 	}
 	if !d.known(ref) && !local {
 		d.unnamed(ref, object, receipt)
@@ -67,14 +66,14 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	case d.gone[ref]:
 		d.rep.Gone++ // what is there still, the prune's second phase deletes
 		if d.needed.Has(ref) {
-			d.find(GivenUp, ref, "varve archive repair puts it back from the store", "its tip was given up by a prune, and the store still needs it")
+			d.find(GivenUp, ref, archive.PutBack, "its tip was given up by a prune, and the store still needs it")
 		}
 	case object:
 		if d.gaps[ref] {
 			d.note("the gap %v was accepted, and the object is there again", ref)
 		}
 		if !receipt && spoiled == nil {
-			d.find(NoReceipt, ref, d.rewrites(local, "once"), "the object is there, and nothing says that it is the right one")
+			d.find(NoReceipt, ref, d.rewrites(local, AskByShipping), "the object is there, and nothing says that it is the right one")
 		}
 		return true
 	case d.gaps[ref]:
@@ -85,13 +84,12 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	return false
 }
 
-// rewrites says what writes a receipt of an object again; local is whether the store has the
-// segment.
-func (d *auditor) rewrites(local bool, command string) string {
+// rewrites returns ask, which writes a receipt of an object again, if the store has the segment.
+func (d *auditor) rewrites(local bool, ask segment.Remedy) segment.Remedy {
 	if local {
-		return "varve archive " + command + " asks the archive for the object, and writes the receipt"
+		return ask
 	}
-	return "the store does not have the segment any more, so nothing tells what the object was; varve archive audit --data proves it by its own checksums"
+	return ReadAll
 }
 
 // unnamed finds what is there though nothing on the chain names it.
@@ -99,7 +97,7 @@ func (d *auditor) unnamed(ref segment.Ref, object, receipt bool) {
 	switch {
 	case d.gone[ref]: // with all that named it
 	case object:
-		d.find(Extra, ref, "varve describe shows what it is; move it out of the archive", "nothing on the store's chain names it")
+		d.find(Extra, ref, LookAndMove, "nothing on the store's chain names it")
 	case receipt:
 		d.find(Stray, ref, "look at the receipt, and remove it", "nothing on the store's chain names the segment, and no object is there")
 	}
@@ -110,30 +108,26 @@ func (d *auditor) absent(ref segment.Ref, receipt, local bool) {
 	shipped := d.noted[ref].Shipped.Format("2006-01-02 15:04:05Z")
 	switch {
 	case receipt && local:
-		d.missing(Lost, ref, "varve archive repair puts it back from the store", "it was there on %s", shipped)
+		d.missing(Lost, ref, archive.PutBack, "it was there on %s", shipped)
 	case receipt:
-		d.missing(Lost, ref, acceptGap(ref), "it was there on %s, and the store does not have the segment", shipped)
+		d.missing(Lost, ref, AcceptGap, "it was there on %s, and the store does not have the segment", shipped)
 	case local:
-		d.missing(Unshipped, ref, "varve archive once ships it", "it is in the store only")
+		d.missing(Unshipped, ref, Ship, "it is in the store only")
 	case !d.named.Has(ref) && d.unsealed[ref.ID]:
 		d.note("log %v is not of the store's set and was left alone; it is not sealed, so it is not shipped", ref)
 		d.rep.Segments--
 	case d.waiting[ref]:
-		d.missing(Unshipped, ref, "varve archive once has it sealed and ships it", "it is in the store only, and waits for its seal")
+		d.missing(Unshipped, ref, SealAndShip, "it is in the store only, and waits for its seal")
 	default:
-		d.missing(Missing, ref, acceptGap(ref), "the store's chain names it, and it is neither in the store nor in the archive, nor is there a receipt")
+		d.missing(Missing, ref, AcceptGap, "the store's chain names it, and it is neither in the store nor in the archive, nor is there a receipt")
 	}
 }
 
 // missing is find for a segment that the archive does not have, so that its sequence
 // numbers are missing as well.
-func (d *auditor) missing(kind string, ref segment.Ref, next, format string, args ...any) {
+func (d *auditor) missing(kind string, ref segment.Ref, next segment.Remedy, format string, args ...any) {
 	d.lost[ref] = true
 	d.find(kind, ref, next, format, args...)
-}
-
-func acceptGap(ref segment.Ref) string {
-	return fmt.Sprintf("bring the segment back from a copy of the store; or accept the loss: varve archive audit --accept-gap %v --reason TEXT", ref)
 }
 
 // inspect holds an object, and the store's segment, against the receipt.
@@ -144,13 +138,16 @@ func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
 		info, err = d.look(ctx, ref, name)
 		return err
 	})
+	newer := errors.Is(err, segment.ErrVersion)
 	problem, err := archive.ProblemOf(err)
 	if err != nil {
 		return err
 	}
-	next := "move the object aside by hand when it was looked at; a copy may have it whole"
-	if _, local := d.local[ref]; local {
-		next = "varve archive repair puts it back from the store"
+	next := segment.Remedy("move the object aside by hand when it was looked at; a copy may have it whole")
+	if _, local := d.local[ref]; newer {
+		next = segment.UseNewer
+	} else if local {
+		next = archive.PutBack
 	}
 	rec, noted := d.noted[ref]
 	switch {
@@ -188,13 +185,12 @@ func (d *auditor) look(ctx context.Context, ref segment.Ref, name string) (targe
 
 // inspectLocal holds the store's segment against what was shipped.
 func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *receipt.Receipt) error {
-	const next = "varve check shows what is wrong; varve repair --from brings it back from the archive"
 	g, ok := d.local[ref]
 	if !ok {
 		return nil
 	}
 	if g.Size != want.Size {
-		d.find(Local, ref, next, "%s has %d bytes; what was shipped had %d", g.Name, g.Size, want.Size)
+		d.find(Local, ref, RepairStore, "%s has %d bytes; what was shipped had %d", g.Name, g.Size, want.Size)
 		return nil
 	}
 	if !d.o.Data {
@@ -205,11 +201,11 @@ func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *recei
 	switch {
 	case errors.Is(err, target.ErrNotExist): // removed since
 	case corrupt:
-		d.find(Local, ref, next, "%v", err)
+		d.find(Local, ref, RepairStore, "%v", err)
 	case err != nil:
 		return err
 	case ship.SHA256 != want.SHA256:
-		d.find(Local, ref, next, "%s has SHA-256 %v; what was shipped had %v", g.Name, segment.Digest(ship.SHA256), want.SHA256)
+		d.find(Local, ref, RepairStore, "%s has SHA-256 %v; what was shipped had %v", g.Name, segment.Digest(ship.SHA256), want.SHA256)
 	}
 	return nil
 }
@@ -229,9 +225,9 @@ func (d *auditor) sequence(ctx context.Context) error {
 	due, before := uint64(1), segment.Ref{}
 	for _, l := range logs {
 		if l.first > due && !d.explained(before, l.ref) {
-			next := acceptGap(segment.Ref{Timeline: l.ref.Timeline, ID: l.ref.ID - 1})
+			next := AcceptGap
 			if before.ID+1 == l.ref.ID {
-				next = "varve check says more of the store's files, varve describe of an object"
+				next = LookAtFiles
 			}
 			d.find(Sequence, l.ref, next, "it begins with sequence number %d where %d is due: what was between is in no log", l.first, due)
 		}
@@ -239,7 +235,7 @@ func (d *auditor) sequence(ctx context.Context) error {
 			continue // retired only: perhaps a log that was left alone
 		}
 		if l.first < due {
-			d.find(Sequence, l.ref, "look at both with varve describe; one of them does not belong here",
+			d.find(Sequence, l.ref, LookAtBoth,
 				"it begins with sequence number %d, which log %v has already: %d is due", l.first, before, due)
 		}
 		due, before = max(due, l.last+1), l.ref

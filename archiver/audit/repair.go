@@ -210,7 +210,7 @@ func (h *repairer) putBack(ctx context.Context, name string, r *receipt.Receipt,
 		case err == nil && there.SHA256 != r.SHA256:
 			return refuse("it is a sound segment all the same, of some other history; find out whose it is, and move it away by hand")
 		case errors.Is(err, segment.ErrVersion):
-			return refuse("%v, so nobody here can tell whether it is damaged; use a newer varve", err)
+			return refuse("%v, so nobody here can tell whether it is damaged; %s", err, segment.UseNewer)
 		}
 	}
 	if h.o.DryRun {
@@ -264,7 +264,7 @@ func (h *repairer) put(ctx context.Context, name string, f io.ReaderAt, s *seale
 	if again == nil && info.Size == s.Size && info.SHA256 == s.SHA256 {
 		return nil
 	}
-	return fmt.Errorf("%s: %w; run varve archive repair again", h.a.At(name), err)
+	return fmt.Errorf("%s: %w; %s", h.a.At(name), err, RepairAgain)
 }
 
 // setAside copies an object to a name of its own. It returns that name once the copy is

@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/audit"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/restore"
@@ -42,7 +44,7 @@ func TestADamagedVersionInTheArchiveIsHealed(t *testing.T) {
 		if err == nil {
 			_, err = restore.Run(t.Context(), a, filepath.Join(t.TempDir(), "restored"), restore.Options{Plan: plan})
 		}
-		if _, ok := errors.AsType[*segment.CorruptError](err); !ok || !strings.Contains(err.Error(), "varve archive repair") {
+		if _, ok := errors.AsType[*segment.CorruptError](err); !ok || !strings.Contains(err.Error(), string(archive.PutBack)) {
 			t.Errorf("%s: the restore says %v", where, err)
 		}
 		rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
@@ -67,6 +69,9 @@ func TestHealLeavesANewerFormatAlone(t *testing.T) {
 		newer = b
 		return b
 	})
+	if found, _ := s.audit(true); len(found.Findings) != 1 || found.Findings[0].Next != segment.UseNewer {
+		t.Errorf("the audit finds %+v", found.Findings)
+	}
 	rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
 	testkit.Must(t, err)
 	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "newer varve") {
@@ -74,6 +79,23 @@ func TestHealLeavesANewerFormatAlone(t *testing.T) {
 	}
 	if got, err := os.ReadFile(s.object(ref)); err != nil || !bytes.Equal(got, newer) {
 		t.Errorf("the object was changed: %v", err)
+	}
+}
+
+// A heartbeat of a newer format is not worthless, as a damaged one is.
+func TestAuditLeavesANewerHeartbeatAlone(t *testing.T) {
+	for format, next := range map[string]string{"99": "newer varve", "0": "delete it"} {
+		s := newAuditScene(t, 11)
+		h := &archive.Heartbeat{Store: s.store, Timeline: s.logs[1].Timeline, At: time.Now()}
+		_, err := s.archive().PutHeartbeat(t.Context(), h)
+		testkit.Must(t, err)
+		s.change(filepath.Join(s.root, filepath.FromSlash(h.Object())), func(b []byte) []byte {
+			return bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": `+format), 1)
+		})
+		rep, got := s.audit(false)
+		if !slices.Equal(got, []string{audit.Damaged + " 0"}) || !strings.Contains(string(rep.Findings[0].Next), next) {
+			t.Errorf("format %s: %+v", format, rep.Findings)
+		}
 	}
 }
 

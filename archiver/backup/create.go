@@ -195,14 +195,14 @@ func askFor(ctx context.Context, a *archive.Archive, receipts []receipt.Receipt)
 		r := &receipts[i]
 		info, err := a.Target().Stat(ctx, r.Object)
 		if errors.Is(err, target.ErrNotExist) {
-			return fmt.Errorf("%s: there is a receipt for it: %w; varve archive repair puts it back from the store", a.At(r.Object), err)
+			return fmt.Errorf("%s: there is a receipt for it: %w; %s", a.At(r.Object), err, archive.PutBack)
 		}
 		if err != nil {
 			return err
 		}
 		if info.Size != r.Size || info.SHA256 != [32]byte{} && segment.Digest(info.SHA256) != r.SHA256 {
-			return fmt.Errorf("%s: %w: it has %d bytes, SHA-256 %v (zero: unknown); the receipt says %d bytes, %v; varve archive audit tells more",
-				a.At(r.Object), target.ErrConflict, info.Size, segment.Digest(info.SHA256), r.Size, r.SHA256)
+			return fmt.Errorf("%s: %w: it has %d bytes, SHA-256 %v (zero: unknown); the receipt says %d bytes, %v; %s",
+				a.At(r.Object), target.ErrConflict, info.Size, segment.Digest(info.SHA256), r.Size, r.SHA256, AuditIt)
 		}
 		return nil
 	})

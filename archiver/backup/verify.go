@@ -152,7 +152,7 @@ func CheckCopy(ctx context.Context, b *archive.Backup, fsys fs.FS) error {
 	if got := total.Sum(); got != b.Digest || list.Store != b.Store {
 		return &segment.CorruptError{Segment: b.Tip, Reason: fmt.Sprintf(
 			"the segments have the digest %v together; backup %d was made of %v", got, b.ID, b.Digest),
-			Next: "varve backup verify --data finds the segment"}
+			Next: VerifyData}
 	}
 	return nil
 }

@@ -68,6 +68,9 @@ func (p *Point) String() string {
 	return "the newest state"
 }
 
+// NameOne is the remedy where a point is on no tip.
+const NameOne segment.Remedy = "name the timeline or the backup that is wanted"
+
 var (
 	// ErrNoPoint is wrapped by a *PointError.
 	ErrNoPoint = errors.New("the archive does not reach that point")

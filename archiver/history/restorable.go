@@ -113,8 +113,8 @@ func (s *Restorable) choose(ctx context.Context, p Point) (b *Branch, hole *Miss
 	case len(hole.Missing) > 0 && (!p.AcceptOlder || len(tips) == 0):
 		return nil, nil, hole
 	case len(tips) == 0:
-		return nil, nil, fmt.Errorf("%s: store %v: no log is there of a timeline that was not given up: %w; --timeline T and --backup ID name what is left",
-			s.A.Target().URL(), s.Store, target.ErrNotExist)
+		return nil, nil, fmt.Errorf("%s: store %v: no log is there of a timeline that was not given up: %w; %s",
+			s.A.Target().URL(), s.Store, target.ErrNotExist, NameOne)
 	case len(tips) == 1:
 		return tips[0], hole, nil
 	}
@@ -141,7 +141,7 @@ func (s *Restorable) tips(ctx context.Context) (tips []*Branch, err error) {
 
 // choice is the error that lists several tips.
 func (s *Restorable) choice(ctx context.Context, tips []*Branch) error {
-	e := &archive.ChoiceError{Where: s.A.Target().URL(), What: "timelines", How: "--timeline T"}
+	e := &archive.ChoiceError{Where: s.A.Target().URL(), What: "timelines"}
 	for _, b := range tips {
 		x, _ := s.stored(b.Log.Ref)
 		f, err := s.Footer(ctx, x)

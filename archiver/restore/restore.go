@@ -218,7 +218,7 @@ func newRestorer(a *archive.Archive, fsys vfs.FS, o Options) *restorer {
 
 // lock keeps others from writing to the folder.
 func (r *restorer) lock() (unlock func(), err error) {
-	c, holder, err := r.fsys.Lock(lockName, fmt.Sprintf("varve restore, pid %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339)))
+	c, holder, err := r.fsys.Lock(lockName, fmt.Sprintf("a restore, pid %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339)))
 	if errors.Is(err, vfs.ErrLocked) {
 		return nil, fmt.Errorf("%s: %w by %s; end that first, or restore into another folder", r.fsys.Path("."), vfs.ErrLocked, holder)
 	}

@@ -70,7 +70,7 @@ func parseIdentity(b []byte) (Identity, error) {
 		return id, fmt.Errorf("%w: %w; put it back from another copy of the archive", ErrBadIdentity, err)
 	}
 	if id.Format > identityFormat {
-		return id, fmt.Errorf("identity of format %d: %w; upgrade varve", id.Format, segment.ErrVersion)
+		return id, fmt.Errorf("identity of format %d: %w; %s", id.Format, segment.ErrVersion, segment.UseNewer)
 	}
 	if id.Format != identityFormat || !statefile.ValidID(id.ID) {
 		return id, fmt.Errorf("%w: no known format, or no id; put it back from another copy of the archive", ErrBadIdentity)

@@ -7,7 +7,12 @@ import (
 	"io/fs"
 	"iter"
 	"time"
+
+	"github.com/varve-db/varve/segment"
 )
+
+// MakeRoom is what has to be done about ErrFull in a folder.
+const MakeRoom segment.Remedy = "make room there, or give up old backups"
 
 var (
 	// ErrExists is wrapped by the error of Target.Put where there is an object of

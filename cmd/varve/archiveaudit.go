@@ -32,9 +32,9 @@ again. ID is a segment's number, or timeline/number where several have it.
 
 With --json it prints one object: url, id (of the archive), store, timeline, level (hash or
 data), segments (that are named), objects, bytes, receipts, gone (pruned), gaps (accepted),
-last_seq, complete_until (of the newest heartbeat), findings (kind, segment, problem, next),
-tips (timeline, first, last, segments, bytes), notes, broken (why the store does not
-open for writing). Kinds are: not shipped, object is
+last_seq, complete_until (of the newest heartbeat), findings (kind, segment, problem, next,
+gap: the segment that --accept-gap takes), tips (timeline, first, last, segments, bytes),
+notes, broken (why the store does not open for writing). Kinds are: not shipped, object is
 lost, segment is missing, no receipt, damaged receipt, object differs, object is damaged,
 segment differs, extra object, stray receipt, gap in the sequence, given up.`
 
@@ -162,6 +162,10 @@ func gapOf(rep *audit.Report, name string) (ref segment.Ref, err error) {
 
 // printAudit prints the report, and makes an error of findings.
 func (a *app) printAudit(rep *audit.Report) error {
+	for i := range rep.Findings {
+		f := &rep.Findings[i]
+		f.Next = segment.Remedy(commandFor(f.Next, f.Gap.String()))
+	}
 	var err error
 	if a.json {
 		err = a.printJSON(rep)

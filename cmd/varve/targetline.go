@@ -8,6 +8,7 @@ import (
 
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/alarm"
+	"github.com/varve-db/varve/archiver/target"
 )
 
 // targetError is what is wrong with one archive, on one line.
@@ -80,7 +81,7 @@ func waiting(segments int, bytes int64) string {
 // the error, and kind that of the alarm, if it is one.
 func alarmText(url string, kind alarm.Kind, text string) string {
 	if kind == alarm.Full { // the error names the file that could not be written, which helps nobody
-		text = "the archive is full; make room there, or give up old backups: varve backup prune"
+		text = "the archive is full; " + commandFor(target.MakeRoom, "")
 	}
 	if !strings.HasPrefix(text, url) {
 		text = url + ": " + text

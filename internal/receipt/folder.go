@@ -48,11 +48,14 @@ func Open(fsys vfs.FS) (*Folder, error) {
 	return r, r.tidy()
 }
 
+// OtherFolder is what has to be done where receipts cannot be written.
+const OtherFolder segment.Remedy = "keep the receipts in a folder of this user"
+
 // Unwritten names what could not be written, and says what to do.
 func Unwritten(path string, err error) error {
 	err = fmt.Errorf("receipt %s: %w", path, err)
 	if vfs.IsDenied(err) {
-		err = fmt.Errorf("%w; keep the receipts in a folder of this user: --state DIR", err)
+		err = fmt.Errorf("%w; %s", err, OtherFolder)
 	}
 	return err
 }
@@ -162,7 +165,7 @@ func readReceipt(fsys vfs.FS, targetID string, ref segment.Ref) (Receipt, bool, 
 	}
 	receipt, err := parseReceipt(b, targetID, ref)
 	if errors.Is(err, segment.ErrVersion) {
-		return Receipt{}, false, fmt.Errorf("receipt %s: %w; use a newer varve", fsys.Path(name), err)
+		return Receipt{}, false, fmt.Errorf("receipt %s: %w; %s", fsys.Path(name), err, segment.UseNewer)
 	}
 	if err != nil {
 		return Receipt{}, false, &DamagedError{fsys.Path(name), ref, err}

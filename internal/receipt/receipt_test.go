@@ -317,7 +317,7 @@ func TestReceiptsWithoutHardLinks(t *testing.T) {
 func TestReceiptErrorsSayWhatToDo(t *testing.T) {
 	disk := crashfs.New()
 	disk.Fail(crashfs.FailNth(1, fs.ErrPermission, false, crashfs.OpMkdir))
-	if _, err := receipt.Open(disk); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "--state") {
+	if _, err := receipt.Open(disk); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), string(receipt.OtherFolder)) {
 		t.Error(err)
 	}
 }

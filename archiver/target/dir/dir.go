@@ -287,7 +287,7 @@ func (d *Dir) fail(op, name string, err error) error {
 	case errors.Is(err, target.ErrExists), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", at, err)
 	case vfs.IsDiskFull(err):
-		return fmt.Errorf("%s: %w: %w; make room there, or give up old backups: varve backup prune", at, target.ErrFull, err)
+		return fmt.Errorf("%s: %w: %w; %s", at, target.ErrFull, err, target.MakeRoom)
 	case vfs.IsDenied(err):
 		return fmt.Errorf("%s: %w: %w; user %d needs the right to read and write below %s, on a file system that is mounted for writing",
 			at, target.ErrDenied, err, os.Getuid(), d.fsys.Path("."))
