@@ -165,7 +165,7 @@ func (l *shipper) beat(ctx context.Context) {
 	if !due {
 		return
 	}
-	ctx, cancel := target.WithTimeout(ctx, l.a.opt.Timeout)
+	ctx, cancel := target.WithTimeout(ctx, l.a.timeout.For(0))
 	defer cancel()
 	arc := archive.Of(l.target, id)
 	kept, err := arc.PutHeartbeat(ctx, &archive.Heartbeat{Store: s.store, Timeline: s.timeline, Seq: s.seq, At: s.at})

@@ -155,7 +155,7 @@ func (l *shipper) quiet() bool {
 
 // check looks whether the target is still the archive that it was.
 func (l *shipper) check(ctx context.Context) {
-	ctx, cancel := target.WithTimeout(ctx, l.a.opt.Timeout)
+	ctx, cancel := target.WithTimeout(ctx, l.a.timeout.For(0))
 	defer cancel()
 	l.mu.Lock()
 	era := l.era

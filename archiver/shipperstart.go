@@ -17,7 +17,7 @@ import (
 
 // begin finds out whether the target can be used, and what has been shipped there.
 func (l *shipper) begin(ctx context.Context) error {
-	ctx, cancel := target.WithTimeout(ctx, l.a.opt.Timeout)
+	ctx, cancel := target.WithTimeout(ctx, l.a.timeout.For(0))
 	defer cancel()
 	if err := l.reach(ctx); err != nil {
 		return err

@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/varve-db/varve/internal/vfs"
@@ -14,7 +15,7 @@ const attempts = 5
 
 // worthTrying reports whether an error may be another one next time.
 func worthTrying(err error) bool {
-	for _, hopeless := range []error{ErrNotExist, ErrDenied, segment.ErrVersion} {
+	for _, hopeless := range []error{ErrNotExist, ErrDenied, ErrFull, segment.ErrVersion} {
 		if errors.Is(err, hopeless) {
 			return false
 		}
@@ -26,16 +27,22 @@ func worthTrying(err error) bool {
 // objects must not end with one lost answer. Each attempt has a time limit of its own. Damage
 // is looked at twice, since it may have happened on the way.
 func Persist(ctx context.Context, limit time.Duration, ask func(ctx context.Context) error) error {
-	damaged := false
-	for n := 1; ; n++ {
+	return repeat(ctx, attempts*limit, func() error {
 		attempt, cancel := WithTimeout(ctx, limit)
-		err := ask(attempt)
-		if err != nil && attempt.Err() != nil && ctx.Err() == nil {
-			err = because(attempt, err)
-		}
-		cancel()
+		defer cancel()
+		return because(attempt, ask(attempt))
+	})
+}
+
+// repeat makes an attempt until it succeeds or until another would be of no use, and makes none
+// once patience is over.
+func repeat(ctx context.Context, patience time.Duration, attempt func() error) error {
+	damaged := false
+	begun := time.Now()
+	for n := 1; ; n++ {
+		err := attempt()
 		_, corrupt := errors.AsType[*segment.CorruptError](err)
-		if err == nil || corrupt && damaged || n == attempts || !worthTrying(err) || ctx.Err() != nil {
+		if err == nil || corrupt && damaged || n == attempts || !worthTrying(err) || ctx.Err() != nil || time.Since(begun) >= patience {
 			return err
 		}
 		damaged = damaged || corrupt
@@ -43,6 +50,14 @@ func Persist(ctx context.Context, limit time.Duration, ask func(ctx context.Cont
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// because adds to an error why the context of its request ended.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // Allowance is what an attempt to read size bytes may take.

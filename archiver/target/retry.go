@@ -123,34 +123,18 @@ func (p *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Inf
 	}
 }
 
-// ask makes a request until it succeeds, or until going on is of no use.
+// ask makes a request, again where that may help.
 func (p *retrying) ask(ctx context.Context, request func(context.Context, *watch) error) error {
-	begun := time.Now()
-	for n := 1; ; n++ {
+	return repeat(ctx, patience, func() error {
 		attempt, w := watchOver(ctx)
 		err := request(attempt, w)
 		if err == nil && w.keep {
 			w.pause()
 			return nil
 		}
-		err = because(attempt, err)
-		w.end()
-		if err == nil || ctx.Err() != nil || !worthTrying(err) || errors.Is(err, ErrFull) ||
-			n == attempts || time.Since(begun) >= patience {
-			return err
-		}
-		if !Sleep(ctx, requests.After(n)) {
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// because adds to an error why the context of its request ended.
-func because(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
+		defer w.end()
+		return because(attempt, err)
+	})
 }
 
 // watch ends a request when nothing is heard for too long. It is for one goroutine.
