@@ -8,7 +8,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -58,15 +57,15 @@ func (l *shipper) lookGivenUp(ctx context.Context) error {
 
 // lostToPrune returns what the archive lacks of the store's newest state because its tip was
 // given up. The state is read only if there are plans at all.
-func (l *shipper) lostToPrune(ctx context.Context, a *archive.Archive) (store segment.UUID, lost *refset.Set, err error) {
+func (l *shipper) lostToPrune(ctx context.Context, a *archive.Archive) (store segment.UUID, lost segment.Set, err error) {
 	list := l.a.newest()
 	plans, err := a.PrunePlans(ctx, list.Store)
 	if err != nil || len(plans) == 0 {
-		return list.Store, &refset.Set{}, err
+		return list.Store, segment.Set{}, err
 	}
 	st, err := l.a.source.NewestOf(list)
 	if err != nil {
-		return list.Store, &refset.Set{}, nil // nothing is sealed yet; or it is damaged, which others say
+		return list.Store, segment.Set{}, nil // nothing is sealed yet; or it is damaged, which others say
 	}
 	lost, err = a.GivenUp(ctx, st.Store, st.Set, 0)
 	return st.Store, lost, err

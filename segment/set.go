@@ -150,6 +150,12 @@ func (s Set) Minus(o Set) Set {
 	return Set{out}
 }
 
+// And returns the set of what both hold.
+func (s Set) And(o Set) Set { return s.Minus(s.Minus(o)) }
+
+// Meets reports whether both hold some segment.
+func (s Set) Meets(o Set) bool { return s.And(o).Len() > 0 }
+
 // appendWithout appends to out what is left of r without the runs in cut, which are
 // those of a set.
 func (r Run) appendWithout(out []Run, cut []Run) []Run {

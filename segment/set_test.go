@@ -63,10 +63,16 @@ func TestSetIsWhatAMapWouldBe(t *testing.T) {
 		s, o := SetOf(a...), SetOf(b...)
 		union, minus := mapOf(slices.Concat(a, b)), mapOf(a)
 		maps.DeleteFunc(minus, func(r Ref, _ bool) bool { return mapOf(b)[r] })
+		and := mapOf(a)
+		maps.DeleteFunc(and, func(r Ref, _ bool) bool { return !mapOf(b)[r] })
 		same(t, "the set", s, mapOf(a))
 		same(t, "the union", s.Union(o), union)
 		same(t, "the set with refs", s.With(b...), union)
 		same(t, "the difference", s.Minus(o), minus)
+		same(t, "what both hold", s.And(o), and)
+		if got := s.Meets(o); got != (len(and) > 0) {
+			t.Fatalf("they meet: %v, want %v", got, !got)
+		}
 		same(t, "the edited set", EditSet{Retire: sortedRefs(mapOf(b)), Adopt: sortedRefs(mapOf(a))}.Apply(o), mapOf(a))
 		same(t, "the set after all that", s, mapOf(a)) // which does not change
 		same(t, "the other after all that", o, mapOf(b))

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -29,7 +28,7 @@ type Backup struct {
 	Objects  int64             `json:"objects"`   // puts in the segments, old versions included
 	Bytes    int64             `json:"bytes"`     // of the segments
 	OwnBytes int64             `json:"own_bytes"` // of those that the backup before did not have
-	Digest   segment.Digest    `json:"digest"`    // over the segments' sizes and hashes: see refset.Digest
+	Digest   segment.Digest    `json:"digest"`    // over the segments' sizes and hashes: see package backup
 	Meta     map[string]string `json:"meta,omitempty"`
 	Segments []segment.Run     `json:"segments"` // the whole state: the tip and the live set at its end
 	Sum      string            `json:"sum"`      // see manifest
@@ -39,19 +38,19 @@ func (b *Backup) format() *int { return &b.Format }
 func (b *Backup) sum() *string { return &b.Sum }
 
 func (b *Backup) check() error {
-	if b.ID == 0 || !refset.OfRuns(b.Segments).Has(b.Tip) {
+	if b.ID == 0 || !segment.SetOfRuns(b.Segments...).Has(b.Tip) {
 		return errors.New("a backup without an id or a tip")
 	}
-	return refset.CheckRuns(b.Segments)
+	return checkRuns(b.Segments)
 }
 
 // Refs returns the segments of the backup in order of Ref.Compare.
 func (b *Backup) Refs() []segment.Ref {
-	return slices.SortedFunc(refset.OfRuns(b.Segments).Refs(), segment.Ref.Compare)
+	return slices.Collect(segment.SetOfRuns(b.Segments...).All())
 }
 
 // Count returns how many segments the backup has.
-func (b *Backup) Count() int { return refset.OfRuns(b.Segments).Len() }
+func (b *Backup) Count() int { return segment.SetOfRuns(b.Segments...).Len() }
 
 // ErrNoBackup is wrapped by the error for a backup that is not there, as is
 // target.ErrNotExist.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -63,7 +62,7 @@ func (a *Archive) Cuts(b *Backup) (names []string) {
 	total := uint64(b.Count())
 	parts := min(listParallel, total/listPart)
 	var before uint64 // segments of the runs before
-	for _, r := range refset.OfRuns(b.Segments).Normal() {
+	for _, r := range segment.SetOfRuns(b.Segments...).Runs() {
 		for n := uint64(len(names)) + 1; n < parts && n*total/parts < before+r.Count; n++ {
 			id := r.First + segment.ID(n*total/parts-before)
 			names = append(names, SegmentName(b.Store, segment.Ref{Timeline: r.Timeline, ID: id}))

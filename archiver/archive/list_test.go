@@ -12,7 +12,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
@@ -39,9 +38,9 @@ func TestAListingInPartsIsTheListing(t *testing.T) {
 			}
 		}
 		target.Plant(t, archivesim.BackupName(1, "json"), []byte("x"))
-		b := &archive.Backup{Store: archivesim.UUID, Segments: refset.Of(refs[rnd.IntN(len(refs)):]).Normal()}
+		b := &archive.Backup{Store: archivesim.UUID, Segments: segment.SetOf(refs[rnd.IntN(len(refs)):]...).Runs()}
 		if round%2 == 0 {
-			b.Segments = refset.Of(refs).Normal()
+			b.Segments = segment.SetOf(refs...).Runs()
 		}
 		cuts := a.Cuts(b)
 		for _, name := range cuts { // such a segment is in one of the two parts

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
@@ -15,7 +14,7 @@ func TestAManifestOfManySegmentsIsSmall(t *testing.T) {
 	for id := range segment.ID(100000) {
 		refs = append(refs, segment.Ref{Timeline: 1, ID: id + 1})
 	}
-	b := &Backup{ID: 1, Store: segment.UUID{0xab, 15: 1}, Tip: refs[len(refs)-1], Segments: refset.Of(refs).Normal()}
+	b := &Backup{ID: 1, Store: segment.UUID{0xab, 15: 1}, Tip: refs[len(refs)-1], Segments: segment.SetOf(refs...).Runs()}
 	data, err := encode(b)
 	testkit.Must(t, err)
 	if len(data) > 2000 {

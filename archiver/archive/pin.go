@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -31,7 +30,7 @@ type Pin struct {
 
 func (p *Pin) format() *int { return &p.Format }
 func (p *Pin) sum() *string { return &p.Sum }
-func (p *Pin) check() error { return refset.CheckRuns(p.Segments) }
+func (p *Pin) check() error { return checkRuns(p.Segments) }
 
 // Object returns the name of the pin's object.
 func (p *Pin) Object() string { return pinsOf(p.Store) + p.ID + ".json" }
@@ -54,7 +53,7 @@ func pinsOf(store segment.UUID) string { return store.String() + "/restores/" }
 // segments that prune has begun to delete, or wraps target.ErrDenied where the target
 // may only be read: there nothing is pinned.
 func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Ref, what string, ttl time.Duration) (unpin func(context.Context) error, err error) {
-	set := refset.Of(refs)
+	set := segment.SetOf(refs...)
 	p, err := a.PutPin(ctx, store, set, what, ttl)
 	if err != nil {
 		return nil, err
@@ -74,11 +73,11 @@ func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Re
 }
 
 // PutPin pins a set from now on.
-func (a *Archive) PutPin(ctx context.Context, store segment.UUID, set *refset.Set, what string, ttl time.Duration) (*Pin, error) {
+func (a *Archive) PutPin(ctx context.Context, store segment.UUID, set segment.Set, what string, ttl time.Duration) (*Pin, error) {
 	var id [8]byte
 	rand.Read(id[:]) // never fails
 	now := time.Now().UTC()
-	p := &Pin{ID: hex.EncodeToString(id[:]), Store: store, What: strings.ToValidUTF8(what, "\uFFFD"), Made: now, Expires: now.Add(ttl), Segments: set.Normal()}
+	p := &Pin{ID: hex.EncodeToString(id[:]), Store: store, What: strings.ToValidUTF8(what, "\uFFFD"), Made: now, Expires: now.Add(ttl), Segments: set.Runs()}
 	if err := a.putManifest(ctx, p.Object(), p); err != nil {
 		return nil, fmt.Errorf("%s: pin what is read: %w", a.At(p.Object()), err)
 	}
@@ -88,7 +87,7 @@ func (a *Archive) PutPin(ctx context.Context, store segment.UUID, set *refset.Se
 // renew replaces a pin by a new one whenever half of its time is over, until ctx
 // ends. Objects are never overwritten, so the new one is put before the old one is
 // deleted. It returns the pin that is there in the end.
-func (a *Archive) renew(ctx context.Context, p *Pin, set *refset.Set, ttl time.Duration) *Pin {
+func (a *Archive) renew(ctx context.Context, p *Pin, set segment.Set, ttl time.Duration) *Pin {
 	for wait := ttl / 2; wait > 0 && target.Sleep(ctx, wait); {
 		next, err := a.PutPin(ctx, p.Store, set, p.What, ttl)
 		if err != nil {
@@ -143,7 +142,7 @@ func (a *Archive) names(ctx context.Context, prefix string) ([]string, error) {
 // first says that its plan waits no more, and then reads the pins. A pinner first writes its
 // pin, and then reads the plans. So one of the two sees the other. except is the backup that
 // pins the set, or zero.
-func (a *Archive) RefuseGone(ctx context.Context, store segment.UUID, set *refset.Set, except uint64) error {
+func (a *Archive) RefuseGone(ctx context.Context, store segment.UUID, set segment.Set, except uint64) error {
 	gone, err := a.GivenUp(ctx, store, set, except)
 	if err == nil && gone.Len() > 0 {
 		err = a.PrunedError(store, gone, "choose another point, or put them back from the store")

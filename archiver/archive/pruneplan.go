@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -39,7 +38,7 @@ type PrunePlan struct {
 
 func (p *PrunePlan) format() *int { return &p.Format }
 func (p *PrunePlan) sum() *string { return &p.Sum }
-func (p *PrunePlan) check() error { return refset.CheckRuns(p.Segments) }
+func (p *PrunePlan) check() error { return checkRuns(p.Segments) }
 
 // Object returns the name of the plan's object.
 func (p *PrunePlan) Object() string { return PlanName(p.Store, p.ID, "json") }
@@ -168,11 +167,11 @@ func DropsIn(plans []*PrunePlan) (drops []Drop) {
 // Begun returns the segments that prune has begun to delete, or has deleted without a marker
 // yet. They are the segments of the plans that do not wait, except what a backup pins: the
 // second phase spares that. If except is not zero, that backup does not count: it came later.
-func (a *Archive) Begun(ctx context.Context, store segment.UUID, plans []*PrunePlan, except uint64) (*refset.Set, error) {
-	set := &refset.Set{}
+func (a *Archive) Begun(ctx context.Context, store segment.UUID, plans []*PrunePlan, except uint64) (segment.Set, error) {
+	var set, pinned segment.Set
 	for _, p := range plans {
 		if !p.Waits {
-			set.AddRuns(p.Segments)
+			set = set.Union(segment.SetOfRuns(p.Segments...))
 		}
 	}
 	if set.Len() == 0 {
@@ -180,16 +179,15 @@ func (a *Archive) Begun(ctx context.Context, store segment.UUID, plans []*PruneP
 	}
 	names, err := a.BackupNames(ctx, store)
 	if err != nil {
-		return nil, err
+		return set, err
 	}
 	ids := slices.DeleteFunc(names.Ids, func(id uint64) bool { return id == except })
 	backups, err := a.ReadBackups(ctx, store, ids)
 	if err != nil && backups == nil { // what cannot be read protects nothing here
-		return nil, err
+		return set, err
 	}
-	pinned := &refset.Set{}
 	for _, b := range backups {
-		pinned.AddRuns(b.Segments)
+		pinned = pinned.Union(segment.SetOfRuns(b.Segments...))
 	}
 	return set.Minus(pinned), nil
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
@@ -121,7 +120,7 @@ type auditor struct {
 	local    map[segment.Ref]source.Sealed // in the store
 	unsealed map[segment.ID]bool           // logs in the store, by name
 	waiting  map[segment.Ref]bool          // those of them that a newer one follows: they wait for their seal
-	needed   refset.Set                    // the store's newest state
+	needed   segment.Set                   // the store's newest state
 	newest   *segment.Header               // the store's newest log
 	open     bool                          // which is not sealed
 	edits    []segment.EditSet             // in it, if so
@@ -132,8 +131,8 @@ type auditor struct {
 	spoiled  map[segment.Ref]error // receipts that cannot be read
 
 	reach   map[segment.Timeline]segment.ID // the chain: of each timeline, up to which id
-	named   refset.Set                      // by live sets and edits on the chain
-	retired refset.Set                      // named as retired
+	named   segment.Set                     // by live sets and edits on the chain
+	retired segment.Set                     // named as retired
 	headers map[segment.Ref]*segment.Head   // of the chain's segments
 	lost    map[segment.Ref]bool            // findings that explain a gap in the sequence
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
@@ -57,11 +56,10 @@ func (d *auditor) listStore(context.Context) error {
 	for _, e := range d.edits {
 		set = e.Apply(set)
 	}
-	d.needed.AddSet(set)
+	d.needed = d.needed.Union(set)
 	if !d.open {
-		d.needed.AddRefs([]segment.Ref{d.newest.Ref})
+		d.needed = d.needed.With(d.newest.Ref)
 	}
-	d.needed.Normal()
 	return nil
 }
 
@@ -210,7 +208,7 @@ func (d *auditor) listBegun(ctx context.Context, before []*archive.PrunePlan) er
 		if waits[p.ID] {
 			continue
 		}
-		for ref := range refset.OfRuns(p.Segments).Refs() {
+		for ref := range segment.SetOfRuns(p.Segments...).All() {
 			if _, there := d.objects[ref]; !there {
 				d.gone[ref] = true
 			}
@@ -260,7 +258,7 @@ func (d *auditor) follow(ctx context.Context) error {
 	d.reach = map[segment.Timeline]segment.ID{d.newest.Ref.Timeline: d.newest.Ref.ID}
 	d.headers, d.lost = map[segment.Ref]*segment.Head{}, map[segment.Ref]bool{}
 	if !d.open {
-		d.named.AddRefs([]segment.Ref{d.newest.Ref})
+		d.named = d.named.With(d.newest.Ref)
 	}
 	d.absorb(d.newest, d.edits)
 	for {
@@ -364,8 +362,7 @@ func (d *auditor) absorb(h *segment.Header, edits []segment.EditSet) {
 		d.reach[p.Timeline] = max(d.reach[p.Timeline], p.ID)
 	}
 	d.name(h.Live)
-	d.retired.AddSet(h.Retired) // among them may be what an open left alone, which is not of the chain
-	d.retired.Normal()
+	d.retired = d.retired.Union(h.Retired) // among them may be what an open left alone, which is not of the chain
 	for _, e := range edits {
 		d.name(segment.SetOf(e.Adopt...))
 		d.name(segment.SetOf(e.Retire...))
@@ -374,8 +371,7 @@ func (d *auditor) absorb(h *segment.Header, edits []segment.EditSet) {
 
 // name adds to what is named on the chain, and the timelines to the chain.
 func (d *auditor) name(set segment.Set) {
-	d.named.AddSet(set)
-	d.named.Normal()
+	d.named = d.named.Union(set)
 	for _, r := range set.Runs() {
 		d.reach[r.Timeline] = max(d.reach[r.Timeline], r.Last())
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/segment"
@@ -31,8 +30,8 @@ func (d *auditor) compare(ctx context.Context) error {
 // chain returns every segment of the chain that anything knows of, in order.
 func (d *auditor) chain() []segment.Ref {
 	all := map[segment.Ref]bool{}
-	for _, set := range []*refset.Set{&d.named, &d.retired} {
-		for ref := range set.Refs() {
+	for _, set := range []segment.Set{d.named, d.retired} {
+		for ref := range set.All() {
 			all[ref] = true
 		}
 	}

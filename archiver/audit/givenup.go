@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
@@ -22,7 +21,6 @@ const healFor = 24 * time.Hour
 // no longer given up, and the pin ends. The work can be cut off before that: archivers and
 // audits then still find that the tip was given up.
 func (h *repairer) findGivenUp(ctx context.Context, list *source.Listing) (done func(context.Context) error, err error) {
-	h.lost, h.begun = &refset.Set{}, &refset.Set{}
 	nothing := func(context.Context) error { return nil }
 	err = target.Persist(ctx, target.Allowance(0), func(ctx context.Context) error {
 		plans, err := h.a.PrunePlans(ctx, list.Store)
@@ -70,7 +68,7 @@ func (h *repairer) unmark(ctx context.Context, r *receipt.Receipt) error {
 // takeUp ends the giving up of the tips that a set belongs to. Segments of the set that a
 // prune had begun to delete and that are there again are taken out of the plans of prune: else
 // they would count as deleted until the next prune.
-func takeUp(ctx context.Context, a *archive.Archive, store segment.UUID, set *refset.Set) error {
+func takeUp(ctx context.Context, a *archive.Archive, store segment.UUID, set segment.Set) error {
 	plans, err := a.PrunePlans(ctx, store)
 	if err != nil {
 		return err
@@ -78,10 +76,10 @@ func takeUp(ctx context.Context, a *archive.Archive, store segment.UUID, set *re
 	for _, p := range plans {
 		left := &archive.PrunePlan{Store: store, Made: p.Made, Bytes: p.Bytes, Drops: p.Drops, Segments: p.Segments}
 		left.Drops = slices.DeleteFunc(slices.Clone(p.Drops), func(d archive.Drop) bool { return d.Meets(set) })
-		if planned := refset.OfRuns(p.Segments); !p.Waits && planned.Meets(set) { // one that waits says nothing yet
-			left.Segments = planned.Minus(set).Normal()
+		if planned := segment.SetOfRuns(p.Segments...); !p.Waits && planned.Meets(set) { // one that waits says nothing yet
+			left.Segments = planned.Minus(set).Runs()
 		}
-		if len(left.Drops) == len(p.Drops) && refset.OfRuns(left.Segments).Len() == refset.OfRuns(p.Segments).Len() {
+		if len(left.Drops) == len(p.Drops) && segment.SetOfRuns(left.Segments...).Len() == segment.SetOfRuns(p.Segments...).Len() {
 			continue
 		}
 		if len(left.Drops)+len(left.Segments) > 0 {

@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/internal/sealed"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
@@ -106,8 +105,8 @@ type repairer struct {
 	o      RepairOptions
 	source *source.Source
 	local  map[segment.Ref]source.Sealed
-	lost   *refset.Set // what prune gave up and the store needs
-	begun  *refset.Set // what prune has begun to delete: it may be gone without a marker
+	lost   segment.Set // what prune gave up and the store needs
+	begun  segment.Set // what prune has begun to delete: it may be gone without a marker
 	rep    *RepairReport
 }
 

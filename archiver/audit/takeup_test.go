@@ -1,12 +1,12 @@
 package audit
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
@@ -19,7 +19,7 @@ func TestWhatARepairPutBackIsTakenOutOfPlansThatHaveBegun(t *testing.T) {
 	target := archivesim.NewTarget(func() time.Time { return now })
 	a := archivesim.Open(t, target)
 	plan := func(begins bool, ids ...segment.ID) *archive.PrunePlan {
-		p := &archive.PrunePlan{Store: archivesim.UUID, Made: now, Segments: refset.Of(archivesim.Refs(1, ids...)).Normal()}
+		p := &archive.PrunePlan{Store: archivesim.UUID, Made: now, Segments: segment.SetOf(archivesim.Refs(1, ids...)...).Runs()}
 		testkit.Must(t, a.PutPlan(t.Context(), p))
 		if begins {
 			testkit.Must(t, target.Delete(t.Context(), p.Waiting()))
@@ -31,27 +31,18 @@ func TestWhatARepairPutBackIsTakenOutOfPlansThatHaveBegun(t *testing.T) {
 	plan(false, 2, 6)
 	target.Plant(t, archive.PlanName(archivesim.UUID, some.ID+3, "wait"), nil) // its writer was killed before the plan
 	for range 2 {
-		testkit.Must(t, takeUp(t.Context(), a, archivesim.UUID, refset.Of(archivesim.Refs(1, 2, 3, 4, 5))))
+		testkit.Must(t, takeUp(t.Context(), a, archivesim.UUID, segment.SetOf(archivesim.Refs(1, 2, 3, 4, 5)...)))
 		plans, err := a.PrunePlans(t.Context(), archivesim.UUID)
 		testkit.Must(t, err)
 		gone, err := a.Begun(t.Context(), archivesim.UUID, plans, 0)
 		testkit.Must(t, err)
-		waiting := &refset.Set{}
+		var waiting segment.Set
 		for _, p := range plans {
 			if p.Waits {
-				waiting.AddRuns(p.Segments)
+				waiting = waiting.Union(segment.SetOfRuns(p.Segments...))
 			}
 		}
-		waiting.Normal()
-		gone.Normal()
-		archivesim.EqualRefs(t, "begun", archivesim.SortedRefs(collect(gone)), archivesim.Refs(1, 1))
-		archivesim.EqualRefs(t, "waiting", archivesim.SortedRefs(collect(waiting)), archivesim.Refs(1, 2, 6))
+		archivesim.EqualRefs(t, "begun", archivesim.SortedRefs(slices.Collect(gone.All())), archivesim.Refs(1, 1))
+		archivesim.EqualRefs(t, "waiting", archivesim.SortedRefs(slices.Collect(waiting.All())), archivesim.Refs(1, 2, 6))
 	}
-}
-
-func collect(s *refset.Set) (refs []segment.Ref) {
-	for r := range s.Refs() {
-		refs = append(refs, r)
-	}
-	return refs
 }

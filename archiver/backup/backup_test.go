@@ -17,7 +17,6 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/internal/sealed"
 	"github.com/varve-db/varve/archiver/prune"
 	"github.com/varve-db/varve/archiver/target"
@@ -88,17 +87,17 @@ func (s *backupScene) mustCreate() *archive.Backup {
 
 // digestOf computes a backup's totals from the objects themselves.
 func (s *backupScene) digestOf(b *archive.Backup) (segment.Digest, int64) {
-	var total refset.Digest
+	var total digest
 	bytes := int64(0)
 	for _, ref := range b.Refs() {
 		o, ok := s.target.Look(archive.SegmentName(archivesim.UUID, ref))
 		if !ok {
 			s.t.Fatalf("backup %d lists %v, which is not there", b.ID, ref)
 		}
-		total.Add(refset.Term(ref, int64(len(o.B)), sha256.Sum256(o.B)))
+		total.add(term(ref, int64(len(o.B)), sha256.Sum256(o.B)))
 		bytes += int64(len(o.B))
 	}
-	return total.Sum(), bytes
+	return total.sum(), bytes
 }
 
 func TestABackupIsTheStateOfTheNewestSealedLog(t *testing.T) {
@@ -384,7 +383,7 @@ func TestCostsOfAThousandBackupsOverManySegments(t *testing.T) {
 	}
 	for i := range backups {
 		tip := segments - backups + i
-		b := &archive.Backup{ID: uint64(i + 1), Time: s.now, Store: archivesim.UUID, Tip: all[tip-1], Segments: refset.Of(all[:tip]).Normal()}
+		b := &archive.Backup{ID: uint64(i + 1), Time: s.now, Store: archivesim.UUID, Tip: all[tip-1], Segments: segment.SetOf(all[:tip]...).Runs()}
 		s.target.Objects[archivesim.BackupName(b.ID, "json")] = archivesim.Object{B: archivesim.Manifest(t, b)}
 	}
 	a, err := archive.Open(t.Context(), lazyLogs{s.target, func(id segment.ID) []byte {

@@ -12,7 +12,6 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
@@ -73,7 +72,7 @@ func Create(ctx context.Context, a *archive.Archive, o CreateOptions) (*archive.
 		return nil, err
 	}
 	// Only now, with the pin in place: see Archive.RefuseGone.
-	if err := a.RefuseGone(ctx, b.Store, refset.OfRuns(b.Segments), b.ID); err != nil {
+	if err := a.RefuseGone(ctx, b.Store, segment.SetOfRuns(b.Segments...), b.ID); err != nil {
 		return nil, errors.Join(err, a.RemoveBackup(ctx, b.Store, b.ID))
 	}
 	return b, nil
@@ -124,20 +123,20 @@ func haveReceipts(a *archive.Archive, o *CreateOptions, st *source.State) (err e
 	if err != nil {
 		return err
 	}
-	if missing := st.Set.Minus(refset.Of(refs)); missing.Len() > 0 {
+	if missing := st.Set.Minus(segment.SetOf(refs...)); missing.Len() > 0 {
 		return &history.MissingError{Where: a.Target().URL(), Store: st.Store,
-			Missing: slices.SortedFunc(missing.Refs(), segment.Ref.Compare)}
+			Missing: slices.Collect(missing.All())}
 	}
 	return nil
 }
 
 // describe writes the manifest of a state, without id and time.
 func describe(ctx context.Context, a *archive.Archive, receipts *receipt.Folder, st *source.State, prev *archive.Backup) (*archive.Backup, error) {
-	had := refset.OfRuns(prev.Segments)
+	had := segment.SetOfRuns(prev.Segments...)
 	fresh, lost := st.Set.Minus(had), had.Minus(st.Set)
-	b := &archive.Backup{Store: st.Store, Tip: st.Tip, Objects: prev.Objects, Bytes: prev.Bytes, Segments: st.Set.Normal()}
-	total := refset.ParseDigest(prev.Digest)
-	for ref := range lost.Refs() {
+	b := &archive.Backup{Store: st.Store, Tip: st.Tip, Objects: prev.Objects, Bytes: prev.Bytes, Segments: st.Set.Runs()}
+	total := parseDigest(prev.Digest)
+	for ref := range lost.All() {
 		r, ok, err := receipts.Get(a.Identity().ID, ref)
 		if err != nil {
 			return nil, err
@@ -146,10 +145,10 @@ func describe(ctx context.Context, a *archive.Archive, receipts *receipt.Folder,
 			return describe(ctx, a, receipts, st, &archive.Backup{})
 		}
 		b.Objects, b.Bytes = b.Objects-int64(r.Puts), b.Bytes-r.Size
-		total.Remove(refset.Term(ref, r.Size, r.SHA256))
+		total.remove(term(ref, r.Size, r.SHA256))
 	}
 	added := make([]receipt.Receipt, 0, fresh.Len())
-	for ref := range fresh.Refs() {
+	for ref := range fresh.All() {
 		r, ok, err := receipts.Get(a.Identity().ID, ref)
 		if err == nil && !ok {
 			err = &history.MissingError{Where: a.Target().URL(), Store: st.Store, Missing: []segment.Ref{ref}}
@@ -159,9 +158,9 @@ func describe(ctx context.Context, a *archive.Archive, receipts *receipt.Folder,
 		}
 		added = append(added, r)
 		b.Objects, b.Bytes, b.OwnBytes = b.Objects+int64(r.Puts), b.Bytes+r.Size, b.OwnBytes+r.Size
-		total.Add(refset.Term(ref, r.Size, r.SHA256))
+		total.add(term(ref, r.Size, r.SHA256))
 	}
-	b.Digest = total.Sum()
+	b.Digest = total.sum()
 	tip, ok, err := receipts.Get(a.Identity().ID, st.Tip)
 	if err != nil || !ok {
 		return nil, cmp.Or(err, error(&history.MissingError{Where: a.Target().URL(), Store: st.Store, Missing: []segment.Ref{st.Tip}}))
@@ -176,14 +175,14 @@ func allThere(ctx context.Context, a *archive.Archive, b *archive.Backup) error 
 	if err != nil {
 		return err
 	}
-	there := &refset.Set{}
+	var there []segment.Ref
 	for _, c := range all {
 		for _, x := range c.Segments {
-			there.AddRefs([]segment.Ref{x.Ref})
+			there = append(there, x.Ref)
 		}
 	}
-	if missing := refset.OfRuns(b.Segments).Minus(there); missing.Len() > 0 {
-		return &history.MissingError{Where: a.Target().URL(), Store: b.Store, Missing: slices.SortedFunc(missing.Refs(), segment.Ref.Compare)}
+	if missing := segment.SetOfRuns(b.Segments...).Minus(segment.SetOf(there...)); missing.Len() > 0 {
+		return &history.MissingError{Where: a.Target().URL(), Store: b.Store, Missing: slices.Collect(missing.All())}
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
@@ -52,7 +51,7 @@ func Verify(ctx context.Context, a *archive.Archive, b *archive.Backup, o Verify
 	refs := b.Refs()
 	rep.Segments = len(refs)
 	var mu sync.Mutex // guards rep and total
-	var total refset.Digest
+	var total digest
 	hashes := true
 	err := parallel.Each(ctx, cmp.Or(o.Parallel, 4), len(refs), func(ctx context.Context, i int) error {
 		info, err := verifySegment(ctx, a, b.Store, refs[i], &o)
@@ -67,7 +66,7 @@ func Verify(ctx context.Context, a *archive.Archive, b *archive.Backup, o Verify
 			rep.Bad = append(rep.Bad, archive.BadSegment{Ref: refs[i], Object: a.At(archive.SegmentName(b.Store, refs[i])), Problem: problem})
 		}
 		hashes = hashes && info.SHA256 != [32]byte{}
-		total.Add(refset.Term(refs[i], info.Size, info.SHA256))
+		total.add(term(refs[i], info.Size, info.SHA256))
 		return nil
 	})
 	if err != nil {
@@ -77,7 +76,7 @@ func Verify(ctx context.Context, a *archive.Archive, b *archive.Backup, o Verify
 	if !hashes && len(rep.Bad) == 0 {
 		rep.Level = "size"
 	}
-	rep.Digest = compareDigest(rep, b, hashes, total.Sum())
+	rep.Digest = compareDigest(rep, b, hashes, total.sum())
 	if rep.Unread, err = history.Unread(ctx, a, b.Store, refs); err != nil {
 		return nil, err
 	}
@@ -137,7 +136,7 @@ func CheckCopy(ctx context.Context, b *archive.Backup, fsys fs.FS) error {
 	for _, g := range list.Segments {
 		files[g.Ref] = g.Name
 	}
-	var total refset.Digest
+	var total digest
 	for _, ref := range b.Refs() {
 		name, ok := files[ref]
 		if !ok {
@@ -147,9 +146,9 @@ func CheckCopy(ctx context.Context, b *archive.Backup, fsys fs.FS) error {
 		if err != nil {
 			return err
 		}
-		total.Add(refset.Term(ref, s.Size, s.SHA256))
+		total.add(term(ref, s.Size, s.SHA256))
 	}
-	if got := total.Sum(); got != b.Digest || list.Store != b.Store {
+	if got := total.sum(); got != b.Digest || list.Store != b.Store {
 		return &segment.CorruptError{Segment: b.Tip, Reason: fmt.Sprintf(
 			"the segments have the digest %v together; backup %d was made of %v", got, b.ID, b.Digest),
 			Next: VerifyData}

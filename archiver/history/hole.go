@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -71,7 +70,7 @@ func (s *Restorable) beyond(b *Branch) (refs []segment.Ref) {
 	if s.seen != nil {
 		lost = append(lost, s.lacking([]segment.Ref{s.seen.Tip})...)
 	}
-	for _, ref := range refset.Merged(lost, nil) {
+	for _, ref := range merged(lost, nil) {
 		behind := ref.Timeline == b.Id && (b.Log == nil || ref.ID > b.Log.Ref.ID)
 		if behind && !s.givenUp(ref) && !archive.HasRef(b.Gone, ref) && !archive.HasRef(b.Gaps, ref) {
 			refs = append(refs, ref)
@@ -113,7 +112,7 @@ func (e *MissingError) empty() bool { return len(e.Missing) == 0 && e.Between[0]
 
 // add takes over what another error names.
 func (e *MissingError) add(o *MissingError) {
-	e.Missing = refset.Merged(e.Missing, o.Missing)
+	e.Missing = merged(e.Missing, o.Missing)
 	if e.Between[0] == (segment.Ref{}) {
 		e.Between = o.Between
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -51,7 +50,7 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 		}
 		live := slices.Collect(h.Live.All())
 		if lacking = l.lacking(live); len(lacking) == 0 {
-			return refset.Merged(live, logs), nil
+			return merged(live, logs), nil
 		}
 	}
 	return nil, fail
@@ -124,4 +123,9 @@ func (l *lineage) between(ctx context.Context, from int, at *place) (refs []segm
 		refs, due = append(refs, h.Ref), feet[i].LastSeq+1
 	}
 	return refs, due == at.hdr.FirstSeq, nil
+}
+
+// merged returns the union of two sets of refs, in order.
+func merged(a, b []segment.Ref) []segment.Ref {
+	return slices.Collect(segment.SetOf(slices.Concat(a, b)...).All())
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -119,7 +118,7 @@ func (s *Restorable) planPoint(ctx context.Context, p Point) (*Plan, error) {
 		return nil, err
 	}
 	if p.newest() {
-		hole.Missing = refset.Merged(hole.Missing, s.beyond(tip))
+		hole.Missing = merged(hole.Missing, s.beyond(tip))
 		return l.complete(ctx, p, hole, len(l.links))
 	}
 	find := l.bySeq
@@ -204,7 +203,7 @@ func (l *lineage) plan(at *place, set []segment.Ref) (*Plan, error) {
 		NextID: max(l.maxID(), at.hdr.NextID) + 1, History: l.historyOf(at),
 	}
 	if at.whole() {
-		set = refset.Merged(set, []segment.Ref{at.log.Ref})
+		set = merged(set, []segment.Ref{at.log.Ref})
 	} else {
 		p.Cut = &CutLog{Stored: at.log, Offset: max(at.end, 0), FirstSeq: at.hdr.FirstSeq}
 	}
@@ -244,7 +243,7 @@ func (p *Plan) To(t segment.Timeline) *Stretch {
 func (p *Plan) Refs() []segment.Ref {
 	refs := p.Set()
 	if p.Cut != nil {
-		refs = refset.Merged(refs, []segment.Ref{p.Cut.Ref})
+		refs = merged(refs, []segment.Ref{p.Cut.Ref})
 	}
 	return refs
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -43,7 +42,7 @@ func newRestorable(ctx context.Context, a *archive.Archive, store segment.UUID) 
 	t.addGone(begun)
 	n := 0
 	for _, b := range t.Branches {
-		gone := refset.Of(b.Gone)
+		gone := segment.SetOf(b.Gone...)
 		b.Segments = slices.DeleteFunc(b.Segments, func(x archive.Stored) bool { return gone.Has(x.Ref) })
 		n += len(b.Segments)
 	}
@@ -105,7 +104,7 @@ func (s *Restorable) choose(ctx context.Context, p Point) (b *Branch, hole *Miss
 	}
 	for _, t := range slices.Sorted(maps.Keys(s.Branches)) {
 		if b := s.Branches[t]; !b.Tip {
-			hole.Missing = refset.Merged(hole.Missing, s.beyond(b))
+			hole.Missing = merged(hole.Missing, s.beyond(b))
 		}
 	}
 	s.blame(hole)

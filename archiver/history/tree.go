@@ -9,7 +9,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/internal/sealed"
 	"github.com/varve-db/varve/segment"
 )
@@ -59,8 +58,8 @@ func NewTree(ctx context.Context, a *archive.Archive, store segment.UUID, cuts [
 }
 
 // addGone adds segments to what is marked as gone.
-func (t *Tree) addGone(set *refset.Set) {
-	for ref := range set.Refs() {
+func (t *Tree) addGone(set segment.Set) {
+	for ref := range set.All() {
 		b := t.Branches[ref.Timeline]
 		if b == nil {
 			b = &Branch{Contents: &archive.Contents{}, Id: ref.Timeline}
@@ -244,30 +243,24 @@ func (t *Tree) lastSeq(ctx context.Context, b *Branch) (uint64, error) {
 }
 
 // From returns the segments of a branch with ids from first to last.
-func (b *Branch) From(first, last segment.ID) *refset.Set {
-	set := &refset.Set{}
-	i, _ := archive.Find(b.Segments, first)
-	for _, s := range b.Segments[i:] {
-		if s.Ref.ID > last {
-			break
-		}
-		set.AddRefs([]segment.Ref{s.Ref})
-	}
-	return set
+func (b *Branch) From(first, last segment.ID) segment.Set {
+	return b.those(func(s archive.Stored) bool { return s.Ref.ID >= first && s.Ref.ID <= last })
 }
 
 // StoredSince returns the segments with ids up to last that were stored since a moment. It
 // returns none if begin, the begin of the window, is zero. Logs in the window may adopt
 // outputs that were made before it.
-func (b *Branch) StoredSince(moment, begin time.Time, last segment.ID) *refset.Set {
-	set := &refset.Set{}
-	if begin.IsZero() {
-		return set
-	}
+func (b *Branch) StoredSince(moment, begin time.Time, last segment.ID) segment.Set {
+	return b.those(func(s archive.Stored) bool { return !begin.IsZero() && s.Ref.ID <= last && s.Modified.After(moment) })
+}
+
+// those returns the segments of a branch that a test lets through.
+func (b *Branch) those(test func(archive.Stored) bool) segment.Set {
+	var refs []segment.Ref
 	for _, s := range b.Segments {
-		if s.Ref.ID <= last && s.Modified.After(moment) {
-			set.AddRefs([]segment.Ref{s.Ref})
+		if test(s) {
+			refs = append(refs, s.Ref)
 		}
 	}
-	return set
+	return segment.SetOf(refs...)
 }

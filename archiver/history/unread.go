@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/varve-db/varve/archiver/archive"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -36,7 +35,7 @@ func Unread(ctx context.Context, a *archive.Archive, store segment.UUID, refs []
 	if err != nil {
 		return nil, err
 	}
-	read, unread := refset.Of(refs), map[segment.Timeline]*archive.Tip{}
+	read, unread := segment.SetOf(refs...), map[segment.Timeline]*archive.Tip{}
 	for _, b := range tips {
 		if read.Has(b.Log.Ref) {
 			continue

@@ -10,7 +10,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/receipt/receipttest"
@@ -41,7 +40,7 @@ func NewBigCatalog(t *testing.T, root string) *BigCatalog {
 	testkit.Must(t, os.MkdirAll(filepath.Join(root, archivesim.Folder("backups")), 0o700))
 	for i := range c.Backups {
 		tip := c.Segments - c.Backups + i
-		b := &archive.Backup{ID: uint64(i + 1), Time: c.now, Store: archivesim.UUID, Tip: c.all[tip-1], Segments: refset.Of(c.all[:tip]).Normal()}
+		b := &archive.Backup{ID: uint64(i + 1), Time: c.now, Store: archivesim.UUID, Tip: c.all[tip-1], Segments: segment.SetOf(c.all[:tip]...).Runs()}
 		data := archivesim.Manifest(t, b)
 		testkit.Must(t, os.WriteFile(filepath.Join(root, archivesim.BackupName(b.ID, "json")), data, 0o600))
 	}

@@ -9,35 +9,34 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/segment"
 )
 
 // root is a reason to keep segments.
 type root struct {
 	why string
-	set *refset.Set
+	set segment.Set
 }
 
 // roots are the reasons to keep the segments of a store, the strongest first.
 // Whatever none of them holds is of no use to anybody.
 type roots struct {
 	list []root
-	all  refset.Set // their union
+	all  segment.Set // their union
 }
 
-func (c *roots) add(why string, set *refset.Set) {
+func (c *roots) add(why string, set segment.Set) {
 	c.list = append(c.list, root{why, set})
-	c.all.AddAll(set)
+	c.all = c.all.Union(set)
 }
 
 // addPins adds what is pinned by name: backups and restores.
 func (c *roots) addPins(backups []*archive.Backup, pins []*archive.Pin) {
 	for _, b := range backups {
-		c.add(fmt.Sprintf("backup %d", b.ID), refset.OfRuns(b.Segments))
+		c.add(fmt.Sprintf("backup %d", b.ID), segment.SetOfRuns(b.Segments...))
 	}
 	for _, p := range pins {
-		c.add(fmt.Sprintf("restore %s, until %s: %s", p.ID, p.Until().Format(time.RFC3339), p.What), refset.OfRuns(p.Segments))
+		c.add(fmt.Sprintf("restore %s, until %s: %s", p.ID, p.Until().Format(time.RFC3339), p.What), segment.SetOfRuns(p.Segments...))
 	}
 }
 
@@ -100,7 +99,7 @@ func (h *tree) claimDropped(ctx context.Context, c *roots, b *history.Branch, be
 // up to where the timeline began.
 func (h *tree) claimSince(ctx context.Context, c *roots, b *history.Branch, why string, t time.Time) error {
 	upTo := segment.ID(1<<64 - 1)
-	set := &refset.Set{}
+	var set segment.Set
 	for seen := map[*history.Branch]bool{}; b != nil && !seen[b]; b = b.Parent {
 		seen[b] = true
 		n, found := archive.Find(b.Segments, upTo)
@@ -114,27 +113,25 @@ func (h *tree) claimSince(ctx context.Context, c *roots, b *history.Branch, why 
 		// The newest log is no use yet if what it builds on is still being
 		// shipped; that must not go meanwhile.
 		if newest != nil {
-			set.AddSet(newest.Live)
+			set = set.Union(newest.Live)
 		}
 		if hd != nil {
-			set.AddSet(hd.Live)
-			set.AddAll(b.From(b.Segments[i].Ref.ID, upTo))
-			set.AddAll(b.StoredSince(time.Unix(0, hd.Time).Add(-settle), t, upTo))
+			set = set.Union(hd.Live)
+			set = set.Union(b.From(b.Segments[i].Ref.ID, upTo)).Union(b.StoredSince(time.Unix(0, hd.Time).Add(-settle), t, upTo))
 			break
 		}
-		set.AddAll(b.From(0, upTo))
+		set = set.Union(b.From(0, upTo))
 		if n > 0 { // what its first log builds on
 			_, first, err := history.LogsOf(b.Segments[:n], h.Header).First(ctx, 0)
 			if err != nil {
 				return err
 			}
 			if first != nil {
-				set.AddSet(first.Live)
+				set = set.Union(first.Live)
 			}
 		}
 		upTo = b.Fork.ID
 	}
-	set.Normal()
 	c.add(why, set)
 	return nil
 }
@@ -143,12 +140,12 @@ func (h *tree) claimSince(ctx context.Context, c *roots, b *history.Branch, why 
 // shortly before its newest log was begun: the next log may adopt them. A segment that a
 // header names and the newest state does not need was retired, and does not come back.
 func (h *tree) claimYoung(c *roots, b *history.Branch, patience time.Duration) {
-	set := &refset.Set{}
+	var young []segment.Ref
 	begun := time.Unix(0, b.Log.Time)
 	for _, s := range b.Segments {
 		if s.Modified.After(begun.Add(-patience)) && !h.lived.Has(s.Ref) {
-			set.AddRefs([]segment.Ref{s.Ref})
+			young = append(young, s.Ref)
 		}
 	}
-	c.add(fmt.Sprintf("new, and not yet adopted, on tip %v", b.Id), set)
+	c.add(fmt.Sprintf("new, and not yet adopted, on tip %v", b.Id), segment.SetOf(young...))
 }

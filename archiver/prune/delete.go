@@ -9,7 +9,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -23,11 +22,11 @@ const pruneParallel = 16
 // the markers, go last. So wherever it is cut off, a segment that is gone is
 // named as pruned.
 func (p *pruner) secondPhase(ctx context.Context) error {
-	planned, due := &refset.Set{}, []*archive.PrunePlan{}
+	planned, due := segment.Set{}, []*archive.PrunePlan{}
 	for _, plan := range p.plans {
 		if len(plan.Segments) > 0 && !p.now.Before(plan.Due(p.grace)) {
 			due = append(due, plan)
-			planned.AddRuns(plan.Segments)
+			planned = planned.Union(segment.SetOfRuns(plan.Segments...))
 		}
 	}
 	doomed := p.free.And(planned)
@@ -73,8 +72,8 @@ func (p *pruner) unmark(ctx context.Context) error {
 
 // deleteSegments deletes the doomed segments of plans that are due, but for those that
 // cannot be read and those that somebody has pinned since the pins were read.
-func (p *pruner) deleteSegments(ctx context.Context, due []*archive.PrunePlan, doomed *refset.Set) error {
-	refs := slices.Collect(doomed.Refs())
+func (p *pruner) deleteSegments(ctx context.Context, due []*archive.PrunePlan, doomed segment.Set) error {
+	refs := slices.Collect(doomed.All())
 	refs, err := p.readable(ctx, refs)
 	if err != nil {
 		return err
@@ -86,22 +85,20 @@ func (p *pruner) deleteSegments(ctx context.Context, due []*archive.PrunePlan, d
 	if err != nil {
 		return errors.Join(err, p.takeBack(ctx, due))
 	}
-	for _, r := range refs {
-		if pinned.Has(r) {
-			p.spared.AddRefs([]segment.Ref{r})
-		}
-	}
+	p.spared = p.spared.Union(segment.SetOf(refs...).And(pinned))
 	refs = slices.DeleteFunc(refs, pinned.Has)
 	var mu sync.Mutex // guards deleted
+	var deleted []segment.Ref
 	err = parallel.Each(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
 		err := p.a.Target().Delete(ctx, archive.SegmentName(p.store, refs[i]))
 		if err == nil {
 			mu.Lock()
 			defer mu.Unlock()
-			p.deleted.AddRefs(refs[i : i+1])
+			deleted = append(deleted, refs[i])
 		}
 		return err
 	})
+	p.deleted = segment.SetOf(deleted...)
 	p.rep.Deleted = p.amount(p.deleted)
 	return err
 }
@@ -148,20 +145,20 @@ func (p *pruner) readable(ctx context.Context, refs []segment.Ref) ([]segment.Re
 			continue
 		}
 		p.rep.Notes = append(p.rep.Notes, fmt.Sprintf("not deleted: %v", bad[i]))
-		p.spared.AddRefs(refs[i : i+1])
+		p.spared = p.spared.With(r)
 	}
 	return good, nil
 }
 
 // mark writes the markers of planned segments that are gone and that nothing needs: those that
 // were deleted now, and those that were deleted by a prune that was cut off.
-func (p *pruner) mark(ctx context.Context, planned *refset.Set) error {
+func (p *pruner) mark(ctx context.Context, planned segment.Set) error {
 	here := p.h.have.Minus(p.deleted)
-	marked := &refset.Set{}
+	left := planned.Minus(here).Minus(p.claims.all)
 	for _, b := range p.h.Branches {
-		marked.AddRefs(b.Gone)
+		left = left.Minus(segment.SetOf(b.Gone...))
 	}
-	refs := slices.Collect(planned.Minus(here).Minus(&p.claims.all).Minus(marked).Refs())
+	refs := slices.Collect(left.All())
 	return parallel.Each(ctx, pruneParallel, len(refs), func(ctx context.Context, i int) error {
 		m := &archive.Marker{Time: p.now, Why: "pruned: no backup, no restore, no kept point in time and no tip needed it"}
 		if b := p.h.Branches[refs[i].Timeline]; b != nil {
@@ -175,22 +172,21 @@ func (p *pruner) mark(ctx context.Context, planned *refset.Set) error {
 
 // pinnedNow reads all pins once more. Backups do not change, so only the manifests of
 // new ones are read.
-func (p *pruner) pinnedNow(ctx context.Context) (*refset.Set, error) {
+func (p *pruner) pinnedNow(ctx context.Context) (pinned segment.Set, err error) {
 	names, err := p.a.BackupNames(ctx, p.store)
 	if err != nil {
-		return nil, err
+		return pinned, err
 	}
 	fresh := slices.DeleteFunc(names.Ids, func(id uint64) bool { return slices.Contains(p.names.Ids, id) })
 	backups, err := p.a.ReadBackups(ctx, p.store, fresh)
 	if err != nil {
-		return nil, err
+		return pinned, err
 	}
 	pins, _, err := p.a.Pins(ctx, p.store, p.now)
 	if err != nil {
-		return nil, err
+		return pinned, err
 	}
 	var c roots
 	c.addPins(append(backups, p.backups...), pins)
-	c.all.Normal()
-	return &c.all, nil
+	return c.all, nil
 }

@@ -1,11 +1,11 @@
 package prune
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -21,10 +21,10 @@ type Explained struct {
 // cost, not their segments times the backups.
 func (p *pruner) explain() {
 	rest := p.h.have
-	tell := func(set *refset.Set, keep bool, why string) {
+	tell := func(set segment.Set, keep bool, why string) {
 		hit := rest.And(set)
-		for _, r := range hit.Normal() {
-			p.rep.Explain = append(p.rep.Explain, Explained{r, p.amount(refset.OfRuns([]segment.Run{r})).Bytes, keep, why})
+		for _, r := range hit.Runs() {
+			p.rep.Explain = append(p.rep.Explain, Explained{r, p.amount(segment.SetOfRuns(r)).Bytes, keep, why})
 		}
 		rest = rest.Minus(hit)
 	}
@@ -39,8 +39,10 @@ func (p *pruner) explain() {
 	tell(p.deleted, false, did)
 	for _, plan := range p.plans {
 		why := fmt.Sprintf("not needed since %s: deleted by the first prune after %s", plan.Made.Format(time.RFC3339), plan.Due(p.grace).Format(time.RFC3339))
-		tell(refset.OfRuns(plan.Segments), false, why)
+		tell(segment.SetOfRuns(plan.Segments...), false, why)
 	}
 	tell(rest, false, fmt.Sprintf("not needed: %s by the first prune after %s", will, p.now.Add(p.grace).Format(time.RFC3339)))
-	slices.SortFunc(p.rep.Explain, func(a, b Explained) int { return refset.RunOrder(a.Run, b.Run) })
+	slices.SortFunc(p.rep.Explain, func(a, b Explained) int {
+		return cmp.Or(cmp.Compare(a.Timeline, b.Timeline), cmp.Compare(a.First, b.First))
+	})
 }

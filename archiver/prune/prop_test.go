@@ -12,7 +12,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
@@ -202,9 +201,9 @@ func (w *pruneWorld) backup(r *rapid.T) {
 	w.tick()
 	x.Roll(w.now)
 	w.shipAll(x)
-	b := &archive.Backup{Time: w.now, Store: archivesim.UUID, Tip: x.Chain[len(x.Chain)-1].Hdr.Ref, Segments: refset.Of(x.Live).Normal()}
+	b := &archive.Backup{Time: w.now, Store: archivesim.UUID, Tip: x.Chain[len(x.Chain)-1].Hdr.Ref, Segments: segment.SetOf(x.Live...).Runs()}
 	testkit.Must(w.t, w.a.PutBackup(w.t.Context(), b))
-	if err := w.a.RefuseGone(w.t.Context(), archivesim.UUID, refset.Of(x.Live), b.ID); err != nil {
+	if err := w.a.RefuseGone(w.t.Context(), archivesim.UUID, segment.SetOf(x.Live...), b.ID); err != nil {
 		r.Fatalf("a backup of a living store finds its segments pruned: %v", err)
 	}
 	w.backups[b.ID] = x.Live
@@ -366,7 +365,7 @@ func (w *pruneWorld) explained(r *rapid.T, rep *Report, before map[segment.Ref]b
 	told := map[segment.Ref]bool{}
 	after := w.target.SegmentsThere()
 	for _, e := range rep.Explain {
-		for ref := range refset.OfRuns([]segment.Run{e.Run}).Refs() {
+		for ref := range e.Run.All() {
 			if told[ref] || !before[ref] {
 				r.Fatalf("the explanation tells of %v twice, or of nothing", ref)
 			}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/parallel"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/segment"
@@ -121,9 +120,9 @@ type pruner struct {
 	newDrops []archive.Drop // tips that this prune gives up
 
 	claims  roots
-	free    *refset.Set // what nobody needs
-	deleted *refset.Set // of free: deleted by the second phase, or, with DryRun, what would be
-	spared  *refset.Set // of free: left alone by the second phase
+	free    segment.Set // what nobody needs
+	deleted segment.Set // of free: deleted by the second phase, or, with DryRun, what would be
+	spared  segment.Set // of free: left alone by the second phase
 }
 
 // read reads all that decides. It changes nothing.
@@ -169,7 +168,7 @@ func (p *pruner) judge(ctx context.Context) error {
 		}
 	}
 	for _, b := range slices.Concat(p.backups, p.surplus) {
-		p.h.lived.AddRuns(b.Segments)
+		p.h.lived = p.h.lived.Union(segment.SetOfRuns(b.Segments...))
 	}
 	pins, ended, err := p.a.Pins(ctx, p.store, p.now)
 	if err != nil {
@@ -189,8 +188,7 @@ func (p *pruner) judge(ctx context.Context) error {
 	if err := p.readHeartbeats(ctx); err != nil {
 		return err
 	}
-	p.free = p.h.have.Minus(&p.claims.all)
-	p.deleted, p.spared = &refset.Set{}, &refset.Set{}
+	p.free = p.h.have.Minus(p.claims.all)
 	for _, t := range slices.Sorted(maps.Keys(p.h.Branches)) {
 		for _, name := range p.h.Branches[t].Unknown {
 			p.rep.Notes = append(p.rep.Notes, p.a.At(name)+": not a name of varve's; left alone")
@@ -217,10 +215,10 @@ func (p *pruner) firstPhase(ctx context.Context) error {
 	for _, b := range p.surplus {
 		p.rep.Backups = append(p.rep.Backups, b.ID)
 	}
-	waiting := &refset.Set{}
+	var waiting segment.Set
 	for _, plan := range p.plans {
 		if p.now.Before(plan.Due(p.grace)) {
-			waiting.AddRuns(plan.Segments)
+			waiting = waiting.Union(segment.SetOfRuns(plan.Segments...))
 		}
 	}
 	left := p.free.Minus(p.deleted)
@@ -241,10 +239,10 @@ func (p *pruner) firstPhase(ctx context.Context) error {
 
 // writeDown writes the plans of this prune: first of the tips, without which the segments
 // are needed.
-func (p *pruner) writeDown(ctx context.Context, fresh *refset.Set) error {
+func (p *pruner) writeDown(ctx context.Context, fresh segment.Set) error {
 	for _, plan := range []*archive.PrunePlan{
 		{Drops: p.newDrops},
-		{Bytes: p.rep.Planned.Bytes, Segments: fresh.Normal()},
+		{Bytes: p.rep.Planned.Bytes, Segments: fresh.Runs()},
 	} {
 		if len(plan.Drops)+len(plan.Segments) == 0 {
 			continue
@@ -275,8 +273,8 @@ func (p *pruner) deleteBackups(ctx context.Context, ids []uint64) error {
 }
 
 // amount counts a set of segments that are there.
-func (p *pruner) amount(set *refset.Set) (n Amount) {
-	for _, r := range set.Normal() {
+func (p *pruner) amount(set segment.Set) (n Amount) {
+	for _, r := range set.Runs() {
 		b := p.h.Branches[r.Timeline]
 		i, _ := archive.Find(b.Segments, r.First)
 		for _, s := range b.Segments[i : i+int(r.Count)] {

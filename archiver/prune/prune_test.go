@@ -15,7 +15,6 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
@@ -102,7 +101,7 @@ func evident(ctx context.Context, a *archive.Archive, needed []segment.Ref) erro
 	if err != nil {
 		return err
 	}
-	gone.AddRefs(c.Gone)
+	gone = gone.With(c.Gone...)
 	for id := segment.ID(1); id <= 9; id++ {
 		ref := segment.Ref{Timeline: 1, ID: id}
 		_, there := archive.Find(c.Segments, id)
@@ -118,7 +117,7 @@ func evident(ctx context.Context, a *archive.Archive, needed []segment.Ref) erro
 
 func (s *pruneScene) backup(refs ...segment.Ref) *archive.Backup {
 	s.t.Helper()
-	b := &archive.Backup{Time: s.now, Store: archivesim.UUID, Tip: refs[len(refs)-1], Segments: refset.Of(refs).Normal()}
+	b := &archive.Backup{Time: s.now, Store: archivesim.UUID, Tip: refs[len(refs)-1], Segments: segment.SetOf(refs...).Runs()}
 	testkit.Must(s.t, s.a.PutBackup(s.t.Context(), b))
 	return b
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
@@ -31,7 +30,7 @@ func due(t *testing.T) *pruneScene {
 
 // pinOf returns the bytes of a pin on segments, and its name.
 func (s *pruneScene) pinOf(made time.Time, refs ...segment.Ref) (string, []byte) {
-	p := &archive.Pin{ID: "0123456789abcdef", Store: archivesim.UUID, What: "a restore", Made: made, Expires: made.Add(time.Hour), Segments: refset.Of(refs).Normal()}
+	p := &archive.Pin{ID: "0123456789abcdef", Store: archivesim.UUID, What: "a restore", Made: made, Expires: made.Add(time.Hour), Segments: segment.SetOf(refs...).Runs()}
 	return p.Object(), archivesim.Manifest(s.t, p)
 }
 
@@ -46,7 +45,7 @@ func TestPruneStopsAtAPinThatItCannotReadBetweenThePhases(t *testing.T) {
 		name, b := s.pinOf(s.now, archivesim.Refs(1, 1)...)
 		switch kind {
 		case "backup":
-			bk := &archive.Backup{ID: 7, Store: archivesim.UUID, Tip: archivesim.Refs(1, 1)[0], Segments: refset.Of(archivesim.Refs(1, 1)).Normal()}
+			bk := &archive.Backup{ID: 7, Store: archivesim.UUID, Tip: archivesim.Refs(1, 1)[0], Segments: segment.SetOf(archivesim.Refs(1, 1)...).Runs()}
 			b = archivesim.Manifest(t, bk)
 			name = archivesim.BackupName(7, "json")
 		case "a name of nobody's":
@@ -165,7 +164,7 @@ func TestAPinIsRenewedWhileItsRestoreRuns(t *testing.T) {
 			time.Sleep(7 * time.Minute)
 			pins, _, err := s.a.Pins(t.Context(), archivesim.UUID, time.Now())
 			testkit.Must(t, err)
-			if len(pins) == 0 || !refset.OfRuns(pins[0].Segments).Has(refs[1]) {
+			if len(pins) == 0 || !segment.SetOfRuns(pins[0].Segments...).Has(refs[1]) {
 				t.Fatalf("pins: %v", pins)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/segment"
 )
@@ -18,26 +17,23 @@ import (
 // tree is the tree of a store as prune looks at it.
 type tree struct {
 	*history.Tree
-	have *refset.Set // all segments that are there
+	have segment.Set // all segments that are there
 
 	mu    sync.Mutex
-	lived *refset.Set // guarded by mu: segments that were in a live set, or that their own timeline retired
+	lived segment.Set // guarded by mu: segments that were in a live set, or that their own timeline retired
 }
 
 // readTree reads the listings of a store, cut into parts, and a header or two of each
 // timeline. The error names an object that cannot be read.
 func readTree(ctx context.Context, a *archive.Archive, store segment.UUID, cuts []string) (*tree, error) {
-	h := &tree{have: &refset.Set{}, lived: &refset.Set{}}
+	h := &tree{}
 	var err error
 	if h.Tree, err = history.NewTree(ctx, a, store, cuts, h.remember); err != nil {
 		return nil, err
 	}
 	for _, b := range h.Branches {
-		for _, s := range b.Segments {
-			h.have.AddRefs([]segment.Ref{s.Ref})
-		}
+		h.have = h.have.Union(b.From(0, 1<<64-1))
 	}
-	h.have.Normal()
 	return h, h.PlaceAll(ctx)
 }
 
@@ -54,19 +50,18 @@ func (h *tree) remember(ctx context.Context, ref segment.Ref) (*segment.Header, 
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lived.AddSet(hd.Live)
+	h.lived = h.lived.Union(hd.Live)
 	for _, r := range hd.Retired.Runs() {
 		if r.Timeline == hd.Ref.Timeline { // else its own timeline may still adopt it
-			h.lived.AddRuns([]segment.Run{r})
+			h.lived = h.lived.Union(segment.SetOfRuns(r))
 		}
 	}
-	h.lived.Normal()
 	return hd, nil
 }
 
 // missing returns those of a live set that are not there.
-func (h *tree) missing(hd *segment.Header) *refset.Set {
-	return &refset.Set{Set: hd.Live.Minus(h.have.Whole())}
+func (h *tree) missing(hd *segment.Header) segment.Set {
+	return hd.Live.Minus(h.have)
 }
 
 // completeLog returns the newest of the first n segments of a branch that is a log,
@@ -89,7 +84,7 @@ func (h *tree) completeLog(ctx context.Context, b *history.Branch, n int, t time
 		}
 		// A segment leaves the set once and for good, so of the logs up to this one
 		// those that list it are the last. Those before it was made cannot.
-		for _, r := range missing.Normal() {
+		for _, r := range missing.Runs() {
 			from := 0
 			if r.Timeline == b.Id {
 				from, _ = archive.Find(b.Segments, r.First)

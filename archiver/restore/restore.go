@@ -13,7 +13,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/archiver/internal/throttle"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/integrity"
@@ -165,7 +164,7 @@ func restoreBeside(ctx context.Context, a *archive.Archive, above vfs.FS, name s
 func pinPlan(ctx context.Context, a *archive.Archive, p *history.Plan, dest string) (unpin func(), note string, err error) {
 	refs := p.Set()
 	if p.Cut != nil {
-		refs = refset.Merged(refs, []segment.Ref{p.Cut.Ref})
+		refs = append(slices.Clone(refs), p.Cut.Ref)
 	}
 	host, _ := os.Hostname()
 	un, err := a.Pin(ctx, p.Store, refs, fmt.Sprintf("restore to %s on %s", dest, host), pinFor)

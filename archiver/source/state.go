@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/varve-db/varve/archiver/internal/refset"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -14,7 +13,7 @@ import (
 type State struct {
 	Store segment.UUID
 	Tip   segment.Ref
-	Set   *refset.Set // the tip and the live set at its end
+	Set   segment.Set // the tip and the live set at its end
 }
 
 // ErrOtherSegment is the error for a file that holds another segment than it did.
@@ -102,5 +101,5 @@ func readState(fsys fs.FS, g Sealed) (*State, error) {
 		}
 		set = e.Apply(set)
 	}
-	return &State{r.Header.UUID, r.Header.Ref, &refset.Set{Set: set}}, nil
+	return &State{r.Header.UUID, r.Header.Ref, set}, nil
 }
