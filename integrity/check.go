@@ -261,7 +261,7 @@ func (c *check) finish() {
 // good says since when a finding's segment is known to have been whole.
 func (c *check) good(f *Finding) time.Time {
 	var written time.Time
-	if e := c.s.ByRef[f.Segment]; e != nil {
+	if e := c.s.File(f.Segment); e != nil {
 		if info, err := c.fs.Stat(e.Name); err == nil {
 			written = info.ModTime()
 		}

@@ -129,8 +129,8 @@ func (c *check) stake(f *Finding) {
 	}
 	prev, next := f.Segment, f.Segment
 	prev.ID, next.ID = prev.ID-1, next.ID+1
-	before, after := c.footerAt(prev), c.s.ByRef[next]
-	if before != nil && c.s.ByRef[prev] != nil && c.s.ByRef[prev].Header.Kind == segment.Log &&
+	before, after := c.footerAt(prev), c.s.File(next)
+	if before != nil && c.s.File(prev) != nil && c.s.File(prev).Header.Kind == segment.Log &&
 		after != nil && after.Header.Kind == segment.Log && before.LastSeq+1 < after.Header.FirstSeq {
 		f.FirstSeq, f.LastSeq = before.LastSeq+1, after.Header.FirstSeq-1
 	}
@@ -196,7 +196,7 @@ func (c *check) withoutNewest(why error) error {
 	}
 	var missing []segment.Ref
 	for ref := range c.live.All() {
-		if c.s.ByRef[ref] == nil {
+		if c.s.File(ref) == nil {
 			missing = append(missing, ref)
 		}
 	}

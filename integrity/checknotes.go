@@ -38,7 +38,7 @@ func (c *check) tell() {
 	}
 	for _, jump := range st.ClockJumps(time.Now()) {
 		where := c.fs.Path(".")
-		if e := c.s.ByRef[jump.Segment]; e != nil {
+		if e := c.s.File(jump.Segment); e != nil {
 			where = c.fs.Path(e.Name)
 		}
 		r.note(where, jump.String())
@@ -74,7 +74,7 @@ func recordsOf(p *Part) int64 {
 // modes notes what is more open than it was made.
 func (c *check) modes() {
 	for _, e := range c.s.Files {
-		mode := e.Mode.Perm()
+		mode := e.Mode(c.fs).Perm()
 		switch {
 		case mode == 0: // a file system without modes
 		case e.Sealed && mode != 0o400:

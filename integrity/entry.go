@@ -18,7 +18,6 @@ type Entry struct {
 	ID     segment.ID // by the name
 	Sealed bool       // by the name
 	Size   int64
-	Mode   fs.FileMode
 	Err    error // why there is no header that is sound
 
 	// Header is nil where none is sound. The sets of a log's header are not kept: those
@@ -104,9 +103,17 @@ func (e *Entry) read(fsys vfs.FS) {
 	}
 	e.bare = &segment.Header{Head: r.Header.Head} // and not its sets
 	e.Header, e.HeaderSize = &e.bare.Head, r.HeaderSize
-	if info, err := fsys.Stat(e.Name); err == nil {
-		e.Mode = info.Mode()
+}
+
+// Mode returns the mode of the entry's file, zero where it cannot be had.
+func (e *Entry) Mode(fsys interface {
+	Stat(name string) (fs.FileInfo, error)
+}) fs.FileMode {
+	info, err := fsys.Stat(e.Name)
+	if err != nil {
+		return 0
 	}
+	return info.Mode()
 }
 
 // renamed reports whether a log that is gone was sealed since the folder was listed,

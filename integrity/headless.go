@@ -13,7 +13,7 @@ func (st *Standing) headless(bare map[segment.ID][]*Entry, ref segment.Ref) *Par
 			continue
 		}
 		h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: ref, FirstSeq: st.due()}
-		whole := &Entry{Name: e.Name, ID: e.ID, Sealed: true, Size: e.Size, Mode: e.Mode, Header: h}
+		whole := &Entry{Name: e.Name, ID: e.ID, Sealed: true, Size: e.Size, Header: h}
 		if p := st.openHeadless(whole); p != nil {
 			p.Err = segment.InFile(st.FS.Path(e.Name), e.Err)
 			return p

@@ -21,7 +21,7 @@ const (
 // List sorts the names in the folder. It reads no file: of the Survey, only what
 // names tell is there.
 func List(fsys vfs.FS) (*Survey, error) {
-	s := &Survey{FS: fsys, ByRef: map[segment.Ref]*Entry{}}
+	s := &Survey{FS: fsys}
 	names, err := fsys.ReadDir(".")
 	if err != nil {
 		return nil, vfs.TooManyFiles(err)

@@ -35,13 +35,16 @@ func Opens(fsys vfs.FS) error {
 			return err
 		}
 		h := vfs.NewHandles(fsys.Open, vfs.KeepFew)
-		st, err := s.Stand(StandOptions{Level: Tail, Live: live, summaries: true, Open: func(e *Entry) (Source, error) { return e.Open(fsys, h) }})
+		st, err := s.Stand(StandOptions{Level: Tail, Live: live, Table: noTable, Open: func(e *Entry) (Source, error) { return e.Open(fsys, h) }})
 		if err != nil {
 			return err
 		}
 		return errors.Join(st.LostError(), st.Close())
 	})
 }
+
+// noTable is the StandOptions.Table of one who reads no table.
+func noTable(*Part) (keep bool, err error) { return false, nil }
 
 // WhileWritten calls look, which surveys the store, and tells it whether a process
 // has it open for writing. While one does, files change their names, and come

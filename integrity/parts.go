@@ -44,7 +44,7 @@ func (st *Standing) gather() error {
 	var missing []segment.Ref
 	bare := ByID(st.Bare)
 	for ref := range st.Live.All() {
-		e := st.ByRef[ref]
+		e := st.File(ref)
 		if e == nil && st.tolerate {
 			if p := st.headless(bare, ref); p != nil {
 				st.add(p)
@@ -146,8 +146,12 @@ func (st *Standing) openPart(e *Entry) (*Part, error) {
 	if err == nil && st.tolerate {
 		err = segment.InFile(st.FS.Path(e.Name), checkTable(p.Footer))
 	}
-	if err == nil && st.summaries {
-		p.Footer, p.Bytes = &segment.Footer{Summary: p.Footer.Summary}, nil
+	if err != nil || st.table == nil {
+		return p, err
+	}
+	keep, err := st.table(p)
+	if err == nil && !keep {
+		p.Footer = &segment.Footer{Summary: p.Footer.Summary}
 	}
 	return p, err
 }

@@ -96,7 +96,7 @@ func (p *planner) twins(group []*Entry) error {
 // closed in order and never sealed. Its mode, which no seal has set, tells it from a
 // sealed segment that is cut off where an earlier close had ended it.
 func (p *planner) unsealed(e *Entry) bool {
-	if e.Header == nil || e.Header.Kind != segment.Log || e.Mode&0o200 == 0 {
+	if e.Header == nil || e.Header.Kind != segment.Log || e.Mode(p.view)&0o200 == 0 {
 		return false
 	}
 	src, err := p.view.Open(e.Name)

@@ -65,7 +65,7 @@ func (s *Survey) resolve() error {
 			}
 		}
 		e := group[0]
-		s.Files, s.ByRef[e.Header.Ref] = append(s.Files, e), e
+		s.Files = append(s.Files, e)
 		if !e.Fits() {
 			continue // and of the others nothing is known
 		}
@@ -81,13 +81,9 @@ func (s *Survey) resolve() error {
 	return nil
 }
 
-// demote makes e a file without a header that tells what it is.
+// demote makes e, which is not in Files, a file without a header that tells what it is.
 func (s *Survey) demote(e *Entry, reason string) {
 	e.Err = &segment.CorruptError{Segment: e.Header.Ref, Reason: fmt.Sprintf("the header of %s, %s", e.Header.Ref, reason)}
-	if s.ByRef[e.Header.Ref] == e {
-		delete(s.ByRef, e.Header.Ref)
-		s.Files = slices.DeleteFunc(s.Files, func(o *Entry) bool { return o == e })
-	}
 	e.Header = nil
 	s.Bare = append(s.Bare, e)
 }

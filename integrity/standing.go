@@ -29,10 +29,10 @@ type Standing struct {
 	// Survey.Problems and Part.Err.
 	Missing []segment.Ref
 
-	open      func(*Entry) (Source, error)
-	lastSeq   uint64 // the greatest of the parts so far
-	untold    bool   // of one of them nothing is known
-	summaries bool   // see StandOptions
+	open    func(*Entry) (Source, error)
+	lastSeq uint64                             // the greatest of the parts so far
+	untold  bool                               // of one of them nothing is known
+	table   func(*Part) (keep bool, err error) // see StandOptions
 }
 
 // StandOptions of Survey.Stand.
@@ -57,16 +57,18 @@ type StandOptions struct {
 	// was read, or could not be, and before all other reads.
 	Open func(*Entry) (Source, error)
 
-	// summaries keeps of each footer the Summary alone, for one who reads no table: the way
-	// to the table takes more memory than all else that is kept of a small segment.
-	summaries bool
+	// Table, if set, is called with each part once its footer was read, in the order of
+	// Parts, and reports whether the part keeps the way to its table. Else of the footer the
+	// Summary alone is kept: for a small segment, the rest takes more memory than all else that
+	// is kept of it. An error ends Stand.
+	Table func(*Part) (keep bool, err error)
 }
 
 // Stand finds out how the store stands. The error is a *segment.CorruptError, wraps
 // ErrMissing, ErrNotStore or segment.ErrVersion, or is one of reading.
 func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 	s.tolerate = s.tolerate || o.Tolerate
-	st = &Standing{Survey: s, Newest: s.NewestLog(), open: o.Open, summaries: o.summaries}
+	st = &Standing{Survey: s, Newest: s.NewestLog(), open: o.Open, table: o.Table}
 	defer func() {
 		if err != nil {
 			err = s.unfinished(err, o.Live)
@@ -84,6 +86,7 @@ func (s *Survey) Stand(o StandOptions) (st *Standing, err error) {
 		// Either a torn first write uncovered the header of a freed file, which
 		// the end record of the log before it proves, or e does not belong here.
 		old := st.Newest
+		s.Files = slices.DeleteFunc(s.Files, func(o *Entry) bool { return o == old })
 		s.demote(old, "which does not know of "+e.Name+"; one of them does not belong here")
 		if old.Sealed {
 			st.twoTips(old, e)

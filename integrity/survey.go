@@ -23,19 +23,18 @@ type Survey struct {
 	// Dups and Bare.
 	Own []*Entry
 
-	Files  []*Entry               // one for each segment with a sound header of this store, in order of Ref.Compare
-	ByRef  map[segment.Ref]*Entry // the same
-	Dups   [][2]*Entry            // a sealed segment and the log it was made from
-	Bare   []*Entry               // not empty, and without a header that tells what they are
-	Empty  []*Entry               // logs not begun
-	Alien  []*Entry               // of another store, by their headers; after Look in Others, too
-	Newer  []*Entry               // of a newer version
-	Unread []*Entry               // that could not be read
-	Tmps   []string               // unfinished files
-	Torn   []string               // what recovery cut off and kept
-	Others []string               // what is not ours
-	MaxID  segment.ID             // greatest id in any name or header
-	Spoor  bool                   // there are traces of a store without segments
+	Files  []*Entry    // one for each segment with a sound header of this store, in order of Ref.Compare; see File
+	Dups   [][2]*Entry // a sealed segment and the log it was made from
+	Bare   []*Entry    // not empty, and without a header that tells what they are
+	Empty  []*Entry    // logs not begun
+	Alien  []*Entry    // of another store, by their headers; after Look in Others, too
+	Newer  []*Entry    // of a newer version
+	Unread []*Entry    // that could not be read
+	Tmps   []string    // unfinished files
+	Torn   []string    // what recovery cut off and kept
+	Others []string    // what is not ours
+	MaxID  segment.ID  // greatest id in any name or header
+	Spoor  bool        // there are traces of a store without segments
 
 	// Restoring reports that RestoringName is there.
 	Restoring bool
@@ -238,9 +237,22 @@ func NewestOf(files []*Entry) (newest *Entry) {
 	return newest
 }
 
+// File returns the file of a segment in Files, nil if there is none.
+func (s *Survey) File(ref segment.Ref) *Entry {
+	i, found := searchFiles(s.Files, ref)
+	if !found {
+		return nil
+	}
+	return s.Files[i]
+}
+
+func searchFiles(files []*Entry, ref segment.Ref) (i int, found bool) {
+	return slices.BinarySearchFunc(files, ref, func(e *Entry, ref segment.Ref) int { return e.Header.Ref.Compare(ref) })
+}
+
 // FilesOf returns the files in Own of a segment.
 func (s *Survey) FilesOf(ref segment.Ref) []*Entry {
-	i, _ := slices.BinarySearchFunc(s.Own, ref, func(e *Entry, ref segment.Ref) int { return e.Header.Ref.Compare(ref) })
+	i, _ := searchFiles(s.Own, ref)
 	n := i
 	for n < len(s.Own) && s.Own[n].Header.Ref == ref {
 		n++

@@ -16,7 +16,10 @@ func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
 		return err
 	}
 	v.doubts = d
-	var t tables
+	t := st.tables
+	if t == nil {
+		t = new(tables)
+	}
 	for _, p := range st.Parts {
 		if p.Footer == nil {
 			continue
@@ -26,8 +29,10 @@ func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
 			f.doubts = d
 		}
 		v.add(f)
-		if err := t.add(&tableSource{c: p.Footer.Cursor(), slot: f.slot}, p.Footer.Entries()); err != nil {
-			return st.inPart(err)
+		if st.tables == nil {
+			if err := t.add(&tableSource{c: p.Footer.Cursor(), slot: f.slot}, p.Footer.Entries()); err != nil {
+				return st.inPart(err)
+			}
 		}
 		entries += p.Footer.Entries()
 		size += p.Footer.FileSize - p.Footer.RecordsEnd

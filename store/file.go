@@ -57,10 +57,8 @@ func (f *segFile) Settle() {
 	f.unsettled = nil
 	s := newSource(u.f, f.size.Load(), true)
 	if s.crowded {
-		if h, err := u.few.Open(u.name); err == nil {
-			u.f.Close() // it was only read
-			s.r, s.close = h, h.Close
-		}
+		h := u.few.Adopt(u.name, u.f)
+		s.r, s.close = h, h.Close
 	}
 	f.src.Store(s)
 }

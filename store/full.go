@@ -85,12 +85,14 @@ func (st standing) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep 
 		return err
 	}
 	defer s.Close()
-	var sources []index.Source
+	var t tables
 	var entries int64
 	inTable := false // the newest log is a part
 	for _, p := range st.Parts {
 		if p.Footer != nil {
-			sources = append(sources, &tableSource{c: p.Footer.Cursor(), slot: fileOf(p).slot})
+			if err := t.add(&tableSource{c: p.Footer.Cursor(), slot: fileOf(p).slot}, p.Footer.Entries()); err != nil {
+				return st.inPart(err)
+			}
 			entries += p.Footer.Entries()
 			inTable = inTable || fileOf(p) == sf
 		}
@@ -100,10 +102,12 @@ func (st standing) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep 
 		if err != nil {
 			return segment.InFile(sf.path, err)
 		}
-		sources = append(sources, log)
+		t.settle() // the log comes after all tables
+		t.sources = append(t.sources, log)
 		entries += int64(len(log.entries))
 	}
-	err = s.idx.Compare(sources...)
+	t.settle()
+	err = s.idx.Compare(t.sources...)
 	rep.phase("index against log", entries, 0)
 	if m, ok := errors.AsType[*index.MismatchError](err); ok {
 		return &CorruptError{File: st.FS.Path("."), Reason: m.Error() + "; the memory of this machine may be faulty", Keys: [][]byte{m.Key}}

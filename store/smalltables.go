@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/varve-db/varve/index"
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/segment"
 )
 
 // A merge holds a cursor, with its block and its entry, for each of its sources: for
@@ -19,6 +21,7 @@ const (
 // tables makes the sources of a merge from one table after the other. The order of
 // the sources is that of the tables, by which the merge decides between a record and its copy.
 type tables struct {
+	parts   uint32 // that were added by part
 	sources []index.Source
 	few     *smallTables // the last of sources, if it takes more; or nil
 }
@@ -39,6 +42,15 @@ func (t *tables) add(table index.Source, entries int64) error {
 		t.settle()
 	}
 	return err
+}
+
+// part adds the table of a part, for integrity.StandOptions.Table: all parts have one then,
+// so that they get their slots in the order in which they come.
+func (t *tables) part(p *integrity.Part) (keep bool, err error) {
+	n := p.Footer.Entries()
+	err = t.add(&tableSource{c: p.Footer.Cursor(), slot: t.parts}, n)
+	t.parts++
+	return n > smallTable, segment.InFile(fileOf(p).path, err)
 }
 
 // settle ends the source that small tables are read into.

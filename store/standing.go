@@ -10,15 +10,27 @@ import (
 )
 
 // standing is how the files of a store stand, each open as a segFile.
-type standing struct{ *integrity.Standing }
+type standing struct {
+	*integrity.Standing
+
+	// tables are those of the parts, where each was read as soon as it could be: of the small
+	// ones, what the index needs is all that is kept. Nil: they are still to be read.
+	tables *tables
+}
 
 // stand finds out how the store stands.
 func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
 	few := newHandles(s.FS)
-	st, err := s.Stand(integrity.StandOptions{
+	so := integrity.StandOptions{
 		Level: o.Integrity, Live: live, Tolerate: o.AllowDamaged, AcceptLost: o.AcceptLostLog,
 		Open: func(e *integrity.Entry) (integrity.Source, error) { return openFile(s.FS, few, e) },
-	})
+	}
+	var t *tables
+	if !o.AllowDamaged && o.Integrity != integrity.Full { // else they are read a second time, to compare or for what is in doubt
+		t = new(tables)
+		so.Table = t.part
+	}
+	st, err := s.Stand(so)
 	if err != nil {
 		return standing{}, err
 	}
@@ -30,7 +42,7 @@ func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
 		}
 		fileOf(p).sealed.Store(sealed)
 	}
-	return standing{st}, nil
+	return standing{st, t}, nil
 }
 
 // keepHandles is how many of the sealed files that cannot be mapped stay open.

@@ -74,9 +74,12 @@ func openRegular(path string, flag int) (*os.File, error) {
 		}
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = notRegular(path, info.Mode())
+	regular, _, err := statOpen(f)
+	if err == nil && !regular {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil {
+			err = notRegular(path, info.Mode())
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -99,6 +99,8 @@ func osFile(src any) *os.File {
 		return osFile(f.f)
 	case fromFile:
 		return osFile(f.f)
+	case viewFile:
+		return osFile(f.of)
 	}
 	return nil
 }

@@ -23,11 +23,8 @@ func (f *file) Close() error { return f.f.Close() }
 func (f *file) Chmod(mode fs.FileMode) error { return f.f.Chmod(mode) }
 
 func (f *file) Size() (int64, error) {
-	info, err := f.f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	_, size, err := statOpen(f.f)
+	return size, err
 }
 
 func (f *file) Reserve(n int64) error {

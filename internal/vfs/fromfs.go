@@ -54,8 +54,16 @@ func (r fromFS) Locked(name string) (bool, error) {
 }
 
 // Open opens a file for reading. One that cannot be read at an offset is read
-// into memory.
+// into memory. That of a view is opened in the folder behind it: four system calls less for
+// each file, which an open of many segments notices.
 func (r fromFS) Open(name string) (File, error) {
+	if r.of != nil {
+		f, err := r.of.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		return viewFile{of: f}, nil
+	}
 	f, err := r.fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -73,13 +81,14 @@ func (r fromFS) Open(name string) (File, error) {
 		if err = errors.Join(err, f.Close()); err != nil {
 			return nil, err
 		}
-		return fromFile{bytes.NewReader(b), nil, int64(len(b))}, nil
+		return fromFile{ReaderAt: bytes.NewReader(b), size: int64(len(b))}, nil
 	}
-	return fromFile{at, f, info.Size()}, nil
+	return fromFile{ReaderAt: at, f: f, size: info.Size()}, nil
 }
 
 // fromFile is a file of a fromFS.
 type fromFile struct {
+	unchangeable
 	io.ReaderAt
 	f    fs.File // nil: it is in memory
 	size int64
@@ -94,19 +103,27 @@ func (f fromFile) Close() error {
 	return f.f.Close()
 }
 
-// Identity is that of the file behind a view. Any other is unknown, so that no log
-// passes for the very file that was closed.
-func (f fromFile) Identity() (Identity, error) {
-	if r, ok := f.f.(*readFile); ok {
-		return r.f.Identity()
-	}
-	return Identity{}, nil
+// Identity is unknown, so that no log passes for the very file that was closed.
+func (f fromFile) Identity() (Identity, error) { return Identity{}, nil }
+
+// viewFile is a file of the folder behind a view.
+type viewFile struct {
+	unchangeable
+	of File
 }
 
-func (f fromFile) Map(int64) ([]byte, func() error, error) { return nil, nil, ErrUnsupported }
-func (f fromFile) WriteAt([]byte, int64) (int, error)      { return 0, errReadOnly }
-func (f fromFile) Sync() error                             { return errReadOnly }
-func (f fromFile) Reserve(int64) error                     { return errReadOnly }
-func (f fromFile) Release() error                          { return errReadOnly }
-func (f fromFile) Chmod(fs.FileMode) error                 { return errReadOnly }
-func (f fromFile) WriteBack(int64, int64)                  {}
+func (f viewFile) ReadAt(p []byte, off int64) (int, error) { return f.of.ReadAt(p, off) }
+func (f viewFile) Size() (int64, error)                    { return f.of.Size() }
+func (f viewFile) Identity() (Identity, error)             { return f.of.Identity() }
+func (f viewFile) Close() error                            { return f.of.Close() }
+
+// unchangeable is what a File does that cannot be written to.
+type unchangeable struct{}
+
+func (unchangeable) Map(int64) ([]byte, func() error, error) { return nil, nil, ErrUnsupported }
+func (unchangeable) WriteAt([]byte, int64) (int, error)      { return 0, errReadOnly }
+func (unchangeable) Sync() error                             { return errReadOnly }
+func (unchangeable) Reserve(int64) error                     { return errReadOnly }
+func (unchangeable) Release() error                          { return errReadOnly }
+func (unchangeable) Chmod(fs.FileMode) error                 { return errReadOnly }
+func (unchangeable) WriteBack(int64, int64)                  {}

@@ -43,6 +43,16 @@ func (p *Handles) Open(name string) (*Handle, error) {
 	return h, nil
 }
 
+// Adopt is Open of a file that is open already, and is the Handles' from then on.
+func (p *Handles) Adopt(name string, f File) *Handle {
+	h := &Handle{pool: p, name: name, f: f, users: 1}
+	p.mu.Lock()
+	p.busy++
+	p.mu.Unlock()
+	h.give()
+	return h
+}
+
 // Handle is a file of Handles.
 type Handle struct {
 	pool *Handles

@@ -2,6 +2,8 @@
 
 package vfs
 
+import "os"
+
 const (
 	openFlags = 0
 	dirFlags  = 0
@@ -20,3 +22,11 @@ func identity(int) (Identity, error)              { return Identity{}, ErrUnsupp
 func syncAll(int) error                           { return ErrUnsupported }
 func free(string) (int64, error)                  { return 0, ErrUnsupported }
 func cannotSyncDir(error) bool                    { return false }
+
+func statOpen(f *os.File) (regular bool, size int64, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, 0, err
+	}
+	return info.Mode().IsRegular(), info.Size(), nil
+}

@@ -4,6 +4,8 @@ package vfs
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +21,21 @@ const (
 // cannotSyncDir reports whether err says that folders cannot be synced here.
 func cannotSyncDir(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, ErrUnsupported)
+}
+
+// statOpen is what is asked of every file that is opened. It allocates a sixth of what
+// os.File.Stat does, which an open of 50,000 segments calls three times for each.
+func statOpen(f *os.File) (regular bool, size int64, err error) {
+	err = control(f, func(fd int) error {
+		var st unix.Stat_t
+		err := retry(func() error { return unix.Fstat(fd, &st) })
+		regular, size = st.Mode&unix.S_IFMT == unix.S_IFREG, st.Size
+		return err
+	})
+	if err != nil {
+		err = &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return regular, size, err
 }
 
 // mmap maps the first n bytes of a file.
