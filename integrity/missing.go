@@ -11,6 +11,10 @@ import (
 type MissingError struct {
 	Dir      string        // the store's folder
 	Segments []segment.Ref // at least one
+
+	// Archives are the archives that have some of the first few Segments, by the receipts beside
+	// the store. An open fills it in.
+	Archives []segment.InArchive
 }
 
 // Error names the folder and the first few segments.
@@ -19,7 +23,11 @@ func (e *MissingError) Error() string {
 	for i, ref := range e.Segments {
 		names[i] = ref.String()
 	}
-	return fmt.Sprintf("%s: %v: %s; bring the files back from a copy or an archive", e.Dir, ErrMissing, shortList(names))
+	text := fmt.Sprintf("%s: %v: %s; bring the files back from a copy or an archive", e.Dir, ErrMissing, shortList(names))
+	for i := range e.Archives {
+		text += fmt.Sprintf("; by the receipts, %v", &e.Archives[i])
+	}
+	return text
 }
 
 // Unwrap returns ErrMissing.

@@ -22,6 +22,21 @@ type Remedy string
 // UseNewer is the remedy where ErrVersion is the trouble.
 const UseNewer Remedy = "use a newer varve"
 
+// InArchive says that an archive has segments of a store.
+type InArchive struct {
+	URL    string // of the archive, as its user named it
+	Object string // the name of the segment's object there, or of the first of several
+	N      int    // how many of the segments it has
+}
+
+// String says which archive has what.
+func (a *InArchive) String() string {
+	if a.N > 1 {
+		return fmt.Sprintf("archive %s has %d of them, the first as %s", a.URL, a.N, a.Object)
+	}
+	return fmt.Sprintf("archive %s has %s", a.URL, a.Object)
+}
+
 // A CorruptError says that bytes which must be there, and sound, are not.
 type CorruptError struct {
 	File     string   // the file's name, where it is known
@@ -32,6 +47,10 @@ type CorruptError struct {
 	FirstSeq uint64   // the sequence numbers at stake, from FirstSeq
 	LastSeq  uint64   // to LastSeq; both zero where unknown
 	Next     Remedy   // what has to be done
+
+	// Archives are the archives that have the segment, by the receipts beside the store. An
+	// open fills it in.
+	Archives []InArchive
 
 	// Closed says that the newest log is sound as far as it goes, and that only the
 	// witness of a close tells that there was more: what is left can be opened, if the
@@ -63,6 +82,9 @@ func (e *CorruptError) Error() string {
 			sep = "; keys "
 		}
 		fmt.Fprintf(&b, "%s%q", sep, shorten(k))
+	}
+	for i := range e.Archives {
+		fmt.Fprintf(&b, "; by its receipt, %v", &e.Archives[i])
 	}
 	if e.Next != "" {
 		fmt.Fprintf(&b, "; %s", e.Next)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -129,7 +130,7 @@ func (c *hotCopy) look() (st standing, live bool, err error) {
 	if err != nil && st.Standing != nil {
 		st.Close()
 	}
-	return st, live, err
+	return st, live, receipt.WhoHas(c.src, err)
 }
 
 // whereToCut finds the last whole batch in the part of the newest log that counts.

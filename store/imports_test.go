@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"segment":                       {},
 	"index":                         {"segment"},
 	"integrity":                     {"segment", "index", "internal/vfs"},
-	"store":                         {"segment", "index", "integrity", "internal/vfs"},
+	"store":                         {"segment", "index", "integrity", "internal/receipt", "internal/vfs"},
 	"store/metrics":                 {"store"},
 	"archiver":                      {"archiver/alarm", "archiver/archive", "archiver/internal/parallel", "archiver/internal/sealed", "archiver/internal/throttle", "archiver/source", "archiver/target", "internal/receipt", "internal/statefile", "segment", "internal/vfs"},
 	"archiver/target":               {"internal/statefile", "segment", "internal/vfs"},
@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"archiver/target/s3":            {"archiver/target"},
 	"archiver/target/targettest":    {"archiver/target"},
 	"archiver/archive":              {"archiver/internal/parallel", "archiver/internal/sealed", "archiver/target", "integrity", "segment"},
-	"archiver/source":               {"archiver/internal/sealed", "integrity", "internal/statefile", "segment", "internal/vfs"},
+	"archiver/source":               {"archiver/internal/sealed", "integrity", "internal/receipt", "internal/statefile", "segment", "internal/vfs"},
 	"archiver/history":              {"archiver/archive", "archiver/internal/pages", "archiver/internal/parallel", "archiver/internal/sealed", "archiver/target", "segment"},
 	"archiver/restore":              {"archiver/archive", "archiver/history", "archiver/internal/parallel", "archiver/internal/sealed", "archiver/internal/throttle", "archiver/target", "integrity", "segment", "internal/vfs"},
 	"archiver/inplace":              {"archiver/archive", "archiver/history", "archiver/internal/pages", "archiver/internal/parallel", "archiver/internal/sealed", "segment"},
@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"archiver/internal/throttle":    {},
 	"archiver/internal/archivesim":  {"archiver/archive", "archiver/target", "internal/testkit", "segment"},                                                                                             // for tests
 	"archiver/internal/archivetest": {"archiver/archive", "archiver/history", "archiver/inplace", "archiver/restore", "archiver/target", "archiver/target/dir", "internal/testkit", "segment", "store"}, // for tests
-	"internal/receipt":              {"internal/statefile", "segment", "internal/vfs"},
+	"internal/receipt":              {"integrity", "internal/statefile", "segment", "internal/vfs"},
 	"internal/receipt/receipttest":  {"internal/crashfs", "internal/receipt", "internal/testkit", "segment", "internal/vfs"}, // for tests
 	"internal/statefile":            {"internal/vfs"},
 	"internal/testkit":              {},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -20,7 +21,8 @@ import (
 // After a crash, or on a copy, it recovers: see [DB.OpenReport] for what it
 // found and did. Errors that a caller can act on wrap ErrLocked, ErrNotStore,
 // ErrMissing, ErrLostLog, ErrVersion, ErrDiskFull or ErrIndexTooLarge, or are a
-// *CorruptError; after the latter nothing has been touched.
+// *CorruptError; after the latter nothing has been touched. A *MissingError and a *CorruptError
+// name the archives that have the segments, where receipts in the folder know it.
 func Open(dir string, o *Options) (*DB, error) {
 	opt, err := o.resolved()
 	if err != nil {
@@ -63,7 +65,7 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, db.abandon())
+			err = errors.Join(receipt.WhoHas(fsys, err), db.abandon())
 		}
 	}()
 	rep.phase("names", 0, 0)

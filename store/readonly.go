@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -116,7 +117,9 @@ func (r *Reader) Refresh() error {
 }
 
 // reload builds the index from the files.
-func (r *Reader) reload() error { return integrity.WhileWritten(r.fs, r.load) }
+func (r *Reader) reload() error {
+	return receipt.WhoHas(r.fs, integrity.WhileWritten(r.fs, r.load))
+}
 
 // load builds a view and puts it in place of the present one.
 func (r *Reader) load(live bool) error {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -15,8 +16,9 @@ var ErrBroken = errors.New("the store does not open for writing")
 
 // CheckOpens finds out whether the store would open for writing, as its own open does.
 func CheckOpens(store fs.FS) error {
-	if err := integrity.Opens(vfs.FromFS(store)); err != nil {
-		return fmt.Errorf("%w: %w", ErrBroken, err)
+	fsys := vfs.FromFS(store)
+	if err := integrity.Opens(fsys); err != nil {
+		return fmt.Errorf("%w: %w", ErrBroken, receipt.WhoHas(fsys, err))
 	}
 	return nil
 }

@@ -35,7 +35,6 @@ func (a *app) run(args []string) int {
 	} else if !a.started {
 		err = usagef("%w; see %s --help", err, cmd.CommandPath())
 	}
-	err = a.whoHas(err)
 	if a.log != nil {
 		a.log.Error(oneLine(err), "exit", exitCode(err))
 	} else {

@@ -60,13 +60,23 @@ func commandFor(next segment.Remedy, what string) string {
 
 // inCommands puts commands in the place of the words of an error that say what has to be done.
 func inCommands(err error) string {
-	text, dir := err.Error(), ""
+	text, dir, from := err.Error(), "", "COPY"
 	if c, ok := errors.AsType[*store.CorruptError](err); ok {
-		dir = filepath.Dir(c.File)
+		if dir = filepath.Dir(c.File); len(c.Archives) > 0 {
+			from = shellWord(c.Archives[0].URL)
+		}
+	}
+	if m, ok := errors.AsType[*store.MissingError](err); ok {
+		for i := range m.Archives {
+			has, by := m.Archives[i].String(), ": varve repair --from "+shellWord(m.Archives[i].URL)
+			if !strings.Contains(text, by) {
+				text = strings.Replace(text, has, has+by, 1)
+			}
+		}
 	}
 	for next := range commands {
 		for _, before := range []string{"; ", ": "} {
-			by := commandFor(next, dir)
+			by := strings.Replace(commandFor(next, dir), "COPY", from, 1)
 			if head, tail, ok := cutLast(text, before+string(next)); ok && !strings.Contains(text, by) {
 				text = head + before + by + tail
 			}
