@@ -15,7 +15,7 @@
 //
 // What is shipped was verified as it was read, so damage never reaches an archive.
 //
-// The package writes nothing into a store's folder but receipts, its state and the request to
-// seal. It reads segments through an fs.FS. It does not open the store: what only a writer can
-// do is passed in (Sealer, Barrier).
+// The package writes nothing into a store's folder but receipts and its state. It reads segments
+// through an fs.FS. It does not open the store: what only a writer can do is passed in
+// (Sealer, Barrier); package store/sealer has both.
 package archiver

@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"integrity":                     {"segment", "index", "internal/vfs"},
 	"store":                         {"segment", "index", "integrity", "internal/receipt", "internal/vfs"},
 	"store/metrics":                 {"store"},
+	"store/sealer":                  {"archiver/source", "integrity", "internal/statefile", "internal/vfs", "store"},
 	"archiver":                      {"archiver/alarm", "archiver/archive", "archiver/internal/parallel", "archiver/internal/sealed", "archiver/internal/throttle", "archiver/source", "archiver/target", "internal/receipt", "internal/statefile", "segment", "internal/vfs"},
 	"archiver/target":               {"internal/statefile", "segment", "internal/vfs"},
 	"archiver/target/dir":           {"archiver/target", "internal/statefile", "internal/vfs"},
@@ -53,7 +54,7 @@ var mayImport = map[string][]string{
 	"internal/vfs":                  {},
 	"internal/crashfs":              {"internal/vfs"},
 	"internal/jsonpack":             {"segment"},
-	"cmd/varve":                     {"archiver", "archiver/alarm", "archiver/archive", "archiver/audit", "archiver/backup", "archiver/history", "archiver/inplace", "archiver/metrics", "archiver/prune", "archiver/restore", "archiver/source", "archiver/target", "archiver/target/dir", "archiver/target/s3", "integrity", "internal/jsonpack", "internal/receipt", "segment", "store", "internal/vfs"},
+	"cmd/varve":                     {"archiver", "archiver/alarm", "archiver/archive", "archiver/audit", "archiver/backup", "archiver/history", "archiver/inplace", "archiver/metrics", "archiver/prune", "archiver/restore", "archiver/source", "archiver/target", "archiver/target/dir", "archiver/target/s3", "integrity", "internal/jsonpack", "internal/receipt", "segment", "store", "store/sealer", "internal/vfs"},
 }
 
 // forTests are packages that only tests import.

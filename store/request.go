@@ -10,7 +10,7 @@ import (
 )
 
 // SealRequest is the name, in the store's folder, of a file by which another
-// process asks the writer to seal the running log, as the archiver does. The
+// process asks the writer to seal the running log, as package store/sealer does. The
 // writer looks for it once a second, seals the log if it holds objects or
 // deletions, and removes the file: when it is gone, what had been committed when it
 // was made is sealed.

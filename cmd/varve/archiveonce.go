@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/store/sealer"
 )
 
 const onceHelp = `Seal the log if it holds objects, ship every segment that an archive does not have yet,
@@ -63,9 +64,8 @@ func (a *app) newArchiver(ctx context.Context, flags *shipFlags, more func(*arch
 	if err := a.openAll(ctx, flags, &o); err != nil {
 		return nil, err
 	}
-	s := a.sealer(dir)
-	s.silent = flags.state != ""
-	if o.Barrier = s; !s.silent {
+	s := sealer.New(dir, sealer.Options{Opened: a.tellRecovery, NoRequests: flags.state != ""})
+	if o.Barrier = s; flags.state == "" {
 		o.Sealer = s
 	}
 	if more != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/store/sealer"
 )
 
 const backupCreateHelp = `Make a backup of the store as it is now. The log is sealed if it holds objects, what an archive
@@ -123,7 +124,7 @@ func (a *app) waitForShipping(ctx context.Context, flags *shipFlags, arc *archiv
 	if flags.state == "" {
 		seal, cancel := context.WithTimeout(ctx, flags.o.Timeout)
 		defer cancel()
-		if err := a.sealer(a.dir).Seal(seal, 0); err != nil {
+		if err := sealer.New(a.dir, sealer.Options{Opened: a.tellRecovery}).Seal(seal, 0); err != nil {
 			return report, err
 		}
 	}
@@ -151,8 +152,8 @@ func (a *app) waitForShipping(ctx context.Context, flags *shipFlags, arc *archiv
 			return report, fmt.Errorf("%w, but has shipped nothing for %v of the %s that a backup needs; see varve archive status", err,
 				waited.Round(time.Second), count(int64(missing), "segment", "segments"))
 		}
-		if err := pause(ctx, shippedPoll); err != nil {
-			return report, err
+		if !target.Sleep(ctx, shippedPoll) {
+			return report, context.Cause(ctx)
 		}
 	}
 }

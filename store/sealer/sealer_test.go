@@ -1,4 +1,4 @@
-package main
+package sealer
 
 import (
 	"context"
@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/source"
+	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -20,31 +22,23 @@ import (
 type sealScene struct {
 	t      *testing.T
 	dir    string
-	sealer *logSealer
+	sealer *Sealer
 	opens  int
 }
 
 func newSealScene(t *testing.T) *sealScene {
 	s := &sealScene{t: t, dir: filepath.Join(t.TempDir(), "s")}
 	db, err := store.Open(s.dir, nil)
-	must(t, err)
-	must(t, db.Put([]byte("a"), []byte("1")))
-	must(t, db.Close())
-	s.sealer = (&app{}).sealer(s.dir)
-	s.sealer.opened = func(store.OpenReport) { s.opens++ }
+	testkit.Must(t, err)
+	testkit.Must(t, db.Put([]byte("a"), []byte("1")))
+	testkit.Must(t, db.Close())
+	s.sealer = New(s.dir, Options{Opened: func(store.OpenReport) { s.opens++ }})
 	return s
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (s *sealScene) unsealed() bool {
 	_, _, ok, err := source.New(vfs.AsFS(vfs.Dir(s.dir))).Unsealed()
-	must(s.t, err)
+	testkit.Must(s.t, err)
 	return ok
 }
 
@@ -56,18 +50,18 @@ func (s *sealScene) requested() bool {
 // lock holds the store's lock as a writer does, one that heeds no request.
 func (s *sealScene) lock() (unlock func()) {
 	c, _, err := vfs.Dir(s.dir).Lock("LOCK", "a test")
-	must(s.t, err)
-	return func() { must(s.t, c.Close()) }
+	testkit.Must(s.t, err)
+	return func() { testkit.Must(s.t, c.Close()) }
 }
 
 func TestSealOpensTheStoreOnlyWhereThereIsNoWriterAndSomethingToSeal(t *testing.T) {
 	s := newSealScene(t)
-	must(t, s.sealer.Seal(t.Context(), time.Hour))
+	testkit.Must(t, s.sealer.Seal(t.Context(), time.Hour))
 	if s.opens != 0 || !s.unsealed() {
 		t.Errorf("a young log: opened %d times", s.opens)
 	}
 	for range 2 {
-		must(t, s.sealer.Seal(t.Context(), 0))
+		testkit.Must(t, s.sealer.Seal(t.Context(), 0))
 		if s.opens != 1 || s.unsealed() || s.requested() {
 			t.Errorf("opened %d times, unsealed %v, requested %v", s.opens, s.unsealed(), s.requested())
 		}
@@ -77,10 +71,10 @@ func TestSealOpensTheStoreOnlyWhereThereIsNoWriterAndSomethingToSeal(t *testing.
 func TestSealAsksALiveWriter(t *testing.T) {
 	s := newSealScene(t)
 	db, err := store.Open(s.dir, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	var wg sync.WaitGroup
 	for range 3 { // several ask at once
-		sealer := (&app{}).sealer(s.dir)
+		sealer := New(s.dir, Options{})
 		wg.Go(func() {
 			if err := sealer.Seal(t.Context(), 0); err != nil {
 				t.Error(err)
@@ -91,7 +85,7 @@ func TestSealAsksALiveWriter(t *testing.T) {
 	if s.unsealed() || s.requested() {
 		t.Errorf("unsealed %v, requested %v", s.unsealed(), s.requested())
 	}
-	must(t, db.Close())
+	testkit.Must(t, db.Close())
 }
 
 func TestSealOfAWriterThatDoesNotAnswerEnds(t *testing.T) {
@@ -117,7 +111,7 @@ func TestSealGoesOnByItselfWhenTheWriterEnds(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	unlock()
-	must(t, <-done)
+	testkit.Must(t, <-done)
 	if s.opens != 1 || s.unsealed() || s.requested() {
 		t.Errorf("opened %d times, unsealed %v, requested %v", s.opens, s.unsealed(), s.requested())
 	}
@@ -134,11 +128,35 @@ func TestSealAnsweredForSomebodyElseIsAskedAgain(t *testing.T) {
 		for !s.requested() {
 			time.Sleep(time.Millisecond)
 		}
-		must(t, os.Remove(filepath.Join(s.dir, store.SealRequest)))
+		testkit.Must(t, os.Remove(filepath.Join(s.dir, store.SealRequest)))
 	}
 	unlock()
-	must(t, <-done)
+	testkit.Must(t, <-done)
 	if s.unsealed() {
 		t.Error("it is not sealed")
 	}
 }
+
+// With NoRequests nothing is written into the folder: a writer is not asked, and without one the
+// answer is known all the same.
+func TestNoRequests(t *testing.T) {
+	s := newSealScene(t)
+	quiet := New(s.dir, Options{NoRequests: true})
+	unlock := s.lock()
+	if live, err := quiet.Settle(t.Context()); !live || !errors.Is(err, ErrNoRequests) {
+		t.Errorf("beside a writer: %v, %v", live, err)
+	}
+	if err := quiet.Seal(t.Context(), 0); !errors.Is(err, ErrNoRequests) || s.requested() {
+		t.Errorf("seal beside a writer: %v; requested %v", err, s.requested())
+	}
+	unlock()
+	if live, err := quiet.Settle(t.Context()); live || err != nil {
+		t.Errorf("without a writer: %v, %v", live, err)
+	}
+}
+
+// A Sealer is what an archiver beside a live writer needs.
+var (
+	_ archiver.Sealer  = (*Sealer)(nil)
+	_ archiver.Barrier = (*Sealer)(nil)
+)
