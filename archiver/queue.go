@@ -60,10 +60,16 @@ func (q *queue) update(list []source.Sealed, done func(segment.Ref) bool) {
 		q.bytes += g.Size
 		added = true
 	}
+	gone := map[*job]bool{} // forgotten together: one by one, the work would grow with their square
 	for ref, j := range q.jobs {
 		if !there[ref] && !j.running {
-			q.remove(j)
+			gone[j] = true
+			q.forget(j)
 		}
+	}
+	if len(gone) > 0 {
+		q.ready = slices.DeleteFunc(q.ready, func(j *job) bool { return gone[j] })
+		q.late = slices.DeleteFunc(q.late, func(j *job) bool { return gone[j] })
 	}
 	if added {
 		slices.SortFunc(q.ready, func(a, b *job) int { return a.ref.Compare(b.ref) })
@@ -116,16 +122,15 @@ func (q *queue) abandon(j *job) {
 	q.late = slices.DeleteFunc(q.late, func(o *job) bool { return o == j })
 }
 
-// remove forgets a job.
+// remove forgets a job that take returned.
 func (q *queue) remove(j *job) {
+	q.forget(j)
+	j.running = false
+}
+
+func (q *queue) forget(j *job) {
 	delete(q.jobs, j.ref)
 	q.bytes -= j.seg.Size
-	same := func(o *job) bool { return o == j }
-	if !j.running {
-		q.ready = slices.DeleteFunc(q.ready, same)
-		q.late = slices.DeleteFunc(q.late, same)
-	}
-	j.running = false
 }
 
 // first returns the job of the log that was begun first, or nil: ids grow with time, over
