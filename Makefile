@@ -11,7 +11,7 @@ FUZZTIME    ?= 1s
 # The packages whose tests have several goroutines at work on one thing, and the tests there
 # that one goroutine does over and over (crash, fault, damage and model), that count
 # memory or that read source: the race detector sees nothing in them, and takes ten times as long.
-RACE  := ./store/... ./index/... ./integrity ./archiver/... ./internal/... ./cmd/varve
+RACE  := ./store/... ./index/... ./integrity/... ./archiver/... ./internal/... ./cmd/varve
 ALONE := PowerCut|Cut|CallFails|FailedCalls|FailingCalls|Damage|Injur|Flip|Hole|Model|Costs|Memory|Peak|Filled|Churn|TestFailed|TestPages|TestCompareFinds|ScanRanges|LevelsRead|Exported|LibrariesWrite
 
 .PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds demo-works soak crash damage model kills fuzz bench
@@ -85,7 +85,7 @@ model:
 
 damage:
 	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 4h -v -run 'Damage' ./store
-	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 4h -run 'Repair|Salvage' ./integrity
+	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 4h -run 'Repair|Salvage' ./integrity/...
 	VARVE_DAMAGE=all $(GO) test -count=1 -timeout 1h -run "Hole" ./archiver/history
 
 # The archiver, killed over and over, to a folder and to an S3 server.

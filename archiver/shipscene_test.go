@@ -40,7 +40,7 @@ func logBytes(t testing.TB, store segment.UUID, ref segment.Ref, first uint64, n
 	t.Helper()
 	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: store, Ref: ref, FirstSeq: first, Time: at.UnixNano(), NextID: ref.ID + 1}}
 	b := h.Append(nil)
-	p := h.Place()
+	p := h.ChecksumSeed()
 	rnd := rand.New(rand.NewPCG(uint64(ref.ID), uint64(ref.Timeline)))
 	for i := range n {
 		value := make([]byte, size)

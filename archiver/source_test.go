@@ -136,7 +136,7 @@ func TestUnsealedIsTheNewestLogWithObjects(t *testing.T) {
 		r := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: 1, Time: time.Now().UnixNano(), Vouch: int64(len(b))}
 		h, _, err := segment.ParseHeader(b)
 		testkit.Must(t, err)
-		open(4, h.Place().AppendRecord(b, int64(len(b)), &r)) // a mark alone
+		open(4, h.ChecksumSeed().AppendRecord(b, int64(len(b)), &r)) // a mark alone
 		time.Sleep(time.Hour)
 		want(0, 0)
 		open(5, logBytes(t, shipUUID, shipRef(5), 1, 3, 10, time.Now(), false))

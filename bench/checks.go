@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/check"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -135,7 +136,7 @@ func (s *stage) evicted(all []string) (bool, error) {
 // runCheck checks the store in full.
 func runCheck(t *task) (figures, error) {
 	u := watchUsage()
-	rep, err := integrity.Check(context.Background(), vfs.AsFS(vfs.Dir(t.Dir)), integrity.CheckOptions{Level: integrity.Full})
+	rep, err := check.Run(context.Background(), vfs.AsFS(vfs.Dir(t.Dir)), check.Options{Level: integrity.Full})
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/repair"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -114,11 +114,11 @@ func flip(name string, at func(size int64) int64) ([]byte, error) {
 // runRepair repairs the store, from the copy in the folder Other if there is one.
 func runRepair(t *task) (figures, error) {
 	u := watchUsage()
-	var o integrity.RepairOptions
+	var o repair.Options
 	if t.Other != "" {
-		o.From = integrity.FolderDonor(os.DirFS(t.Other), t.Other)
+		o.From = repair.FolderDonor(os.DirFS(t.Other), t.Other)
 	}
-	plan, err := integrity.Repair(context.Background(), vfs.Dir(t.Dir), o)
+	plan, err := repair.Run(context.Background(), vfs.Dir(t.Dir), o)
 	if err != nil {
 		return nil, err
 	}

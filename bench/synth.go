@@ -118,7 +118,7 @@ func (y *synthetic) header(id segment.ID) *segment.Header {
 func (y *synthetic) log(id segment.ID) ([]byte, error) {
 	h := y.header(id)
 	b := h.Append(nil)
-	begin, p := int64(len(b)), h.Place()
+	begin, p := int64(len(b)), h.ChecksumSeed()
 	put := segment.Record{Kind: segment.Put, Key: fmt.Appendf(nil, "%08d", id), Value: []byte("value"), ValueSize: 5}
 	end := segment.Record{Kind: segment.End}
 	end.SetEnd(y.refs[id])
@@ -139,7 +139,7 @@ func (y *synthetic) newest(n int) error {
 	h := y.header(segment.ID(n + 1))
 	b := h.Append(nil)
 	mark := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: h.FirstSeq, Time: h.Time + 1, Vouch: int64(len(b))}
-	b = h.Place().AppendRecord(b, mark.Vouch, &mark)
+	b = h.ChecksumSeed().AppendRecord(b, mark.Vouch, &mark)
 	return os.WriteFile(filepath.Join(y.store, h.Ref.ID.String()+".open"), b, 0o600)
 }
 

@@ -9,7 +9,7 @@ import (
 // ClockJumps returns the runs of commits whose times do not tell when they were made.
 // Headers, footers and the heads of the newest log have told; only where there is a run, the
 // heads of the log are read in which it begins.
-func (st *Standing) ClockJumps(now time.Time) []segment.ClockJump {
+func (st *State) ClockJumps(now time.Time) []segment.ClockJump {
 	jumps := segment.ClockJumps(st.logTimes(), now)
 	for i := range jumps {
 		st.refine(&jumps[i], segment.ClockLimit(now))
@@ -18,7 +18,7 @@ func (st *Standing) ClockJumps(now time.Time) []segment.ClockJump {
 }
 
 // logTimes returns what is known of the logs of the set, and of the newest one.
-func (st *Standing) logTimes() (logs []segment.LogTimes) {
+func (st *State) logTimes() (logs []segment.LogTimes) {
 	logs = make([]segment.LogTimes, 0, len(st.Parts)+1)
 	for _, p := range st.Parts {
 		if p.Header.Kind == segment.Log && p.Footer != nil && p.Footer.FirstTime != 0 {
@@ -34,7 +34,7 @@ func (st *Standing) logTimes() (logs []segment.LogTimes) {
 
 // refine finds the last commit before a jump in the log where it begins: the last one
 // whose time is not above limit. Where the log cannot be read, the jump stays as it is.
-func (st *Standing) refine(j *segment.ClockJump, limit int64) {
+func (st *State) refine(j *segment.ClockJump, limit int64) {
 	r, end := st.R, st.V.End
 	for _, p := range st.Parts {
 		if p.Header.Ref == j.Segment && p.Entry != st.Newest {

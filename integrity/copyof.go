@@ -46,7 +46,7 @@ func copyOf(fsys vfs.FS, name string, c *lastClose, w *segment.Witness) (why str
 	case id.Birth != 0:
 		return "", nil
 	case w.Vouched(&c.log.Head) != c.durable || w.Changed == 0:
-		return "the file system does not tell when a file was made, and " + LockName +
+		return "the file system does not tell when a file was made, and " + segment.LockName +
 			" does not tell of this close, so the newest log may be a copy of the one that was closed", nil
 	case w.Changed != id.Changed:
 		return "the newest log was copied or changed since it was closed", nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/varve-db/varve/integrity/internal/walk"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -13,7 +14,7 @@ import (
 // something is.
 type diagnosis struct {
 	ctx  context.Context
-	src  *patchy
+	src  *walk.ReadAround
 	size int64
 	o    *VerifyOptions
 	v    *Verified
@@ -24,13 +25,13 @@ type diagnosis struct {
 // diagnose returns at least one finding: why is what the quick way ended with.
 // Only the end of the context spares it that.
 func diagnose(p *pass, size int64, o *VerifyOptions, v *Verified, why error) []Finding {
-	d := &diagnosis{ctx: p.Ctx, src: &patchy{ctx: p.Ctx, src: p}, size: size, o: o, v: v}
+	d := &diagnosis{ctx: p.Ctx, src: &walk.ReadAround{Ctx: p.Ctx, Src: p}, size: size, o: o, v: v}
 	d.ref = o.Ref
 	if err := d.file(); err != nil && p.Ctx.Err() == nil {
 		d.add(Finding{Kind: Unreadable, Reason: err.Error()})
 	}
-	for _, x := range d.src.merged(size) {
-		d.add(Finding{Kind: Unreadable, Offset: x.off, Reason: fmt.Sprintf("%d bytes cannot be read: %v", x.end-x.off, x.err)})
+	for _, x := range d.src.Holes(size) {
+		d.add(Finding{Kind: Unreadable, Offset: x.Off, Reason: fmt.Sprintf("%d bytes cannot be read: %v", x.End-x.Off, x.Err)})
 	}
 	if len(d.list) == 0 {
 		reason := "a first reading ended with: " + why.Error() + "; a second one found nothing"
@@ -64,7 +65,7 @@ func (d *diagnosis) file() (err error) {
 	} else if err := d.judged(DamagedTable, footerErr); err != nil {
 		return err
 	}
-	w := &diagnoseWalk{walk: damagedWalk{r: d.r, src: d.src, to: end}, open: footerErr != nil, kind: DamagedRecord, findings: &d.findings}
+	w := &diagnoseWalk{walk: walk.Walk{R: d.r, Src: d.src, To: end}, open: footerErr != nil, kind: DamagedRecord, findings: &d.findings}
 	if err := w.run(); err != nil {
 		return err
 	}
@@ -109,8 +110,8 @@ func (d *diagnosis) table(f *segment.Footer, w *diagnoseWalk) error {
 	}
 	if w.sound() {
 		err := error(nil)
-		if w.end != f.RecordsEnd || w.walked.end != f.RecordsEnd {
-			d.add(Finding{Kind: WrongTable, Offset: f.RecordsEnd, Reason: w.walked.against(&f.Summary)})
+		if w.end != f.RecordsEnd || w.totals.end != f.RecordsEnd {
+			d.add(Finding{Kind: WrongTable, Offset: f.RecordsEnd, Reason: w.totals.against(&f.Summary)})
 		} else {
 			err = d.compareTables(f)
 		}

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/varve-db/varve/integrity/internal/walk"
 	"github.com/varve-db/varve/segment"
 )
 
-// diagnoseWalk is a damagedWalk that adds a finding for each place that does not check, and
+// diagnoseWalk is a walk.Walk that adds a finding for each place that does not check, and
 // adds up what does.
 type diagnoseWalk struct {
-	walk damagedWalk
+	walk walk.Walk
 	open bool // nothing says where the records end: in an output, the last sound one is the last
 	kind Kind // of the findings
 	*findings
@@ -23,7 +24,7 @@ type diagnoseWalk struct {
 	durable int64             // a sound record vouches for all before
 	edits   []segment.EditSet // of sound records
 	bad     bool
-	walked  walked
+	totals  totals
 }
 
 // damaged is a finding that stands for all bytes from one offset to another.
@@ -37,10 +38,10 @@ func (w *diagnoseWalk) sound() bool { return !w.bad }
 
 // run goes over the records. The error is one of reading.
 func (w *diagnoseWalk) run() error {
-	w.end = w.walk.to
-	w.walked = walked{kind: w.walk.r.Header.Kind, entries: multiset{keys: newHashKeys()}, end: w.walk.r.HeaderSize}
-	w.walk.rec, w.walk.gap = w.record, w.gap
-	if err := w.walk.run(); err != nil {
+	w.end = w.walk.To
+	w.totals = totals{kind: w.walk.R.Header.Kind, entries: multiset{keys: newHashKeys()}, end: w.walk.R.HeaderSize}
+	w.walk.Rec, w.walk.Gap = w.record, w.gap
+	if err := w.walk.Run(); err != nil {
 		return err
 	}
 	w.finish()
@@ -57,7 +58,7 @@ func (w *diagnoseWalk) record(rec *segment.Record) error {
 			w.edits = append(w.edits, e)
 		}
 	}
-	if err := w.walked.add(rec); err != nil {
+	if err := w.totals.add(rec); err != nil {
 		c, _ := segment.AsCorrupt(err)
 		w.finding(c.Offset, c.Reason, c.Keys, c.FirstSeq, c.LastSeq)
 	}
@@ -66,27 +67,27 @@ func (w *diagnoseWalk) record(rec *segment.Record) error {
 }
 
 // gap adds the finding of a gap.
-func (w *diagnoseWalk) gap(g gap) error {
-	log := w.walked.kind == segment.Log
+func (w *diagnoseWalk) gap(g walk.Gap) error {
+	log := w.totals.kind == segment.Log
 	var keys [][]byte
 	var first, last uint64
 	switch {
-	case g.head != nil && g.head.Kind.Data():
-		keys, first, last = [][]byte{bytes.Clone(g.head.Key)}, g.head.Seq, g.head.Seq
-	case g.head != nil:
-	case g.from < g.to && g.next == 0 && w.open && !log:
-		w.end = g.from // here its footer begins
+	case g.Head != nil && g.Head.Kind.Data():
+		keys, first, last = [][]byte{bytes.Clone(g.Head.Key)}, g.Head.Seq, g.Head.Seq
+	case g.Head != nil:
+	case g.From < g.To && g.Next == 0 && w.open && !log:
+		w.end = g.From // here its footer begins
 		return nil
 	case !log: // its numbers are in no order
-	case g.next == 0:
-		first, last = g.first, g.first
-	case g.next > g.first: // else no number is missing, so there was no put or delete
-		first, last = g.first, g.next-1
+	case g.Next == 0:
+		first, last = g.First, g.First
+	case g.Next > g.First: // else no number is missing, so there was no put or delete
+		first, last = g.First, g.Next-1
 	}
-	if g.head == nil && g.from < g.to {
-		w.ranges = append(w.ranges, damaged{g.from, g.to, len(w.list)})
+	if g.Head == nil && g.From < g.To {
+		w.ranges = append(w.ranges, damaged{g.From, g.To, len(w.list)})
 	}
-	w.finding(g.from, g.reason, keys, first, last)
+	w.finding(g.From, g.Reason, keys, first, last)
 	return nil
 }
 
@@ -97,15 +98,15 @@ func (w *diagnoseWalk) finding(off int64, reason string, keys [][]byte, first, l
 
 // finish judges how the records end.
 func (w *diagnoseWalk) finish() {
-	ended := w.walk.ended
+	ended := w.walk.Ended
 	switch {
-	case w.walked.kind != segment.Log:
+	case w.totals.kind != segment.Log:
 	case ended && w.open:
-		w.end = w.walk.from
-	case ended && w.walk.from < w.end:
-		w.finding(w.walk.from, "bytes behind the end record of the log", nil, 0, 0)
+		w.end = w.walk.From
+	case ended && w.walk.From < w.end:
+		w.finding(w.walk.From, "bytes behind the end record of the log", nil, 0, 0)
 	case !ended && !w.bad && w.kind == DamagedRecord:
-		w.finding(w.walk.from, "a sealed log without an end record", nil, 0, 0)
+		w.finding(w.walk.From, "a sealed log without an end record", nil, 0, 0)
 	}
 }
 
@@ -114,12 +115,12 @@ func (w *diagnoseWalk) finish() {
 // count. The error is one of reading.
 func DiagnoseLog(ctx context.Context, src io.ReaderAt, size int64, o VerifyOptions) (damage []Finding, edits []segment.EditSet, err error) {
 	found := findings{ref: o.Ref}
-	p := &patchy{ctx: ctx, src: src}
+	p := &walk.ReadAround{Ctx: ctx, Src: src}
 	r, err := segment.NewReader(p, size)
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &diagnoseWalk{walk: damagedWalk{r: r, src: p, to: size}, open: true, kind: DamagedLog, findings: &found}
+	w := &diagnoseWalk{walk: walk.Walk{R: r, Src: p, To: size}, open: true, kind: DamagedLog, findings: &found}
 	if err := w.run(); err != nil {
 		return nil, nil, err
 	}

@@ -50,10 +50,10 @@ func (e *Entry) WholeHeader(src io.ReaderAt) (*segment.Header, error) {
 	return r.Header, nil
 }
 
-// readHeaders fills in the entries, a few at a time: opening thousands of files
+// readEntries fills in the entries, a few at a time: opening thousands of files
 // is mostly waiting. The error is that the process may open no more files, which is nothing
 // of the store.
-func readHeaders(fsys vfs.FS, found []*Entry) error {
+func readEntries(fsys vfs.FS, found []*Entry) error {
 	const workers = 8
 	var wg sync.WaitGroup
 	for w := range min(workers, len(found)) {

@@ -8,6 +8,10 @@ import (
 	"testing"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/check"
+	"github.com/varve-db/varve/integrity/internal/fixture"
+	"github.com/varve-db/varve/integrity/repair"
+	"github.com/varve-db/varve/integrity/salvage"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 )
@@ -54,22 +58,22 @@ func (f *meagreFile) Close() error {
 // files. No seed: nothing is drawn.
 func TestFewFileHandlesAreEnough(t *testing.T) {
 	dir := t.TempDir() + "/db"
-	db := fillStore(t, dir, 300)
+	db := fixture.FillStore(t, dir, 300)
 	n := len(db.Stats().Segments)
 	testkit.Must(t, db.Close())
 	if n < 20 {
 		t.Fatalf("%d segments are too few for this test", n)
 	}
-	m := &meagre{FS: integrity.Folder(dir), most: 12}
-	rep, err := integrity.Check(context.Background(), vfs.AsFS(m), integrity.CheckOptions{Level: integrity.Full, Workers: 16})
+	m := &meagre{FS: repair.Folder(dir), most: 12}
+	rep, err := check.Run(context.Background(), vfs.AsFS(m), check.Options{Level: integrity.Full, Workers: 16})
 	if err != nil || len(rep.Findings) != 0 || rep.Whole < n-2 {
 		t.Errorf("check: %v, %+v", err, rep)
 	}
-	plan, err := integrity.MakePlan(context.Background(), m, integrity.RepairOptions{})
+	plan, err := repair.MakePlan(context.Background(), m, repair.Options{})
 	if err != nil || len(plan.Left)+len(plan.Steps) != 0 {
 		t.Errorf("repair: %v, %+v", err, plan)
 	}
-	s, err := integrity.Salvage(context.Background(), vfs.AsFS(m), integrity.SalvageOptions{Object: func(integrity.Object) error { return nil }})
+	s, err := salvage.Run(context.Background(), vfs.AsFS(m), salvage.Options{Object: func(salvage.Object) error { return nil }})
 	if err != nil || len(s.Lost) != 0 {
 		t.Errorf("salvage: %v, %+v", err, s)
 	}
@@ -78,13 +82,13 @@ func TestFewFileHandlesAreEnough(t *testing.T) {
 	}
 	// Where not even one can be had that is nothing of the store.
 	m.most = 0
-	if _, err := integrity.Check(context.Background(), vfs.AsFS(m), integrity.CheckOptions{}); !vfs.IsTooManyFiles(err) {
+	if _, err := check.Run(context.Background(), vfs.AsFS(m), check.Options{}); !vfs.IsTooManyFiles(err) {
 		t.Errorf("check without any file handle: %v", err)
 	}
-	if plan, err := integrity.MakePlan(context.Background(), m, integrity.RepairOptions{}); !vfs.IsTooManyFiles(err) {
+	if plan, err := repair.MakePlan(context.Background(), m, repair.Options{}); !vfs.IsTooManyFiles(err) {
 		t.Errorf("repair without any file handle: %v, %+v", err, plan)
 	}
-	if s, err := integrity.Salvage(context.Background(), vfs.AsFS(m), integrity.SalvageOptions{}); !vfs.IsTooManyFiles(err) {
+	if s, err := salvage.Run(context.Background(), vfs.AsFS(m), salvage.Options{}); !vfs.IsTooManyFiles(err) {
 		t.Errorf("salvage without any file handle: %v, %+v", err, s)
 	}
 }

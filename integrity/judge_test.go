@@ -26,7 +26,7 @@ func logOf(n int) (h *segment.Header, b []byte) {
 				r.Flags |= segment.FlagCommit
 				r.Time = int64(i) + 2
 			}
-			b = h.Place().AppendRecord(b, int64(len(b)), &r)
+			b = h.ChecksumSeed().AppendRecord(b, int64(len(b)), &r)
 			seq++
 		}
 	}
@@ -41,7 +41,7 @@ func closedLog(n int) []byte {
 	for i := range int64(2) {
 		r := segment.Record{Seq: v.NextSeq, Time: v.LastTime + 1 + i, Vouch: off}
 		r.SetClose(5, 6)
-		b = h.Place().AppendRecord(b, int64(len(b)), &r)
+		b = h.ChecksumSeed().AppendRecord(b, int64(len(b)), &r)
 	}
 	return b
 }

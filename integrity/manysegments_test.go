@@ -22,7 +22,7 @@ func manyTimelines(t *testing.T, n int) vfs.FS {
 		h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: segment.UUID{1}, Ref: segment.Ref{Timeline: segment.Timeline(1000 - i), ID: id},
 			FirstSeq: uint64(id), Time: int64(id), NextID: id + 1}, Live: segment.SetOf(live...)}
 		live = append(live, h.Ref)
-		b, p := h.Append(nil), h.Place()
+		b, p := h.Append(nil), h.ChecksumSeed()
 		begin := int64(len(b))
 		records := []*segment.Record{{Kind: segment.Put, Key: []byte{byte(i), byte(i >> 8)}}, {}}
 		records[1].SetEnd(segment.Ref{Timeline: segment.Timeline(1000 - i - 1), ID: id + 1})
@@ -68,18 +68,18 @@ func TestMemoryGrowsWithTheSegments(t *testing.T) {
 	const n = 250
 	look := func(fsys vfs.FS) (survey, standing uint64) {
 		survey = held(func() any {
-			s, err := Look(fsys)
+			s, err := Survey(fsys)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return s
 		})
 		standing = held(func() any {
-			s, err := Look(fsys)
+			s, err := Survey(fsys)
 			if err != nil {
 				t.Fatal(err)
 			}
-			st, err := s.Stand(StandOptions{})
+			st, err := s.Resolve(ResolveOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

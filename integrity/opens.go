@@ -15,7 +15,7 @@ import (
 var ErrLostLog = errors.New("the newest log is lost")
 
 // LostError is the error for a newest log that is lost, nil if it is not.
-func (st *Standing) LostError() error {
+func (st *State) LostError() error {
 	if !st.Lost {
 		return nil
 	}
@@ -25,17 +25,17 @@ func (st *Standing) LostError() error {
 
 // Opens returns nil if the store would open for writing, if nothing is wrong with the tables
 // of its segments, which it does not read, and otherwise the error that says why not: that of
-// Look or Stand, or one that wraps ErrLostLog. It changes nothing, takes no lock, and works
+// Survey or Resolve, or one that wraps ErrLostLog. It changes nothing, takes no lock, and works
 // beside a writer. It reads every header and the end of every segment, and of the newest log
 // what a writer would.
 func Opens(fsys vfs.FS) error {
 	return WhileWritten(fsys, func(live bool) error {
-		s, err := Look(fsys)
+		s, err := Survey(fsys)
 		if err != nil {
 			return err
 		}
 		h := vfs.NewHandles(fsys.Open, vfs.KeepFew)
-		st, err := s.Stand(StandOptions{Level: Tail, Live: live, Table: noTable, Open: func(e *Entry) (Source, error) { return e.Open(fsys, h) }})
+		st, err := s.Resolve(ResolveOptions{Level: Tail, Live: live, Table: noTable, Open: func(e *Entry) (Source, error) { return e.Open(fsys, h) }})
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func Opens(fsys vfs.FS) error {
 	})
 }
 
-// noTable is the StandOptions.Table of one who reads no table.
+// noTable is the ResolveOptions.Table of one who reads no table.
 func noTable(*Part) (keep bool, err error) { return false, nil }
 
 // WhileWritten calls look, which surveys the store, and tells it whether a process
@@ -52,12 +52,12 @@ func noTable(*Part) (keep bool, err error) { return false, nil }
 func WhileWritten(fsys vfs.FS, look func(live bool) error) error {
 	const tries = 20
 	for i := 0; ; i++ {
-		live, err := fsys.Locked(LockName)
+		live, err := fsys.Locked(segment.LockName)
 		if err != nil {
 			return err
 		}
 		err = look(live)
-		now, lockErr := fsys.Locked(LockName)
+		now, lockErr := fsys.Locked(segment.LockName)
 		if err == nil && lockErr == nil && now == live || i == tries {
 			return err
 		}

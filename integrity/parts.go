@@ -28,14 +28,14 @@ type Part struct {
 	Footer *segment.Footer
 	Bytes  []byte
 
-	// Err, of a Standing that tolerates damage, is what is wrong with the segment:
+	// Err, of a State that tolerates damage, is what is wrong with the segment:
 	// damage, or that it is of a newer version. Without a Footer, nothing is known of
 	// what it holds.
 	Err error
 }
 
 // gather opens the segments that the newest log says the store is made of.
-func (st *Standing) gather() error {
+func (st *State) gather() error {
 	st.Live = st.edited()
 	complete := st.V.Successor != (segment.Ref{})
 	if complete {
@@ -85,7 +85,7 @@ func shortList(names []string) string {
 }
 
 // openFile opens a segment for reading.
-func (st *Standing) openFile(e *Entry) (Source, error) {
+func (st *State) openFile(e *Entry) (Source, error) {
 	src, err := st.openNow(e)
 	if errors.Is(err, fs.ErrNotExist) && e.renamed(st.FS) {
 		src, err = st.openNow(e)
@@ -93,7 +93,7 @@ func (st *Standing) openFile(e *Entry) (Source, error) {
 	return src, err
 }
 
-func (st *Standing) openNow(e *Entry) (Source, error) {
+func (st *State) openNow(e *Entry) (Source, error) {
 	if st.open != nil {
 		return st.open(e)
 	}
@@ -101,21 +101,21 @@ func (st *Standing) openNow(e *Entry) (Source, error) {
 	return f, vfs.TooManyFiles(err)
 }
 
-// A settler is a Source that is read first for its footer, and is told when that was
+// A footerWaiter is a Source that is read first for its footer, and is told when that was
 // done: only then it becomes what other reads want, such as a map of the file. Pages
 // of a map that were read stay with the process, which for the footers of 50,000
 // small segments is more than all else that an open takes.
-type settler interface{ Settle() }
+type footerWaiter interface{ FooterRead() }
 
-func settle(src Source) {
-	if s, ok := src.(settler); ok {
-		s.Settle()
+func footerRead(src Source) {
+	if s, ok := src.(footerWaiter); ok {
+		s.FooterRead()
 	}
 }
 
 // footerOf reads the footer of a sealed file, at once and with its table if that is small.
-func (st *Standing) footerOf(e *Entry, src Source) (*segment.Footer, error) {
-	defer settle(src)
+func (st *State) footerOf(e *Entry, src Source) (*segment.Footer, error) {
+	defer footerRead(src)
 	end := &fileEnd{src: src, size: e.Size}
 	f, err := e.reader(end).OpenFooter()
 	if err == nil {
@@ -132,7 +132,7 @@ func (st *Standing) footerOf(e *Entry, src Source) (*segment.Footer, error) {
 
 // openPart opens a segment with its table. One that was not sealed when a crash came
 // gets its footer in memory first. The part is nil if the file cannot be opened.
-func (st *Standing) openPart(e *Entry) (*Part, error) {
+func (st *State) openPart(e *Entry) (*Part, error) {
 	src, err := st.openFile(e)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func checkTable(f *segment.Footer) error {
 
 // rebuild computes the table of a damaged part from its records, if they are
 // sound and complete: those of a log end with an End record.
-func (st *Standing) rebuild(p *Part) {
+func (st *State) rebuild(p *Part) {
 	why := p.Err
 	p.Footer, p.Bytes = nil, nil
 	if p.Sealed && p.Header.Kind == segment.Log && st.makeFooter(p) != nil {
@@ -178,7 +178,7 @@ func (st *Standing) rebuild(p *Part) {
 
 // makeFooter computes the footer of a log that was ended and not sealed. Such a
 // log is not the newest, so it has no tail that could be torn.
-func (st *Standing) makeFooter(p *Part) error {
+func (st *State) makeFooter(p *Part) error {
 	path := st.FS.Path(p.Name)
 	r, err := segment.NewReader(p.Src, p.Size)
 	if err != nil {
@@ -238,7 +238,7 @@ func (w *withFooter) ReadAt(b []byte, off int64) (int, error) {
 
 // chain proves that the logs follow each other: neighbors without a gap, none
 // over another, all before the newest.
-func (st *Standing) chain() error {
+func (st *State) chain() error {
 	var before *Part
 	for _, p := range st.Parts {
 		if p.Header.Kind != segment.Log || p.Footer == nil {
@@ -261,7 +261,65 @@ func (st *Standing) chain() error {
 	return nil
 }
 
-func (st *Standing) broken(e *Entry, due uint64) error {
+func (st *State) broken(e *Entry, due uint64) error {
 	return &segment.CorruptError{File: st.FS.Path(e.Name), Segment: e.Header.Ref, FirstSeq: due, LastSeq: max(due, e.Header.FirstSeq-1),
 		Reason: fmt.Sprintf("log begins with sequence number %d where %d is due", e.Header.FirstSeq, due)}
+}
+
+// headless returns the sealed log ref of the set if its file is there and only
+// its header is damaged: what records and tables need to know of the header,
+// the set and the log before it say; bare is the files without one. It returns nil if that does not fit.
+func (st *State) headless(bare map[segment.ID][]*Entry, ref segment.Ref) *Part {
+	for _, e := range bare[ref.ID] {
+		if !e.Sealed {
+			continue
+		}
+		h := &segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: ref, FirstSeq: st.due()}
+		whole := &Entry{Name: e.Name, ID: e.ID, Sealed: true, Size: e.Size, Header: h}
+		if p := st.openHeadless(whole); p != nil {
+			p.Err = segment.InFile(st.FS.Path(e.Name), e.Err)
+			return p
+		}
+	}
+	return nil
+}
+
+// due is the first sequence number of a log after the parts so far; one if there
+// are none, and zero, which no log has, if that is not known.
+func (st *State) due() uint64 {
+	if len(st.Missing) > 0 || st.untold {
+		return 0
+	}
+	return st.lastSeq + 1
+}
+
+// add takes a segment for a part of the set, once it is known what it holds.
+func (st *State) add(p *Part) {
+	st.Parts = append(st.Parts, p)
+	if p.Footer == nil {
+		st.untold = true
+		return
+	}
+	st.lastSeq = max(st.lastSeq, p.Footer.LastSeq)
+}
+
+func (st *State) openHeadless(e *Entry) *Part {
+	if e.Header.FirstSeq == 0 {
+		return nil
+	}
+	src, err := st.openFile(e)
+	if err != nil {
+		return nil
+	}
+	footerRead(src)
+	r := segment.ReaderFor(e.Header, src, e.Size)
+	off, seq, found, err := r.Find(0, e.Size, e.Header.FirstSeq)
+	if err == nil && found && seq == e.Header.FirstSeq {
+		r.HeaderSize = off
+		if f, err := r.OpenFooter(); err == nil && checkTable(f) == nil {
+			return &Part{Entry: e, Src: src, Footer: f}
+		}
+	}
+	src.Close()
+	return nil
 }

@@ -16,7 +16,7 @@ import (
 const passBurst = 256 << 10
 
 // NewLimiter returns a limiter of so many bytes a second for VerifyOptions and
-// CheckOptions; zero or less is no limit, and nil.
+// check.Options; zero or less is no limit, and nil.
 func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 	if bytesPerSecond <= 0 {
 		return nil

@@ -10,7 +10,7 @@ const (
 	// what it lacks.
 	MakeRepair segment.Remedy = "repair the store from what it holds"
 
-	// RepairFromCopy is a repair with RepairOptions.From.
+	// RepairFromCopy is a repair with repair.Options.From.
 	RepairFromCopy segment.Remedy = "repair the store from another copy of it, or from its archive"
 
 	// SalvageRest gives up what no copy has, and saves the rest to a new store.

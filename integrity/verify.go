@@ -89,7 +89,7 @@ func (v *Verified) verify(p *pass, size int64, o *VerifyOptions) error {
 	v.Summary = f.Summary
 	keys := newHashKeys()
 	p.begin(size)
-	got := walked{kind: r.Header.Kind, entries: multiset{keys: keys}, end: r.HeaderSize}
+	got := totals{kind: r.Header.Kind, entries: multiset{keys: keys}, end: r.HeaderSize}
 	for rec, err := range r.Records(segment.Span{To: f.RecordsEnd, Depth: segment.CheckValues}) {
 		if err == nil {
 			err = got.add(rec)
@@ -124,9 +124,9 @@ func (v *Verified) verify(p *pass, size int64, o *VerifyOptions) error {
 	return err
 }
 
-// walked is what the records of a segment add up to: all of it that reading the
+// totals is what the records of a segment add up to: all of it that reading the
 // table does not prove by itself, see segment.Footer.Cursor.
-type walked struct {
+type totals struct {
 	kind    segment.Kind
 	entries multiset
 	others  int64
@@ -140,7 +140,7 @@ type walked struct {
 
 // add adds a record. The error is a *segment.CorruptError for one that may not
 // stand there, though it checks.
-func (w *walked) add(rec *segment.Record) error {
+func (w *totals) add(rec *segment.Record) error {
 	w.last, w.end = rec.Kind, rec.Offset+rec.Size
 	if rec.Commit() {
 		if w.newest = rec.Time; w.first == 0 {
@@ -173,7 +173,7 @@ func (w *walked) add(rec *segment.Record) error {
 }
 
 // against compares with a summary, and says what is not so; empty: all is.
-func (w *walked) against(s *segment.Summary) string {
+func (w *totals) against(s *segment.Summary) string {
 	switch {
 	case w.end != s.RecordsEnd:
 		return fmt.Sprintf("the records end at %d, by the summary at %d", w.end, s.RecordsEnd)

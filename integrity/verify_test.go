@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/varve-db/varve/integrity/internal/injured"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -37,7 +37,7 @@ func layRecords(h *segment.Header, recs ...segment.Record) []byte {
 		if r.Vouches() {
 			r.Vouch = int64(len(b))
 		}
-		b = h.Place().AppendRecord(b, int64(len(b)), r)
+		b = h.ChecksumSeed().AppendRecord(b, int64(len(b)), r)
 	}
 	return b
 }
@@ -242,53 +242,10 @@ func TestSegmentsOfAnotherLengthAreFound(t *testing.T) {
 	}
 }
 
-// withRecord changes record n, and leaves all others, and the footer, as they are.
-func withRecord(t testing.TB, b []byte, n int, change func(*segment.Record)) []byte {
-	t.Helper()
-	r, err := segment.NewReader(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rec, err := range r.Records(segment.Span{Depth: segment.WithValues}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n--; n >= 0 {
-			continue
-		}
-		c, size := *rec, rec.Size
-		change(&c)
-		out := r.Place().AppendRecord(bytes.Clone(b[:c.Offset]), c.Offset, &c)
-		if int64(len(out)) != c.Offset+size {
-			t.Fatalf("the record has another size")
-		}
-		return append(out, b[len(out):]...)
-	}
-	t.Fatal("no such record")
-	return nil
-}
-
-// graft puts the footer of one segment behind the records of another, with the
-// digest and the checksum that it must have there: a table that is sound by
-// itself, and not that of the records.
-func graft(t testing.TB, records, footed []byte) []byte {
-	t.Helper()
-	out := append(bytes.Clone(records), footed[len(records):]...)
-	at := len(out) - 160
-	sum := sha256.Sum256(out[:at+112])
-	copy(out[at+112:], sum[:])
-	h, _, err := segment.ParseHeader(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	putTrailerCRC(out, h)
-	return out
-}
-
 func TestTablesThatAreNotThoseOfTheRecords(t *testing.T) {
 	b := variedLog()
 	other := func(n int, change func(*segment.Record)) []byte {
-		return graft(t, b, seal(t, withRecord(t, b, n, change)))
+		return injured.Graft(t, b, seal(t, injured.WithRecord(t, b, n, change)))
 	}
 	for name, c := range map[string]struct {
 		file []byte
@@ -335,7 +292,7 @@ func TestSummariesThatAreNotThoseOfTheRecords(t *testing.T) {
 				binary.LittleEndian.PutUint64(f, binary.LittleEndian.Uint64(f)+d)
 				sum := sha256.Sum256(c[:at+112])
 				copy(c[at+112:], sum[:])
-				putTrailerCRC(c, h)
+				injured.PutTrailerCRC(c, h)
 				_, found := verify(t, c)
 				if len(found) == 0 || found[0].Kind != WrongTable && found[0].Kind != DamagedTable {
 					t.Errorf("%s: field %d of the trailer, %+d: %+v", name, field, int64(d), found)
@@ -359,7 +316,7 @@ func TestAnOutputIsInOrder(t *testing.T) {
 		"one that ends a batch":  put("b", 7, segment.FlagCommit),
 		"one that vouches":       put("b", 7, segment.FlagVouch),
 	} {
-		w := walked{kind: segment.Output, entries: multiset{keys: newHashKeys()}}
+		w := totals{kind: segment.Output, entries: multiset{keys: newHashKeys()}}
 		if err := w.add(put("a", 5, 0)); err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +330,7 @@ func TestAnOutputIsInOrder(t *testing.T) {
 // checksums: only the digest knows.
 func TestARewrittenSegmentIsNotTheOneThatWasSealed(t *testing.T) {
 	b := seal(t, variedLog())
-	c := withRecord(t, b, 0, func(r *segment.Record) { r.Value = []byte("another val") })
+	c := injured.WithRecord(t, b, 0, func(r *segment.Record) { r.Value = []byte("another val") })
 	if _, found := verify(t, c); len(found) != 1 || found[0].Kind != DamagedDigest {
 		t.Errorf("%+v", found)
 	}
@@ -525,16 +482,4 @@ func BenchmarkSHA256(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-// putTrailerCRC gives the trailer at the end of a file its checksum.
-func putTrailerCRC(b []byte, h *segment.Header) {
-	var place [32]byte
-	copy(place[:], h.UUID[:])
-	binary.LittleEndian.PutUint64(place[16:], uint64(h.Ref.Timeline))
-	binary.LittleEndian.PutUint64(place[24:], uint64(h.Ref.ID))
-	table := crc32.MakeTable(crc32.Castagnoli)
-	at := len(b) - 160
-	from := crc32.Checksum(place[:], table) ^ uint32(at)
-	binary.LittleEndian.PutUint32(b[at+144:], crc32.Update(from, table, b[at:at+144]))
 }

@@ -32,13 +32,13 @@ import (
 //	there is no segment at all                      they are missing; no store is begun there
 //
 // "After" is on one timeline, with a greater id: there each log is begun by the end of the one
-// before it. Who accepts a lost log (StandOptions.AcceptLost) waives the last four but one;
+// before it. Who accepts a lost log (ResolveOptions.AcceptLost) waives the last four but one;
 // then the log is never continued, so that no number is given twice on one timeline.
 
 // ReadWitness reads the witness of a close. One that does not check, or that may not be
 // read, proves nothing: bad says why.
 func ReadWitness(fsys vfs.FS) (w *segment.Witness, bad, err error) {
-	f, err := fsys.Open(LockName)
+	f, err := fsys.Open(segment.LockName)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, vfs.ErrNotRegular):
 		return nil, nil, nil
@@ -51,7 +51,7 @@ func ReadWitness(fsys vfs.FS) (w *segment.Witness, bad, err error) {
 	b := make([]byte, segment.WitnessSize)
 	n, err := f.ReadAt(b, segment.WitnessOffset)
 	if n < len(b) && !errors.Is(err, io.EOF) {
-		return nil, nil, segment.InFile(fsys.Path(LockName), fmt.Errorf("read the witness of the last close: %w", err))
+		return nil, nil, segment.InFile(fsys.Path(segment.LockName), fmt.Errorf("read the witness of the last close: %w", err))
 	}
 	clear(b[n:]) // what was never written
 	w, bad = segment.ParseWitness(b)
@@ -69,7 +69,7 @@ func WriteWitness(lock vfs.Lock, w *segment.Witness) error {
 
 // Witnessed says what the witness is, for messages.
 func Witnessed(w *segment.Witness) string {
-	return fmt.Sprintf("%s tells of a close at %s", LockName, time.Unix(0, w.Time).UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s tells of a close at %s", segment.LockName, time.Unix(0, w.Time).UTC().Format(time.RFC3339))
 }
 
 // unended is the error for a newest log that has no End record, though the log of the

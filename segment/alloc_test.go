@@ -10,7 +10,7 @@ import (
 // that the file does not bear out.
 func TestCraftedLengthsAllocateLittle(t *testing.T) {
 	small := golden(t, "small.seg")
-	p := testOpen(t, small).r.place
+	p := testOpen(t, small).r.seed
 	header := bytes.Clone(small)
 	le.PutUint32(header[12:], headerFixed+crcSize+runSize*400_000)
 	at := len(small) - trailerSize
@@ -65,7 +65,7 @@ func TestSealTakesNoMemoryForWhatDoesNotFollow(t *testing.T) {
 }
 
 // fixTrailer gives the trailer at the end of b its CRC.
-func fixTrailer(b []byte, p Place) {
+func fixTrailer(b []byte, p ChecksumSeed) {
 	at := len(b) - trailerSize
 	le.PutUint32(b[at+trailerCRC:], crcAt(p, int64(at), b[at:at+trailerCRC]))
 }

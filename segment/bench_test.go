@@ -11,7 +11,7 @@ import (
 func testLog(n int, key func(i int) []byte, value []byte) []byte {
 	h := &Header{Head: Head{Kind: Log, UUID: UUID{7}, Ref: Ref{9, 1}, FirstSeq: 1, Time: 1, NextID: 2}}
 	b := h.Append(make([]byte, 0, n*(len(value)+80)))
-	p := h.Place()
+	p := h.ChecksumSeed()
 	for i := range n {
 		b = p.AppendRecord(b, int64(len(b)), &Record{
 			Kind: Put, Flags: FlagCommit, Seq: uint64(i) + 1, Time: int64(i) + 1, Key: key(i), Value: value,
@@ -102,7 +102,7 @@ func BenchmarkRecords64MiB(b *testing.B) {
 
 func BenchmarkParseRecord(b *testing.B) {
 	h := testHeader()
-	p := h.Place()
+	p := h.ChecksumSeed()
 	data := p.AppendRecord(nil, 4096, &Record{
 		Kind: Put, Flags: FlagCommit, Seq: 1000, Time: 1, Key: make([]byte, 16), Value: make([]byte, 128),
 	})
@@ -116,7 +116,7 @@ func BenchmarkParseRecord(b *testing.B) {
 }
 
 func BenchmarkAppendRecord(b *testing.B) {
-	p := testHeader().Place()
+	p := testHeader().ChecksumSeed()
 	r := Record{Kind: Put, Flags: FlagCommit, Seq: 1000, Time: 1, Key: make([]byte, 16), Value: make([]byte, 128)}
 	var buf []byte
 	for b.Loop() {

@@ -30,7 +30,7 @@ func (r *Reader) collect(src io.ReaderAt, end int64) (*collected, error) {
 	through := *r
 	through.src = src
 	c, g := new(collected), new(gathered)
-	c.sum.FirstSeq, c.sum.LastSeq, c.sum.RecordsEnd = r.place.First, r.place.First-1, end
+	c.sum.FirstSeq, c.sum.LastSeq, c.sum.RecordsEnd = r.seed.First, r.seed.First-1, end
 	last, at := RecordKind(0), r.HeaderSize
 	for rec, err := range through.Records(Span{To: end, Depth: CheckValues}) {
 		if err != nil {

@@ -144,7 +144,7 @@ func (c *Cursor) open() bool {
 	}
 	k := &c.f.blocks[c.next]
 	b := c.buf[:k.size]
-	if crc32.Update(c.f.r.place.at(k.off), castagnoli, b[4:]) != le.Uint32(b) {
+	if crc32.Update(c.f.r.seed.at(k.off), castagnoli, b[4:]) != le.Uint32(b) {
 		c.err = corrupt(k.off, "table block checksum")
 		return false
 	}

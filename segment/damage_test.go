@@ -178,7 +178,7 @@ func TestSealReadsTheFooterBack(t *testing.T) {
 // mustReencode writes a footer again with its last put changed.
 func mustReencode(t testing.TB, f *Footer, change func(*Entry)) []byte {
 	t.Helper()
-	w := &tableWriter{place: f.r.place, base: f.RecordsEnd}
+	w := &tableWriter{place: f.r.seed, base: f.RecordsEnd}
 	c, sum := f.Cursor(), f.Summary
 	for n := int64(1); c.Next(); n++ {
 		e := c.Entry
@@ -191,7 +191,7 @@ func mustReencode(t testing.TB, f *Footer, change func(*Entry)) []byte {
 		w.add(&e)
 	}
 	b := w.finish(&sum)
-	return appendDigest(b, f.r.place, f.RecordsEnd+int64(len(b)-digestAt), sum.SHA256)
+	return appendDigest(b, f.r.seed, f.RecordsEnd+int64(len(b)-digestAt), sum.SHA256)
 }
 
 func TestSealRefusesWhatIsNotFinished(t *testing.T) {

@@ -86,7 +86,7 @@ func TestThePrintedSegmentIsASegment(t *testing.T) {
 	if want := describe(t, b); fenced(t, doc, "text") != want {
 		t.Errorf("the text is not what Describe says:\n%s", want)
 	}
-	seed := fmt.Sprintf("`seed` is 0x%08x", testOpen(t, b).r.place.seed)
+	seed := fmt.Sprintf("`seed` is 0x%08x", testOpen(t, b).r.seed.crc)
 	if !strings.Contains(doc, seed) {
 		t.Errorf("the text lacks: %s", seed)
 	}

@@ -88,7 +88,7 @@ func (d *dumper) file(src io.ReaderAt, size int64) error {
 // to: the end, or less after an End record if nothing says where the records
 // end.
 func (d *dumper) records(end int64) (int64, error) {
-	s := Span{From: d.r.HeaderSize, To: end, Next: d.r.place.First, Depth: CheckValues}
+	s := Span{From: d.r.HeaderSize, To: end, Next: d.r.seed.First, Depth: CheckValues}
 	for s.From < end {
 		last, err := d.sound(&s)
 		if err == nil && last {

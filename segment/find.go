@@ -14,7 +14,7 @@ import "errors"
 // first on will do. The error is the source's.
 func (r *Reader) Find(from, to int64, next uint64) (off int64, seq uint64, found bool, err error) {
 	w := r.newWalk(Span{From: from, To: min(to, r.Size), Depth: CheckValues})
-	f := finder{log: w.log, from: w.off, end: w.end, due: uint32(next - r.place.First)}
+	f := finder{log: w.log, from: w.off, end: w.end, due: uint32(next - r.seed.First)}
 	w.log = false // the order is judged by plausible
 	for {
 		b, err := w.bytes(recordFixed)

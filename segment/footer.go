@@ -203,7 +203,7 @@ func appendTrailer(dst []byte, s *Summary, index, length, blocks int64) []byte {
 
 // appendDigest appends the rest: at is where the trailer begins in the file,
 // and its first digestAt bytes are the last of dst.
-func appendDigest(dst []byte, p Place, at int64, sum [32]byte) []byte {
+func appendDigest(dst []byte, p ChecksumSeed, at int64, sum [32]byte) []byte {
 	start := len(dst) - digestAt
 	dst = append(dst, sum[:]...)
 	dst = le.AppendUint32(dst, crc32.Update(p.at(at), castagnoli, dst[start:]))
@@ -246,7 +246,7 @@ func (f *Footer) checkCounts() bool {
 	if !f.bounded(f.RecordsEnd - f.r.HeaderSize) {
 		return false
 	}
-	n, first := uint64(f.Entries()), f.r.place.First
+	n, first := uint64(f.Entries()), f.r.seed.First
 	if f.r.Header.Kind == Log {
 		return f.FirstSeq == first && f.LastSeq == first+n-1 && f.Others > 0 &&
 			(f.Batches > 0) == (n > 0) && f.FirstTime > 0 && f.FirstTime <= f.LastTime

@@ -29,7 +29,7 @@ func FooterOf(store UUID, ref Ref, src io.ReaderAt, size int64) (*Footer, error)
 	if s.Others > 0 {
 		r.Header.Kind = Log
 	}
-	r.Header.FirstSeq, r.place.First = s.FirstSeq, s.FirstSeq // a log's are the same
+	r.Header.FirstSeq, r.seed.First = s.FirstSeq, s.FirstSeq // a log's are the same
 	f, err := r.footerIn(b, at)
 	if err != nil {
 		return nil, r.named(err)
@@ -41,11 +41,11 @@ func FooterOf(store UUID, ref Ref, src io.ReaderAt, size int64) (*Footer, error)
 // Kind says what the footer is of.
 func (f *Footer) Kind() Kind { return f.r.Header.Kind }
 
-// Place returns what ties the segment's records to it. It reads the header where FooterOf
+// ChecksumSeed returns what ties the segment's records to it. It reads the header where FooterOf
 // left that out. The error is a *CorruptError or the source's.
-func (f *Footer) Place() (Place, error) {
+func (f *Footer) ChecksumSeed() (ChecksumSeed, error) {
 	first, err := f.ready()
-	return Place{f.r.place.seed, first}, f.r.named(err)
+	return ChecksumSeed{f.r.seed.crc, first}, f.r.named(err)
 }
 
 // ready returns the first sequence number of the header, which it reads if need be.
@@ -53,7 +53,7 @@ func (f *Footer) ready() (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.headless {
-		return cmp.Or(f.first, f.r.place.First), nil
+		return cmp.Or(f.first, f.r.seed.First), nil
 	}
 	r, err := NewReader(f.r.src, f.r.Size)
 	if err != nil {

@@ -84,8 +84,8 @@ func TestFooterWithoutHeader(t *testing.T) {
 			if string(f.FirstKey()) != least || greatest != string(w.Entry.Key) {
 				t.Errorf("keys from %q to %q, want %q to %q", f.FirstKey(), greatest, least, w.Entry.Key)
 			}
-			if p, err := f.Place(); err != nil || p != want.r.place {
-				t.Errorf("place %v, %v, want %v", p, err, want.r.place)
+			if p, err := f.ChecksumSeed(); err != nil || p != want.r.seed {
+				t.Errorf("place %v, %v, want %v", p, err, want.r.seed)
 			}
 			if header() != (want.r.Header.Kind == Output) {
 				t.Errorf("reads at %v", src.at)

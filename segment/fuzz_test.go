@@ -23,7 +23,7 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = bytes.Clone(b)
 		if n, err := HeaderSize(b); err == nil && n <= len(b) {
-			le.PutUint32(b[n-crcSize:], crcAt(Place{}, 0, b[:n-crcSize]))
+			le.PutUint32(b[n-crcSize:], crcAt(ChecksumSeed{}, 0, b[:n-crcSize]))
 		}
 		h, n, err := ParseHeader(b)
 		if err == nil && !bytes.Equal(h.Append(nil), b[:n]) {
@@ -39,7 +39,7 @@ func FuzzHeader(f *testing.F) {
 // the writer's own check.
 func FuzzRecord(f *testing.F) {
 	const off = 1 << 20
-	p := testHeader().Place()
+	p := testHeader().ChecksumSeed()
 	eachGolden(f, func(b []byte) {
 		if r, err := NewReader(bytes.NewReader(b), int64(len(b))); err == nil {
 			for rec, err := range r.Records(Span{Depth: WithValues}) {
@@ -133,7 +133,7 @@ func FuzzFooter(f *testing.F) {
 		if len(footer) < trailerSize {
 			return
 		}
-		fixFooter(file, r.place)
+		fixFooter(file, r.seed)
 		if r, err = NewReader(bytes.NewReader(file), int64(len(file))); err != nil {
 			t.Skip() // a block before the records: its CRC has hit the header
 		}
@@ -156,7 +156,7 @@ func FuzzFooter(f *testing.F) {
 }
 
 // fixFooter gives a footer at the end of b its checksums.
-func fixFooter(b []byte, p Place) {
+func fixFooter(b []byte, p ChecksumSeed) {
 	at := int64(len(b) - trailerSize)
 	if at < 0 {
 		return

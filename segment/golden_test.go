@@ -42,7 +42,7 @@ func layOut(h *Header, recs ...Record) []byte {
 		if r.Vouches() {
 			r.Vouch = int64(len(b))
 		}
-		b = h.Place().AppendRecord(b, int64(len(b)), r)
+		b = h.ChecksumSeed().AppendRecord(b, int64(len(b)), r)
 	}
 	return b
 }
@@ -219,7 +219,7 @@ func reencode(b []byte) ([]byte, error) {
 			}
 			rec.SetEdit(e)
 		}
-		out = r.place.AppendRecord(out, rec.Offset, rec)
+		out = r.seed.AppendRecord(out, rec.Offset, rec)
 	}
 	if f == nil {
 		return out, nil
@@ -230,7 +230,7 @@ func reencode(b []byte) ([]byte, error) {
 
 // reencodeFooter writes a footer from its entries and its summary.
 func reencodeFooter(f *Footer) ([]byte, error) {
-	t := &tableWriter{place: f.r.place, base: f.RecordsEnd}
+	t := &tableWriter{place: f.r.seed, base: f.RecordsEnd}
 	c := f.Cursor()
 	for c.Next() {
 		e := c.Entry
@@ -238,5 +238,5 @@ func reencodeFooter(f *Footer) ([]byte, error) {
 		t.add(&e)
 	}
 	b := t.finish(&f.Summary)
-	return appendDigest(b, f.r.place, f.RecordsEnd+int64(len(b)-digestAt), f.SHA256), c.Err()
+	return appendDigest(b, f.r.seed, f.RecordsEnd+int64(len(b)-digestAt), f.SHA256), c.Err()
 }

@@ -3,11 +3,11 @@ package segment
 import "hash/crc32"
 
 // crcAt is the CRC of b as it stands at an offset.
-func crcAt(p Place, off int64, b []byte) uint32 { return crc32.Update(p.at(off), castagnoli, b) }
+func crcAt(p ChecksumSeed, off int64, b []byte) uint32 { return crc32.Update(p.at(off), castagnoli, b) }
 
 // fixRecord gives the record at the beginning of b, which stands at offset off,
 // both of its CRCs, as far as it lies in b.
-func fixRecord(b []byte, p Place, off int64) {
+func fixRecord(b []byte, p ChecksumSeed, off int64) {
 	head, value, err := HeadSize(b)
 	if err != nil || head > int64(len(b)) {
 		return
@@ -35,7 +35,7 @@ func asVersion(b []byte, header, footer uint16) []byte {
 }
 
 // recordSize is what AppendRecord has to append for r, added up from its fields.
-func recordSize(p Place, r *Record) int64 {
+func recordSize(p ChecksumSeed, r *Record) int64 {
 	n := recordFixed + len(r.Key) + len(r.Meta) + len(r.Slots) + len(r.Value)
 	if (r.Seq-p.First)>>32 != 0 {
 		n += wideSize

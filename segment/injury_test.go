@@ -10,7 +10,7 @@ import (
 
 // craft writes a table of entries as they are given, sound in its checksums
 // and its index, but in whatever order and form.
-func craft(p Place, base int64, sum Summary, entries ...[]byte) []byte {
+func craft(p ChecksumSeed, base int64, sum Summary, entries ...[]byte) []byte {
 	t := &tableWriter{place: p, base: base, out: make([]byte, blockFixed), first: []byte("a"), count: len(entries)}
 	for _, e := range entries {
 		t.out = append(t.out, e...)
@@ -32,7 +32,7 @@ func TestTablesThatNoWriterWrites(t *testing.T) {
 	// 1 commit · shared · rest · key · offset 124 and 153 · size 29 and 30 · delta
 	one, two := []byte("\x01\x00\x01a\x7c\x1d\x00"), []byte("\x01\x01\x01b\x99\x01\x1e\x01")
 	read := func(entries ...[]byte) error {
-		f, err := mustReader(t, append(bytes.Clone(b), craft(h.Place(), int64(len(b)), *sum, entries...)...)).OpenFooter()
+		f, err := mustReader(t, append(bytes.Clone(b), craft(h.ChecksumSeed(), int64(len(b)), *sum, entries...)...)).OpenFooter()
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func TestTablesThatNoWriterWrites(t *testing.T) {
 func TestBlocksAreCutWhereTheyMustBe(t *testing.T) {
 	b := golden(t, "log.seg")
 	f := testOpen(t, b)
-	w := &tableWriter{place: f.r.place, base: f.RecordsEnd}
+	w := &tableWriter{place: f.r.seed, base: f.RecordsEnd}
 	for c := f.Cursor(); c.Next(); {
 		e := c.Entry
 		e.Key, e.Slots = bytes.Clone(e.Key), bytes.Clone(e.Slots)
@@ -90,7 +90,7 @@ func TestBlocksAreCutWhereTheyMustBe(t *testing.T) {
 		w.closeBlock()
 	}
 	footer := w.finish(&f.Summary)
-	footer = appendDigest(footer, f.r.place, f.RecordsEnd+int64(len(footer)-digestAt), f.SHA256)
+	footer = appendDigest(footer, f.r.seed, f.RecordsEnd+int64(len(footer)-digestAt), f.SHA256)
 	o := testOpen(t, append(bytes.Clone(b[:f.RecordsEnd]), footer...))
 	c := o.Cursor()
 	for c.Next() {
@@ -133,7 +133,7 @@ func TestHeadersThatNoWriterWrites(t *testing.T) {
 		b := bytes.Clone(sound)
 		change(b)
 		n := len(b)
-		le.PutUint32(b[n-crcSize:], crcAt(Place{}, 0, b[:n-crcSize]))
+		le.PutUint32(b[n-crcSize:], crcAt(ChecksumSeed{}, 0, b[:n-crcSize]))
 		c := (*CorruptError)(nil)
 		if _, _, err := ParseHeader(b); !errors.As(err, &c) {
 			t.Errorf("%s: %v", name, err)

@@ -18,15 +18,15 @@ type LogWriter struct {
 	Time   int64
 	Data   int64
 
-	f     io.WriterAt
-	place Place
-	buf   []byte // not written yet
+	f    io.WriterAt
+	seed ChecksumSeed
+	buf  []byte // not written yet
 }
 
 // NewLogWriter returns a writer to an empty file. The header goes there with the first records.
 func NewLogWriter(f io.WriterAt, h *Header) *LogWriter {
 	b := h.Append(nil)
-	return &LogWriter{f: f, place: h.Place(), Next: h.FirstSeq, Time: h.Time, Offset: int64(len(b)), buf: b}
+	return &LogWriter{f: f, seed: h.ChecksumSeed(), Next: h.FirstSeq, Time: h.Time, Offset: int64(len(b)), buf: b}
 }
 
 // logBuffer is how many bytes a LogWriter keeps before it writes.
@@ -40,7 +40,7 @@ func (w *LogWriter) Add(r *Record) (off, size int64, err error) {
 		}
 	}
 	n := len(w.buf)
-	w.buf = w.place.AppendRecord(w.buf, w.Offset, r)
+	w.buf = w.seed.AppendRecord(w.buf, w.Offset, r)
 	off, size = w.Offset, int64(len(w.buf)-n)
 	w.Offset += size
 	if r.Kind.Data() {

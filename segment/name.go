@@ -36,3 +36,6 @@ func SegmentFile(d fs.DirEntry) (id ID, sealed, ok bool) {
 	id, ext, ok := ParseFileName(d.Name())
 	return id, ext == SealedExt, ok && (ext == SealedExt || ext == OpenExt) && d.Type().IsRegular()
 }
+
+// LockName is the name of the file whose lock the writer holds.
+const LockName = "LOCK"

@@ -49,7 +49,7 @@ func optionalSize(f Flags) int {
 // ParseHead reads the record that stands at offset off of the segment from b,
 // all but its value, and checks its first CRC. The result's Value is nil. ErrShort
 // means that b ends too early; any other error is a *CorruptError.
-func (p Place) ParseHead(b []byte, off int64, r *Record) error {
+func (p ChecksumSeed) ParseHead(b []byte, off int64, r *Record) error {
 	head, value, err := HeadSize(b)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (p Place) ParseHead(b []byte, off int64, r *Record) error {
 }
 
 // parseFields goes on with a head that has fields which most do not have.
-func (p Place) parseFields(b []byte, r *Record) error {
+func (p ChecksumSeed) parseFields(b []byte, r *Record) error {
 	flags, n := r.Flags, recordFixed
 	if flags&flagWide != 0 {
 		high := le.Uint32(b[n:])
@@ -164,7 +164,7 @@ func (r *Record) badControl(value int64) bool {
 
 // ParseRecord reads the whole record at the beginning of b and checks both of
 // its CRCs. Errors are those of ParseHead.
-func (p Place) ParseRecord(b []byte, off int64, r *Record) error {
+func (p ChecksumSeed) ParseRecord(b []byte, off int64, r *Record) error {
 	if err := p.ParseHead(b, off, r); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (r *Record) badValue() error {
 // SetVouch writes another mark into the encoded record at the beginning of b,
 // which must have FlagVouch, and gives the record its CRC again. So the first
 // record of a write can be encoded before it is known how far the log is synced.
-func (p Place) SetVouch(b []byte, off, vouch int64) {
+func (p ChecksumSeed) SetVouch(b []byte, off, vouch int64) {
 	flags := Flags(b[9])
 	n := recordFixed + int(flags&flagWide)/int(flagWide)*wideSize + int(flags&FlagCommit)/int(FlagCommit)*timeSize
 	le.PutUint32(b[n:], backTo(vouch, off))

@@ -14,8 +14,8 @@ type Reader struct {
 	HeaderSize int64 // where the records begin
 	Size       int64 // of the file, when the Reader was made
 
-	src   io.ReaderAt
-	place Place
+	src  io.ReaderAt
+	seed ChecksumSeed
 }
 
 // NewReader reads the header of the segment in the first size bytes of src.
@@ -40,7 +40,7 @@ func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{Header: h, HeaderSize: int64(n), Size: size, src: src, place: h.Place()}, nil
+	return &Reader{Header: h, HeaderSize: int64(n), Size: size, src: src, seed: h.ChecksumSeed()}, nil
 }
 
 // ReaderFor returns a Reader of a log whose header is not there, but known
@@ -53,7 +53,7 @@ func ReaderFor(h *Head, src io.ReaderAt, size int64) *Reader {
 // ReaderOf returns a Reader of a segment whose header was read before, and is headerSize
 // bytes long. The Reader keeps h, whose sets may be left out: nothing here needs them.
 func ReaderOf(h *Header, headerSize int64, src io.ReaderAt, size int64) *Reader {
-	return &Reader{Header: h, HeaderSize: headerSize, Size: size, src: src, place: h.Place()}
+	return &Reader{Header: h, HeaderSize: headerSize, Size: size, src: src, seed: h.ChecksumSeed()}
 }
 
 // named gives an error about the segment's bytes the segment's name.
@@ -64,8 +64,8 @@ func (r *Reader) named(err error) error {
 	return err
 }
 
-// Place returns what ties the segment's records to it.
-func (r *Reader) Place() Place { return r.place }
+// ChecksumSeed returns what ties the segment's records to it.
+func (r *Reader) ChecksumSeed() ChecksumSeed { return r.seed }
 
 // readFull reads len(b) bytes; fewer are an error that names the offset.
 func readFull(src io.ReaderAt, b []byte, off int64) error {

@@ -57,24 +57,24 @@ func (r *Record) checkValue() bool {
 	return crc32.Update(r.start, castagnoli, r.Value) == r.valueCRC
 }
 
-// Place is what ties the records of a segment to it.
-type Place struct {
-	seed  uint32
+// ChecksumSeed is what ties the records of a segment to it.
+type ChecksumSeed struct {
+	crc   uint32
 	First uint64 // the header's first sequence number
 }
 
-// Place returns what AppendRecord and ParseHead need to know of the segment.
-func (h *Head) Place() Place {
+// ChecksumSeed returns what AppendRecord and ParseHead need to know of the segment.
+func (h *Head) ChecksumSeed() ChecksumSeed {
 	var b [32]byte
 	copy(b[:], h.UUID[:])
 	le.PutUint64(b[16:], uint64(h.Ref.Timeline))
 	le.PutUint64(b[24:], uint64(h.Ref.ID))
-	return Place{crc32.Checksum(b[:], castagnoli), h.FirstSeq}
+	return ChecksumSeed{crc32.Checksum(b[:], castagnoli), h.FirstSeq}
 }
 
 // at is what the CRCs of a record, block or trailer at an offset begin with.
-func (p Place) at(off int64) uint32 {
-	return p.seed ^ uint32(off) ^ uint32(off>>32)
+func (p ChecksumSeed) at(off int64) uint32 {
+	return p.crc ^ uint32(off) ^ uint32(off>>32)
 }
 
 // Check returns an error that wraps ErrTooLarge, or another one for an empty
@@ -110,7 +110,7 @@ func backTo(vouch, off int64) uint32 { return uint32(min(off-vouch, tooFar)) }
 
 // AppendRecord appends the bytes of r as they stand at offset off of the
 // segment. r must pass Check.
-func (p Place) AppendRecord(dst []byte, off int64, r *Record) []byte {
+func (p ChecksumSeed) AppendRecord(dst []byte, off int64, r *Record) []byte {
 	flags, seq := r.Flags&(FlagCommit|FlagVouch|FlagMsgpack), r.Seq-p.First
 	start := len(dst)
 	dst = append(dst, make([]byte, recordFixed)...)

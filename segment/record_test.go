@@ -41,7 +41,7 @@ func encode(h *Header, recs []Record) ([]byte, []Record) {
 			r.Vouch = int64(len(b))
 		}
 		off := int64(len(b))
-		b = h.Place().AppendRecord(b, off, &r)
+		b = h.ChecksumSeed().AppendRecord(b, off, &r)
 		r.Offset, r.Size = off, int64(len(b))-off
 		out[i] = r
 	}
@@ -66,7 +66,7 @@ func TestRecordsComeBackAsWritten(t *testing.T) {
 			!bytes.Equal(r.Slots, w.Slots) || !bytes.Equal(r.Value, w.Value) {
 			t.Errorf("record %d: got %+v, want %+v", i, r, w)
 		}
-		if n := recordSize(h.Place(), &w); n != w.Size {
+		if n := recordSize(h.ChecksumSeed(), &w); n != w.Size {
 			t.Errorf("record %d: recordSize %d, is %d", i, n, w.Size)
 		}
 		i++
@@ -79,7 +79,7 @@ func TestRecordsComeBackAsWritten(t *testing.T) {
 // TestAVouchTooFarBackIsNone: the distance has 32 bits. One that does not fit
 // must never be read as a shorter one, which would vouch for too much.
 func TestAVouchTooFarBackIsNone(t *testing.T) {
-	p := testHeader().Place()
+	p := testHeader().ChecksumSeed()
 	for _, c := range []struct{ off, vouch, want int64 }{
 		{1000, 1000, 1000}, {1000, 0, 0}, {1 << 32, 2, 2}, {1 << 32, 1, 0}, {1 << 32, 0, 0}, {1<<32 + 5000, 200, 0}, {1 << 33, 1<<32 + 2, 1<<32 + 2},
 		{tooFar, 0, 0}, {tooFar - 1, 0, 0}, {tooFar, 1, 1},

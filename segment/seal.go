@@ -34,7 +34,7 @@ func (r *Reader) seal(end int64, encoded func([]byte)) ([]byte, *Summary, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &tableWriter{place: r.place, base: end, out: make([]byte, 0, c.tableSize())}
+	t := &tableWriter{place: r.seed, base: end, out: make([]byte, 0, c.tableSize())}
 	var e Entry
 	for i := range c.items {
 		c.entry(i, &e)
@@ -46,7 +46,7 @@ func (r *Reader) seal(end int64, encoded func([]byte)) ([]byte, *Summary, error)
 	}
 	src.sum.Write(footer)
 	src.sum.Sum(c.sum.SHA256[:0])
-	footer = appendDigest(footer, r.place, end+int64(len(footer)-digestAt), c.sum.SHA256)
+	footer = appendDigest(footer, r.seed, end+int64(len(footer)-digestAt), c.sum.SHA256)
 	c.sum.FileSize = end + int64(len(footer))
 	encoded(footer)
 	if err := r.readBack(footer, c); err != nil {

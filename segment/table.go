@@ -21,7 +21,7 @@ type Entry struct {
 
 // tableWriter lays out entries as blocks and their index.
 type tableWriter struct {
-	place  Place
+	place  ChecksumSeed
 	base   int64 // offset in the file of out
 	out    []byte
 	index  []byte
@@ -88,7 +88,7 @@ func (t *tableWriter) finish(s *Summary) []byte {
 
 // appendEntry appends an entry of which the first n bytes of key are shared
 // with the one before.
-func (p Place) appendEntry(dst []byte, e *Entry, n int) []byte {
+func (p ChecksumSeed) appendEntry(dst []byte, e *Entry, n int) []byte {
 	head := byte(e.Flags)
 	if e.Kind == Delete {
 		head |= entryDelete
@@ -150,7 +150,7 @@ func uvarintSize(v int) int {
 // parseIndex reads the block index. Keys lie in b.
 func (f *Footer) parseIndex(b []byte, count int64) error {
 	body := b[:len(b)-crcSize]
-	if crc32.Update(f.r.place.at(f.index), castagnoli, body) != le.Uint32(b[len(body):]) {
+	if crc32.Update(f.r.seed.at(f.index), castagnoli, body) != le.Uint32(b[len(body):]) {
 		return corrupt(f.index, "block index checksum")
 	}
 	f.blocks = make([]block, 0, count)

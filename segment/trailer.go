@@ -28,7 +28,7 @@ func (r *Reader) parseTrailer(b []byte, at int64) (s Summary, v trailer, err err
 		return s, v, ErrNoFooter
 	}
 	intact := le.Uint16(b[trailerCRC+crcSize+2:]) == 0 &&
-		crc32.Update(r.place.at(at), castagnoli, b[:trailerCRC]) == le.Uint32(b[trailerCRC:])
+		crc32.Update(r.seed.at(at), castagnoli, b[:trailerCRC]) == le.Uint32(b[trailerCRC:])
 	if err := checkVersion(le.Uint16(b[trailerCRC+crcSize:]), at+trailerCRC+crcSize, intact); err != nil {
 		return s, v, err
 	}

@@ -16,7 +16,7 @@ const (
 // walk is the state of one walk. The window holds the file from base on.
 type walk struct {
 	src    io.ReaderAt
-	place  Place
+	place  ChecksumSeed
 	log    bool
 	depth  Depth
 	off    int64 // of the next record
@@ -33,7 +33,7 @@ type walk struct {
 
 func (r *Reader) newWalk(s Span) *walk {
 	w := &walk{
-		src: r.src, place: r.place, log: r.Header.Kind == Log, depth: s.Depth,
+		src: r.src, place: r.seed, log: r.Header.Kind == Log, depth: s.Depth,
 		off: s.From, end: s.To, next: s.Next,
 	}
 	if w.off == 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/check"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
 )
@@ -118,7 +119,7 @@ func noFindings(fsys *crashfs.FS) error {
 		return nil
 	}
 	for _, level := range []integrity.Level{integrity.None, integrity.Tail, integrity.Log, integrity.Full} {
-		r, err := integrity.Check(context.Background(), vfs.AsFS(fsys), integrity.CheckOptions{Level: level, Workers: 1})
+		r, err := check.Run(context.Background(), vfs.AsFS(fsys), check.Options{Level: level, Workers: 1})
 		if err != nil {
 			return err
 		}
@@ -131,7 +132,7 @@ func noFindings(fsys *crashfs.FS) error {
 
 // noStoreYet reports whether no store was begun: the folder is empty, or lost.
 func noStoreYet(fsys *crashfs.FS) bool {
-	s, err := integrity.Look(fsys)
+	s, err := integrity.Survey(fsys)
 	return err == nil && s.None() || errors.Is(err, fs.ErrNotExist)
 }
 

@@ -173,7 +173,7 @@ func (d *damages) judge(i injury, r interface {
 	reading
 	Close() error
 }, err error) error {
-	if err != nil && i.file == integrity.LockName {
+	if err != nil && i.file == segment.LockName {
 		return fmt.Errorf("what stands in %s only adds proof: %w", i.file, err)
 	}
 	want, durable, undecided, lost := d.expect(i)
@@ -328,7 +328,7 @@ func (d *damages) expect(i injury) (want contents, durable, undecided, lost bool
 // closed returns up to where the witness of a close says that the newest log was on the
 // disk; zero: it does not.
 func (d *damages) closed() int64 {
-	b := d.fs.Bytes(integrity.LockName)
+	b := d.fs.Bytes(segment.LockName)
 	if len(b) < segment.WitnessOffset+segment.WitnessSize {
 		return 0
 	}

@@ -241,7 +241,7 @@ func (h *hurt) writes(t *testing.T, opt Options, doubtful func(string) bool) {
 // in it would be lost in silence.
 func TestAllowDamagedNewestLog(t *testing.T) {
 	h := newHurt(t, 12)
-	s, err := integrity.Look(h.fs)
+	s, err := integrity.Survey(h.fs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func otherRecords(t *testing.T, fsys *crashfs.FS, name string) []byte {
 		if c.Kind == segment.Put {
 			c.Key = append([]byte("new"), rec.Key[3:]...)
 		}
-		copy(b[rec.Offset:], r.Place().AppendRecord(append([]byte(nil), b[:rec.Offset]...), rec.Offset, &c)[rec.Offset:])
+		copy(b[rec.Offset:], r.ChecksumSeed().AppendRecord(append([]byte(nil), b[:rec.Offset]...), rec.Offset, &c)[rec.Offset:])
 	}
 	return b
 }

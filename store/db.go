@@ -225,7 +225,7 @@ func (db *DB) shut() error {
 	for range 2 { // twice, so that one damaged byte does not make the close unclean
 		r := segment.Record{Seq: db.nextSeq, Time: db.tick(time.Now()), Vouch: off}
 		r.SetClose(id.Inode, id.Birth)
-		b = l.place.AppendRecord(b, off+int64(len(b)), &r)
+		b = l.seed.AppendRecord(b, off+int64(len(b)), &r)
 	}
 	if err := db.write(l, b, off); err != nil {
 		return err

@@ -92,7 +92,7 @@ func (db *DB) writeGroup(g *group) error {
 	}
 	if len(g.buf) > g.records {
 		db.mu.Lock() // readers of what is not written yet look into buf
-		g.log.place.SetVouch(g.buf[g.records:], g.off+int64(g.records), g.log.synced)
+		g.log.seed.SetVouch(g.buf[g.records:], g.off+int64(g.records), g.log.synced)
 		db.mu.Unlock()
 	}
 	if err := db.write(g.log, g.buf, g.off); err != nil {

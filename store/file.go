@@ -15,10 +15,10 @@ import (
 // segFile is the reading side of one segment file. It is used by readers
 // without a lock: who reads holds a pin, and the file is let go with the last.
 type segFile struct {
-	ref   segment.Ref
-	slot  uint32 // its number in the index
-	place segment.Place
-	path  string // for messages, as of when it was opened
+	ref  segment.Ref
+	slot uint32 // its number in the index
+	seed segment.ChecksumSeed
+	path string // for messages, as of when it was opened
 
 	doubts *doubts // of a store that may have newer versions of what is here
 
@@ -37,24 +37,24 @@ type segFile struct {
 	src  atomic.Pointer[source]
 	pins atomic.Int64
 
-	unsettled *unsettled // until Settle; of a sealed file
+	unmapped *unmapped // until FooterRead; of a sealed file
 }
 
-// unsettled is a sealed file that was opened and is read through its handle: so its footer
-// is, see integrity.StandOptions.
-type unsettled struct {
+// unmapped is a sealed file that was opened and is read through its handle: so its footer
+// is, see integrity.ResolveOptions.
+type unmapped struct {
 	f    vfs.File
 	name string
 	few  *vfs.Handles
 }
 
-// Settle maps the file. No one else may read it yet.
-func (f *segFile) Settle() {
-	u := f.unsettled
+// FooterRead maps the file. No one else may read it yet.
+func (f *segFile) FooterRead() {
+	u := f.unmapped
 	if u == nil {
 		return
 	}
-	f.unsettled = nil
+	f.unmapped = nil
 	s := newSource(u.f, f.size.Load(), true)
 	if s.crowded {
 		h := u.few.Adopt(u.name, u.f)
@@ -239,7 +239,7 @@ func (f *segFile) record(buf []byte, off, size int64, rec *segment.Record) ([]by
 
 // parse checks that b is the whole record that the index means.
 func (f *segFile) parse(b []byte, off int64, rec *segment.Record) error {
-	err := f.place.ParseRecord(b, off, rec)
+	err := f.seed.ParseRecord(b, off, rec)
 	if err == nil && rec.Size == int64(len(b)) && rec.Kind == segment.Put && rec.Seq >= f.first && rec.Seq <= f.last.Load() {
 		return f.doubts.stale(rec.Key, rec.Seq)
 	}

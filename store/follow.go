@@ -5,7 +5,6 @@ import (
 	"io/fs"
 
 	"github.com/varve-db/varve/index"
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -13,7 +12,7 @@ import (
 // followed is a segFile for a log that grows: its map reaches beyond what it can
 // become, so that its file handle can be closed when it is complete.
 func followed(f vfs.File, h *segment.Head, path string) *segFile {
-	sf := &segFile{ref: h.Ref, place: h.Place(), path: path, first: h.FirstSeq}
+	sf := &segFile{ref: h.Ref, seed: h.ChecksumSeed(), path: path, first: h.FirstSeq}
 	sf.last.Store(h.FirstSeq - 1)
 	src := newSource(f, MaxSegmentSize+2*segment.MaxHeader, false)
 	src.close = f.Close
@@ -25,7 +24,7 @@ func followed(f vfs.File, h *segment.Head, path string) *segFile {
 // follow reads on where the last Refresh stopped. It reports false if the index
 // has to be built anew.
 func (r *Reader) follow() (bool, error) {
-	live, err := r.fs.Locked(integrity.LockName)
+	live, err := r.fs.Locked(segment.LockName)
 	if err != nil {
 		return false, err
 	}

@@ -148,7 +148,7 @@ func forgeRecord(b []byte, n int, field byte, how int64) []byte {
 		if c.Check() != nil {
 			return b
 		}
-		out := r.Place().AppendRecord(append([]byte(nil), b[:c.Offset]...), c.Offset, &c)
+		out := r.ChecksumSeed().AppendRecord(append([]byte(nil), b[:c.Offset]...), c.Offset, &c)
 		return append(out, b[rec.Offset+rec.Size:]...)
 	}
 	return b
@@ -190,5 +190,5 @@ func appendForged(b []byte, kind byte, how int64) []byte {
 	case 5:
 		rec.SetEdit(segment.EditSet{Retire: []segment.Ref{ref}})
 	}
-	return r.Place().AppendRecord(b, int64(len(b)), &rec)
+	return r.ChecksumSeed().AppendRecord(b, int64(len(b)), &rec)
 }

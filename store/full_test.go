@@ -82,7 +82,7 @@ func TestFullComparesTheIndex(t *testing.T) {
 		"a segment": func(x *index.Index, key []byte, l index.Loc) { l.Slot = (l.Slot + 1) % 6; x.Put(key, l) },
 		"a key":     func(x *index.Index, key []byte, l index.Loc) { x.Put([]byte("never"), l) },
 	} {
-		s, err := integrity.Look(h.fs)
+		s, err := integrity.Survey(h.fs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestLevelsReadNoMoreThanTheySay(t *testing.T) {
 		}
 	}
 	mustClose(t, db)
-	s, err := integrity.Look(vfs.Dir(dir))
+	s, err := integrity.Survey(vfs.Dir(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestLevelsCheckWhatTheySay(t *testing.T) {
 	}
 	db.opt.SegmentSize = 1 << 30 // so that the close leaves the log as it is
 	mustClose(t, db)
-	s, err := integrity.Look(h.fs)
+	s, err := integrity.Survey(h.fs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (db *DB) join(recs []segment.Record, need int64, now time.Time) (g *group, 
 		db.nextSeq++
 		r.Vouch = l.end // overwritten by SetVouch
 		start := len(g.buf)
-		g.buf = l.place.AppendRecord(g.buf, l.end, r)
+		g.buf = l.seed.AppendRecord(g.buf, l.end, r)
 		size := int64(len(g.buf) - start)
 		loc := index.Loc{Slot: l.sf.slot, Offset: l.end, Size: size}
 		at := len(g.buf) - len(r.Value) - len(r.Slots) - len(r.Meta) - len(r.Key)

@@ -15,9 +15,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // contents is what a store holds: objects by key. Key is left out of them.
@@ -273,7 +273,7 @@ func mustHold(t testing.TB, r reading, want map[string]string) {
 func files(fsys *crashfs.FS) map[string]string {
 	m := map[string]string{}
 	for _, name := range fsys.Names() {
-		if name != integrity.LockName {
+		if name != segment.LockName {
 			m[name] = string(fsys.Bytes(name))
 		}
 	}

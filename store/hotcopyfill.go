@@ -116,18 +116,18 @@ func (c *hotCopy) look() (st standing, live bool, err error) {
 		return st, false, err
 	}
 	err = integrity.WhileWritten(c.src, func(writer bool) error {
-		if st.Standing != nil {
+		if st.State != nil {
 			st.Close()
 		}
 		st, live = standing{}, writer
-		s, err := integrity.Look(c.src)
+		s, err := integrity.Survey(c.src)
 		if err != nil {
 			return err
 		}
 		st, err = stand(s, &opt, writer)
 		return err
 	})
-	if err != nil && st.Standing != nil {
+	if err != nil && st.State != nil {
 		st.Close()
 	}
 	return st, live, receipt.WhoHas(c.src, err)

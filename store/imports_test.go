@@ -22,10 +22,16 @@ const module = "github.com/varve-db/varve"
 var mayImport = map[string][]string{
 	"segment":                       {},
 	"index":                         {"segment"},
-	"integrity":                     {"segment", "index", "internal/vfs"},
+	"integrity":                     {"integrity/internal/walk", "segment", "internal/vfs"},
+	"integrity/check":               {"integrity", "segment", "internal/vfs"},
+	"integrity/repair":              {"integrity", "integrity/internal/walk", "segment", "internal/vfs"},
+	"integrity/salvage":             {"index", "integrity", "integrity/internal/walk", "segment", "internal/vfs"},
+	"integrity/internal/walk":       {"segment"},
+	"integrity/internal/injured":    {"internal/crashfs", "segment", "internal/vfs"},                                                                                    // for tests
+	"integrity/internal/fixture":    {"integrity", "integrity/repair", "integrity/salvage", "internal/crashfs", "internal/testkit", "segment", "store", "internal/vfs"}, // for tests
 	"store":                         {"segment", "index", "integrity", "internal/receipt", "internal/vfs"},
 	"store/metrics":                 {"store"},
-	"store/sealer":                  {"archiver/source", "integrity", "internal/statefile", "internal/vfs", "store"},
+	"store/sealer":                  {"archiver/source", "integrity", "internal/statefile", "segment", "internal/vfs", "store"},
 	"archiver":                      {"archiver/alarm", "archiver/archive", "archiver/internal/parallel", "archiver/internal/sealed", "archiver/internal/throttle", "archiver/source", "archiver/target", "internal/receipt", "internal/statefile", "segment", "internal/vfs"},
 	"archiver/target":               {"internal/statefile", "segment", "internal/vfs"},
 	"archiver/target/dir":           {"archiver/target", "internal/statefile", "internal/vfs"},
@@ -54,11 +60,11 @@ var mayImport = map[string][]string{
 	"internal/vfs":                  {},
 	"internal/crashfs":              {"internal/vfs"},
 	"internal/jsonpack":             {"segment"},
-	"cmd/varve":                     {"archiver", "archiver/alarm", "archiver/archive", "archiver/audit", "archiver/backup", "archiver/history", "archiver/inplace", "archiver/metrics", "archiver/prune", "archiver/restore", "archiver/source", "archiver/target", "archiver/target/dir", "archiver/target/s3", "integrity", "internal/jsonpack", "internal/receipt", "segment", "store", "store/sealer", "internal/vfs"},
+	"cmd/varve":                     {"archiver", "archiver/alarm", "archiver/archive", "archiver/audit", "archiver/backup", "archiver/history", "archiver/inplace", "archiver/metrics", "archiver/prune", "archiver/restore", "archiver/source", "archiver/target", "archiver/target/dir", "archiver/target/s3", "integrity", "integrity/check", "integrity/repair", "integrity/salvage", "internal/jsonpack", "internal/receipt", "segment", "store", "store/sealer", "internal/vfs"},
 }
 
 // forTests are packages that only tests import.
-var forTests = []string{"archiver/target/targettest", "archiver/internal/archivesim", "archiver/internal/archivetest", "internal/receipt/receipttest"}
+var forTests = []string{"archiver/target/targettest", "archiver/internal/archivesim", "archiver/internal/archivetest", "integrity/internal/fixture", "integrity/internal/injured", "internal/receipt/receipttest"}
 
 // sources parses the module's Go files, tests left out, by folder.
 func sources(t *testing.T, fset *token.FileSet, mode parser.Mode) map[string][]*ast.File {

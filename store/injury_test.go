@@ -50,7 +50,7 @@ func newGround(t *testing.T, killed bool) *ground {
 func (g *ground) look() {
 	g.Helper()
 	g.sealed, g.newest = nil, ""
-	s, err := integrity.Look(g.fs)
+	s, err := integrity.Survey(g.fs)
 	if err != nil {
 		g.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func (db *DB) writeMark(l *log) error {
 	}
 	off := l.end
 	r := segment.Record{Kind: segment.Mark, Flags: segment.FlagCommit | segment.FlagVouch, Seq: db.nextSeq, Time: db.tick(time.Now()), Vouch: off}
-	b := l.place.AppendRecord(nil, off, &r)
+	b := l.seed.AppendRecord(nil, off, &r)
 	g := &group{log: l, off: off, buf: b, records: len(b), taken: true}
 	l.end += int64(len(b))
 	db.queue = append(db.queue, g)

@@ -13,10 +13,10 @@ import (
 // log is the log that commits are appended to, or one that was rolled and is
 // not sealed yet.
 type log struct {
-	sf    *segFile
-	hdr   *segment.Header
-	place segment.Place
-	name  string
+	sf   *segFile
+	hdr  *segment.Header
+	seed segment.ChecksumSeed
+	name string
 
 	// Guarded by DB.mu.
 	begun time.Time // when it got its first object
@@ -59,10 +59,10 @@ func sealName(id segment.ID) string { return id.String() + ".seg" }
 // newLog is a log that does not exist yet; its header goes to the file with
 // the first group.
 func (db *DB) newLog(h *segment.Header, headerSize int64) *log {
-	sf := &segFile{ref: h.Ref, place: h.Place(), path: db.fs.Path(logName(h.Ref.ID)), first: h.FirstSeq, unwritten: db.unwritten}
+	sf := &segFile{ref: h.Ref, seed: h.ChecksumSeed(), path: db.fs.Path(logName(h.Ref.ID)), first: h.FirstSeq, unwritten: db.unwritten}
 	sf.last.Store(h.FirstSeq - 1)
 	return &log{
-		sf: sf, hdr: h, place: sf.place, name: logName(h.Ref.ID), begun: time.Now(),
+		sf: sf, hdr: h, seed: sf.seed, name: logName(h.Ref.ID), begun: time.Now(),
 		head: headerSize, end: headerSize, limit: headerSize + db.opt.SegmentSize,
 	}
 }
@@ -131,7 +131,7 @@ func (db *DB) endLog(l *log) error {
 	if err := db.syncLog(l); err != nil {
 		return err
 	}
-	b := l.place.AppendRecord(nil, l.last.Vouch, l.last)
+	b := l.seed.AppendRecord(nil, l.last.Vouch, l.last)
 	if err := db.write(l, b, l.last.Vouch); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (m *model) loseEnd() error {
 	if err := m.db.Close(); err != nil {
 		return err
 	}
-	s, err := integrity.Look(m.fs)
+	s, err := integrity.Survey(m.fs)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func openFS(fsys vfs.FS, opt Options) (_ *DB, err error) {
 	}()
 	rep.phase("names", 0, 0)
 	rep.Path, rep.Asked, rep.Level = fsys.Path("."), opt.Integrity, opt.Integrity
-	if s, err = integrity.Look(fsys); err != nil {
+	if s, err = integrity.Survey(fsys); err != nil {
 		return nil, err
 	}
 	rep.phase("headers", int64(len(s.Files)), 0)
@@ -95,7 +95,7 @@ func newDB(fsys vfs.FS, opt Options) *DB {
 }
 
 // mayCreate refuses a folder in which no store can be and none should be made.
-func mayCreate(s *integrity.Survey, mustExist bool) error {
+func mayCreate(s *integrity.Inventory, mustExist bool) error {
 	switch {
 	case !s.None():
 		return nil
@@ -103,7 +103,7 @@ func mayCreate(s *integrity.Survey, mustExist bool) error {
 		return fmt.Errorf("%s: holds %s and no segment: %w", s.FS.Path("."), shortList(s.Others), ErrNotStore)
 	case s.Restoring: // told once the lock tells whether it is at work
 		return nil
-	case s.Spoor:
+	case s.Traces:
 		return fmt.Errorf("%s: holds traces of a store and no segment: %w", s.FS.Path("."), ErrMissing)
 	case mustExist:
 		return noStore(s.FS.Path("."))
@@ -114,7 +114,7 @@ func mayCreate(s *integrity.Survey, mustExist bool) error {
 // takeLock makes this process the writer.
 func (db *DB) takeLock() error {
 	holder := fmt.Sprintf("pid %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
-	lock, other, err := db.fs.Lock(integrity.LockName, holder)
+	lock, other, err := db.fs.Lock(segment.LockName, holder)
 	if errors.Is(err, vfs.ErrLocked) {
 		if other == "" {
 			other = "another process"
@@ -160,7 +160,7 @@ func (db *DB) begin(l *log) {
 }
 
 // openLog builds the index and returns the log that commits will go to.
-func (db *DB) openLog(s *integrity.Survey) (*log, error) {
+func (db *DB) openLog(s *integrity.Inventory) (*log, error) {
 	rep := &db.report
 	if s.None() {
 		return db.createLogFrom(s)
@@ -224,13 +224,13 @@ func (db *DB) openLog(s *integrity.Survey) (*log, error) {
 }
 
 // createLogFrom makes the store in a folder that holds none.
-func (db *DB) createLogFrom(s *integrity.Survey) (*log, error) {
+func (db *DB) createLogFrom(s *integrity.Inventory) (*log, error) {
 	if err := s.Unfinished(); err != nil {
 		return nil, err
 	}
 	if w := s.Witness; w != nil {
 		return nil, fmt.Errorf("%s: %s tells of a store that was closed here at %s, and no segment is there: %w; bring them back, or remove %s to begin a new store",
-			s.FS.Path("."), integrity.LockName, time.Unix(0, w.Time).UTC().Format(time.RFC3339), ErrMissing, integrity.LockName)
+			s.FS.Path("."), segment.LockName, time.Unix(0, w.Time).UTC().Format(time.RFC3339), ErrMissing, segment.LockName)
 	}
 	if err := db.remove(s.Tmps...); err != nil {
 		return nil, err

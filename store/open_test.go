@@ -15,6 +15,7 @@ import (
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // tree describes every file below dir, but for times.
@@ -183,7 +184,7 @@ func TestIndexTooLarge(t *testing.T) {
 	if _, err := OpenReadOnly(dir, &Options{MaxIndexBytes: 1000}); !errors.Is(err, ErrIndexTooLarge) {
 		t.Errorf("open read-only: %v", err)
 	}
-	notLock := func(s string) bool { return strings.Contains(s, integrity.LockName) }
+	notLock := func(s string) bool { return strings.Contains(s, segment.LockName) }
 	if !slices.Equal(slices.DeleteFunc(before, notLock), slices.DeleteFunc(tree(t, dir), notLock)) {
 		t.Error("files were touched")
 	}

@@ -125,7 +125,7 @@ func (r *Reader) reload() error {
 func (r *Reader) load(live bool) error {
 	rep := OpenReport{Path: r.fs.Path("."), Asked: r.opt.Integrity, Level: r.opt.Integrity}
 	rep.begin()
-	s, err := integrity.Look(r.fs)
+	s, err := integrity.Survey(r.fs)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func TestTornFirstWriteShowsAnotherHeader(t *testing.T) {
 		{"garbage", func(g *ground) []byte { return []byte(strings.Repeat("garbage!", 64)) }},
 		{"zeros", func(g *ground) []byte { return make([]byte, 512) }},
 		{"of a recovery that was cut off under the same id", func(g *ground) []byte {
-			s, err := integrity.Look(g.fs)
+			s, err := integrity.Survey(g.fs)
 			if err != nil {
 				g.Fatal(err)
 			}
@@ -233,7 +233,7 @@ func TestIdleStoreWritesAMark(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(50 * time.Millisecond)
-				s, err := integrity.Look(fsys)
+				s, err := integrity.Survey(fsys)
 				if err != nil {
 					t.Fatal(err)
 				}

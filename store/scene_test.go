@@ -157,7 +157,7 @@ func (b *builder) put() {
 // segment as an output, in order of key, and an edit into the newest log, which
 // was closed, that puts it in the place of the other.
 func (b *builder) adoptOutput() {
-	s, err := integrity.Look(b.fs)
+	s, err := integrity.Survey(b.fs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func (b *builder) adoptOutput() {
 	edit := segment.Record{Seq: st.V.NextSeq, Time: st.V.LastTime + 1}
 	edit.SetEdit(segment.EditSet{Retire: []segment.Ref{old.Header.Ref}, Adopt: []segment.Ref{h.Ref}})
 	log := b.fs.Bytes(st.Newest.Name)[:st.V.Durable] // without the close
-	place := st.Newest.Header.Place()
+	place := st.Newest.Header.ChecksumSeed()
 	log = place.AppendRecord(log, int64(len(log)), &edit)
 	for i := range int64(2) {
 		r := segment.Record{Seq: st.V.NextSeq, Time: edit.Time + 1 + i, Vouch: int64(len(log)) - i*segment.CloseSize}
@@ -210,7 +210,7 @@ func (b *builder) output(old *integrity.Part, h *segment.Header) []byte {
 	})
 	out := h.Append(nil)
 	for i := range recs {
-		out = h.Place().AppendRecord(out, int64(len(out)), &recs[i])
+		out = h.ChecksumSeed().AppendRecord(out, int64(len(out)), &recs[i])
 	}
 	mem := crashfs.New()
 	mem.SetBytes("x", out)
@@ -229,7 +229,7 @@ func (b *builder) output(old *integrity.Part, h *segment.Header) []byte {
 func (b *builder) scene(name string) *scene {
 	sc := &scene{name: name, fs: b.fs, track: b.tr}
 	sc.opt = resolve(b.t, Options{SegmentSize: 1 << 16})
-	s, err := integrity.Look(b.fs)
+	s, err := integrity.Survey(b.fs)
 	if err != nil {
 		b.t.Fatal(err)
 	}

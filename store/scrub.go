@@ -64,7 +64,7 @@ type scrubber struct {
 	there map[segment.Ref]bool // sealed segments whose files were there when it last looked
 
 	mu     sync.Mutex // guards what follows; nothing is locked under it
-	memory integrity.Memory
+	memory integrity.ScrubLog
 	tried  map[segment.Ref]time.Time // when a segment was read that had findings
 	stats  ScrubStats
 }
@@ -175,7 +175,7 @@ func (s *scrubber) oldest(files []sealedFile) (oldest segment.Ref, at time.Time)
 	for _, f := range files {
 		here[f.ref] = true
 	}
-	maps.DeleteFunc(s.memory, func(ref segment.Ref, _ integrity.Remembered) bool { return !here[ref] })
+	maps.DeleteFunc(s.memory, func(ref segment.Ref, _ integrity.Scrubbed) bool { return !here[ref] })
 	for i, f := range files {
 		m, ok := s.memory[f.ref]
 		good := f.sealed
@@ -244,7 +244,7 @@ func (s *scrubber) note(ref segment.Ref, v *integrity.Verified, findings []integ
 	}
 	good, known := s.memory[ref]
 	if len(findings) == 0 {
-		s.memory[ref] = integrity.Remembered{Verified: time.Now(), SHA256: v.Summary.SHA256}
+		s.memory[ref] = integrity.Scrubbed{Verified: time.Now(), SHA256: v.Summary.SHA256}
 		delete(s.tried, ref)
 		return
 	}

@@ -56,7 +56,7 @@ func TestScrubVerifiesAllAndRemembers(t *testing.T) {
 		t.Errorf("%d bytes read", n)
 	}
 	mustClose(t, db)
-	m, err := integrity.LoadMemory(vfs.AsFS(h.fs))
+	m, err := integrity.LoadScrubLog(vfs.AsFS(h.fs))
 	if err != nil || len(m) != 6 {
 		t.Fatalf("%v, %v", m, err)
 	}
@@ -134,7 +134,7 @@ func TestScrubTakesTheOldestFirst(t *testing.T) {
 	now := time.Now()
 	ref := func(id segment.ID) segment.Ref { return segment.Ref{Timeline: 1, ID: id} }
 	s := &scrubber{
-		memory: integrity.Memory{
+		memory: integrity.ScrubLog{
 			ref(1): {Verified: now.Add(-2 * time.Hour)},
 			ref(2): {Verified: now.Add(-3 * time.Hour)},
 			ref(4): {Verified: now.Add(-time.Hour)},
@@ -151,7 +151,7 @@ func TestScrubTakesTheOldestFirst(t *testing.T) {
 		if got != ref(want) {
 			t.Fatalf("segment %v comes, want %v", got, want)
 		}
-		s.memory[got] = integrity.Remembered{Verified: time.Now()}
+		s.memory[got] = integrity.Scrubbed{Verified: time.Now()}
 	}
 	if _, ok := s.memory[ref(9)]; ok {
 		t.Error("a segment that left the store is remembered")
@@ -163,7 +163,7 @@ func TestScrubTakesTheOldestFirst(t *testing.T) {
 func TestASealCountsUntilTheFirstScrub(t *testing.T) {
 	now := time.Now()
 	ref := func(id segment.ID) segment.Ref { return segment.Ref{Timeline: 1, ID: id} }
-	s := &scrubber{memory: integrity.Memory{ref(1): {Verified: now.Add(-2 * time.Hour)}}}
+	s := &scrubber{memory: integrity.ScrubLog{ref(1): {Verified: now.Add(-2 * time.Hour)}}}
 	files := []sealedFile{{ref(1), now.Add(-5 * time.Hour)}}
 	for _, c := range []struct {
 		sealed, oldest time.Duration
@@ -233,15 +233,15 @@ func lastTime(t *testing.T, b []byte) int64 {
 // TestAVerificationInTheFutureDoesNotCount: it would keep a segment from being read.
 func TestAVerificationInTheFutureDoesNotCount(t *testing.T) {
 	h := newHurt(t, 37)
-	m := integrity.Memory{}
+	m := integrity.ScrubLog{}
 	for _, ref := range h.refs {
-		m[ref] = integrity.Remembered{Verified: time.Now().Add(1000 * time.Hour)}
+		m[ref] = integrity.Scrubbed{Verified: time.Now().Add(1000 * time.Hour)}
 	}
 	b, err := m.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.fs.SetBytes(integrity.MemoryName, b)
+	h.fs.SetBytes(integrity.ScrubLogName, b)
 	var f found
 	db := scrubbed(t, h.fs, &f, time.Hour)
 	eventually(t, "all to be read", func() bool {
@@ -254,7 +254,7 @@ func TestAVerificationInTheFutureDoesNotCount(t *testing.T) {
 // TestScrubMemoryIsNoTruth loses and damages the memory: all is verified again.
 func TestScrubMemoryIsNoTruth(t *testing.T) {
 	h := newHurt(t, 33)
-	h.fs.SetBytes(integrity.MemoryName, []byte("{ not json"))
+	h.fs.SetBytes(integrity.ScrubLogName, []byte("{ not json"))
 	var f found
 	db := scrubbed(t, h.fs, &f, time.Hour)
 	eventually(t, "all to be verified", func() bool { return db.Stats().Scrub.Verified == 6 })
@@ -272,7 +272,7 @@ func TestScrubHarmsNothing(t *testing.T) {
 	mustClose(t, db)
 	for n := rec.First(); n <= rec.Ops(); n++ {
 		for state, c := range rec.At(n).States(34) {
-			if _, err := integrity.LoadMemory(vfs.AsFS(c)); err != nil {
+			if _, err := integrity.LoadScrubLog(vfs.AsFS(c)); err != nil {
 				t.Fatalf("cut at %d, %v: %v", n, state, err)
 			}
 			r, err := openReader(c, resolve(t, Options{Integrity: integrity.Full}))
@@ -285,7 +285,7 @@ func TestScrubHarmsNothing(t *testing.T) {
 	}
 	c := newHurt(t, 34)
 	c.fs.Fail(func(op crashfs.Op) error {
-		if op.Name == integrity.MemoryName+".tmp" {
+		if op.Name == integrity.ScrubLogName+".tmp" {
 			return errors.New("no")
 		}
 		return nil

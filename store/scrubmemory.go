@@ -12,12 +12,12 @@ import (
 
 // load reads what is remembered.
 func (s *scrubber) load() {
-	m, err := integrity.LoadMemory(vfs.AsFS(s.db.fs))
+	m, err := integrity.LoadScrubLog(vfs.AsFS(s.db.fs))
 	if err != nil {
 		s.db.opt.Logger.Warn("what was verified when is not known any more", "path", s.db.report.Path, "err", err)
 	}
 	now := time.Now() // what is later was damaged, or a clock was wrong: it would never be read again
-	maps.DeleteFunc(m, func(_ segment.Ref, x integrity.Remembered) bool { return x.Verified.After(now) })
+	maps.DeleteFunc(m, func(_ segment.Ref, x integrity.Scrubbed) bool { return x.Verified.After(now) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.memory = m
@@ -47,7 +47,7 @@ func (s *scrubber) save(last bool) {
 
 // write replaces the file, so that a crash leaves the old one or the new one.
 func (s *scrubber) write(b []byte) error {
-	fsys, tmp := s.db.fs, integrity.MemoryName+".tmp"
+	fsys, tmp := s.db.fs, integrity.ScrubLogName+".tmp"
 	if err := removeIfThere(fsys, tmp); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *scrubber) write(b []byte) error {
 		err = f.Sync() // before the name says that it is whole
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = fsys.Rename(tmp, integrity.MemoryName)
+		err = fsys.Rename(tmp, integrity.ScrubLogName)
 	}
 	if err != nil {
 		return errors.Join(err, removeIfThere(fsys, tmp))

@@ -1,9 +1,8 @@
 package store
 
 import (
-	"strings"
-
 	"fmt"
+	"strings"
 
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
@@ -11,7 +10,7 @@ import (
 
 // standing is how the files of a store stand, each open as a segFile.
 type standing struct {
-	*integrity.Standing
+	*integrity.State
 
 	// tables are those of the parts, where each was read as soon as it could be: of the small
 	// ones, what the index needs is all that is kept. Nil: they are still to be read.
@@ -19,9 +18,9 @@ type standing struct {
 }
 
 // stand finds out how the store stands.
-func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
+func stand(s *integrity.Inventory, o *Options, live bool) (standing, error) {
 	few := newHandles(s.FS)
-	so := integrity.StandOptions{
+	so := integrity.ResolveOptions{
 		Level: o.Integrity, Live: live, Tolerate: o.AllowDamaged, AcceptLost: o.AcceptLostLog,
 		Open: func(e *integrity.Entry) (integrity.Source, error) { return openFile(s.FS, few, e) },
 	}
@@ -30,7 +29,7 @@ func stand(s *integrity.Survey, o *Options, live bool) (standing, error) {
 		t = new(tables)
 		so.Table = t.part
 	}
-	st, err := s.Stand(so)
+	st, err := s.Resolve(so)
 	if err != nil {
 		return standing{}, err
 	}
@@ -51,17 +50,17 @@ const keepHandles = 64
 // newHandles returns the handles of sealed files that are one map too many for the process.
 func newHandles(fsys vfs.FS) *vfs.Handles { return vfs.NewHandles(fsys.Open, keepHandles) }
 
-// openFile opens a segment for reading; a sealed one is mapped by Settle.
+// openFile opens a segment for reading; a sealed one is mapped by FooterRead.
 func openFile(fsys vfs.FS, few *vfs.Handles, e *integrity.Entry) (*segFile, error) {
 	f, err := fsys.Open(e.Name)
 	if err != nil {
 		return nil, vfs.TooManyFiles(err)
 	}
-	sf := &segFile{ref: e.Header.Ref, place: e.Header.Place(), path: fsys.Path(e.Name), first: e.Header.FirstSeq}
+	sf := &segFile{ref: e.Header.Ref, seed: e.Header.ChecksumSeed(), path: fsys.Path(e.Name), first: e.Header.FirstSeq}
 	sf.size.Store(e.Size)
 	if e.Sealed {
 		sf.src.Store(&source{r: f, close: f.Close})
-		sf.unsettled = &unsettled{f, e.Name, few}
+		sf.unmapped = &unmapped{f, e.Name, few}
 	} else {
 		sf.src.Store(newSource(f, e.Size, true))
 	}

@@ -52,7 +52,7 @@ func twoTips(t *testing.T) *crashfs.FS {
 // other, and no open chooses. The error names both timelines, and is no damage to a header.
 func TestTwoTipsAreSaidToBeThat(t *testing.T) {
 	fsys := twoTips(t)
-	s, err := integrity.Look(fsys)
+	s, err := integrity.Survey(fsys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/check"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -20,7 +21,7 @@ import (
 // lastClose returns the witness in a store's lock file, or nil.
 func lastClose(t *testing.T, fsys *crashfs.FS) *segment.Witness {
 	t.Helper()
-	s, err := integrity.Look(fsys)
+	s, err := integrity.Survey(fsys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func closedStore(t *testing.T, setup ...func(*crashfs.FS)) (fsys *crashfs.FS, ne
 		want = got
 		mustClose(t, db)
 	})
-	s, err := integrity.Look(fsys)
+	s, err := integrity.Survey(fsys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func TestNothingIsCutOffAfterAClose(t *testing.T) {
 		t.Errorf("%d of %d lengths and more were refused", refused, len(was))
 	}
 	// Whatever stands in the lock file, the store opens, and holds everything.
-	lock := fsys.Bytes(integrity.LockName)
+	lock := fsys.Bytes(segment.LockName)
 	for at := range lock {
 		if at < segment.WitnessOffset && at%512 != 0 {
 			continue
@@ -142,10 +143,10 @@ func TestNothingIsCutOffAfterAClose(t *testing.T) {
 		flipped[at] ^= 0x10
 		for what, b := range map[string][]byte{"flipped at": flipped, "cut to": lock[:at]} {
 			p := fsys.Clone()
-			p.SetBytes(integrity.LockName, b)
+			p.SetBytes(segment.LockName, b)
 			db := mustOpen(t, p, Options{})
 			if got, err := readAll(db); err != nil || diff(want, got) != nil || !db.OpenReport().Clean {
-				t.Fatalf("%s %s %d: %v, %v, %+v", integrity.LockName, what, at, err, diff(want, got), db.OpenReport())
+				t.Fatalf("%s %s %d: %v, %v, %+v", segment.LockName, what, at, err, diff(want, got), db.OpenReport())
 			}
 			mustClose(t, db)
 		}
@@ -213,7 +214,7 @@ func TestWitnessThatCannotBeWritten(t *testing.T) {
 			db := mustOpen(t, fsys, Options{})
 			mustPut(t, db, "new", "new")
 			fsys.Fail(func(op crashfs.Op) error {
-				if op.Kind == kind && op.Name == integrity.LockName {
+				if op.Kind == kind && op.Name == segment.LockName {
 					return reason
 				}
 				return nil
@@ -245,19 +246,19 @@ func TestUnreadableWitness(t *testing.T) {
 	fsys, _, want := closedStore(t)
 	before := files(fsys)
 	fsys.Fail(func(op crashfs.Op) error {
-		if op.Kind == crashfs.OpRead && op.Name == integrity.LockName {
+		if op.Kind == crashfs.OpRead && op.Name == segment.LockName {
 			return syscall.EIO
 		}
 		return nil
 	})
-	if _, err := openFS(fsys, resolve(t, Options{})); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), integrity.LockName) {
+	if _, err := openFS(fsys, resolve(t, Options{})); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), segment.LockName) {
 		t.Errorf("an open says %v", err)
 	}
 	if err := unchanged(fsys, before); err != nil {
 		t.Error(err)
 	}
 	fsys.Fail(func(op crashfs.Op) error {
-		if op.Kind == crashfs.OpOpen && op.Name == integrity.LockName {
+		if op.Kind == crashfs.OpOpen && op.Name == segment.LockName {
 			return syscall.EACCES
 		}
 		return nil
@@ -340,7 +341,7 @@ func TestNoStoreIsBegunWhereOneWasClosed(t *testing.T) {
 	if _, err := openReader(fsys, resolve(t, Options{})); !errors.Is(err, ErrMissing) {
 		t.Errorf("a reader says %v", err)
 	}
-	if err := fsys.Remove(integrity.LockName); err != nil {
+	if err := fsys.Remove(segment.LockName); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, mustOpen(t, fsys, Options{}))
@@ -378,7 +379,7 @@ func TestWithoutBirthTimes(t *testing.T) {
 	opened("written by somebody else", changed, false, "copied or changed")
 
 	bare := fsys.Clone()
-	if err := bare.Remove(integrity.LockName); err != nil {
+	if err := bare.Remove(segment.LockName); err != nil {
 		t.Fatal(err)
 	}
 	opened("without a witness", bare, false, "does not tell")
@@ -439,8 +440,8 @@ func TestReadersBesideACloseSeeNoDamage(t *testing.T) {
 	for n := 1; ; n++ {
 		fsys := base.Clone()
 		if !beside(n, fsys, func() {
-			r, err := integrity.Check(t.Context(), vfs.AsFS(fsys), integrity.CheckOptions{Level: integrity.Full, Workers: 1,
-				Writer: func() (bool, error) { return fsys.Locked(integrity.LockName) }})
+			r, err := check.Run(t.Context(), vfs.AsFS(fsys), check.Options{Level: integrity.Full, Workers: 1,
+				Writer: func() (bool, error) { return fsys.Locked(segment.LockName) }})
 			if err != nil || len(r.Findings) > 0 {
 				t.Errorf("a writer before call %d of a check: %v, %+v", n, err, r)
 			}

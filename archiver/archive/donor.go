@@ -11,14 +11,16 @@ import (
 
 // Donor returns the archive as a source from which a damaged store can be repaired. What it
 // gives is not verified here: the repair verifies it before use.
-func (a *Archive) Donor() integrity.Donor { return donor{a} }
+func (a *Archive) Donor() Donor { return Donor{a} }
 
-type donor struct{ a *Archive }
+// Donor is an archive as a repair.Donor.
+type Donor struct{ a *Archive }
 
-func (d donor) String() string { return d.a.target.URL() }
+// String returns the URL of the archive.
+func (d Donor) String() string { return d.a.target.URL() }
 
-// Stores implements integrity.Donor.
-func (d donor) Stores(ctx context.Context) ([]segment.UUID, error) {
+// Stores implements repair.Donor.
+func (d Donor) Stores(ctx context.Context) ([]segment.UUID, error) {
 	stores, err := d.a.Stores(ctx)
 	list := make([]segment.UUID, len(stores))
 	for i, s := range stores {
@@ -27,8 +29,8 @@ func (d donor) Stores(ctx context.Context) ([]segment.UUID, error) {
 	return list, err
 }
 
-// Segments implements integrity.Donor, by listings alone.
-func (d donor) Segments(ctx context.Context, store segment.UUID) ([]segment.Ref, error) {
+// Segments implements repair.Donor, by listings alone.
+func (d Donor) Segments(ctx context.Context, store segment.UUID) ([]segment.Ref, error) {
 	timelines, err := d.a.Timelines(ctx, store)
 	if err != nil {
 		return nil, err
@@ -47,9 +49,9 @@ func (d donor) Segments(ctx context.Context, store segment.UUID) ([]segment.Ref,
 	return refs, nil
 }
 
-// Segment implements integrity.Donor. The source reads by range, as long as ctx is
+// Segment implements repair.Donor. The source reads by range, as long as ctx is
 // good.
-func (d donor) Segment(ctx context.Context, store segment.UUID, ref segment.Ref) (integrity.Source, int64, error) {
+func (d Donor) Segment(ctx context.Context, store segment.UUID, ref segment.Ref) (integrity.Source, int64, error) {
 	name := SegmentName(store, ref)
 	info, err := d.a.target.Stat(ctx, name)
 	if err != nil {

@@ -406,7 +406,7 @@ func resealed(t *testing.T, b []byte, u segment.UUID, ref segment.Ref) []byte {
 		if rec.Vouches() {
 			rec.Vouch = int64(len(out))
 		}
-		out = h.Place().AppendRecord(out, int64(len(out)), rec)
+		out = h.ChecksumSeed().AppendRecord(out, int64(len(out)), rec)
 	}
 	r, err := segment.NewReader(bytes.NewReader(out), int64(len(out)))
 	testkit.Must(t, err)

@@ -221,7 +221,7 @@ func commitTime(src io.ReaderAt, h *segment.Header, c commit) (int64, error) {
 		if m, err := src.ReadAt(b, c.off); m < len(b) {
 			return 0, cmp.Or(err, io.ErrUnexpectedEOF)
 		}
-		err := h.Place().ParseHead(b, c.off, &rec)
+		err := h.ChecksumSeed().ParseHead(b, c.off, &rec)
 		if errors.Is(err, segment.ErrShort) && n < min(c.size, 1<<18) {
 			continue
 		}

@@ -26,7 +26,7 @@ type remote struct {
 
 	opening sync.Mutex              // held while the footer is fetched
 	known   atomic.Pointer[summary] // nil: the footer was not read yet
-	place   atomic.Pointer[segment.Place]
+	place   atomic.Pointer[segment.ChecksumSeed]
 }
 
 // summary is what a reader keeps of each segment that it has looked into: enough to leave
@@ -194,7 +194,7 @@ func (s *remote) object(key []byte, seq uint64, off, size int64) (segment.Object
 }
 
 // placed returns what ties records to the segment. It stays when the footer is dropped.
-func (s *remote) placed() (*segment.Place, error) {
+func (s *remote) placed() (*segment.ChecksumSeed, error) {
 	if p := s.place.Load(); p != nil {
 		return p, nil
 	}
@@ -202,7 +202,7 @@ func (s *remote) placed() (*segment.Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.Place()
+	p, err := f.ChecksumSeed()
 	if err != nil {
 		return nil, s.damaged(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 // folder is what lies where a store is restored to.
 type folder struct {
-	*integrity.Survey
+	*integrity.Inventory
 	seals map[segment.Ref]*integrity.Entry // the sealed segments of the store
 	tmps  map[string]*integrity.Entry      // temporary files, by name; the header is nil where it is not sound
 	maxID segment.ID
@@ -21,11 +21,11 @@ type folder struct {
 // lookAt reads the headers of the files in a folder of the store owner. If owner is zero, that
 // is the store that is there.
 func lookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
-	s, err := integrity.TakeStock(fsys, integrity.StockOptions{Owner: owner})
+	s, err := integrity.ReadHeaders(fsys, integrity.HeaderOptions{Owner: owner})
 	if err != nil {
 		return nil, err
 	}
-	d := &folder{Survey: s, seals: map[segment.Ref]*integrity.Entry{}, tmps: map[string]*integrity.Entry{}, maxID: s.MaxID}
+	d := &folder{Inventory: s, seals: map[segment.Ref]*integrity.Entry{}, tmps: map[string]*integrity.Entry{}, maxID: s.MaxID}
 	for _, name := range s.Tmps {
 		x := integrity.ReadEntry(fsys, name)
 		d.tmps[name] = x
@@ -48,7 +48,7 @@ func lookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
 }
 
 // lockName is the file that a store's writer holds the lock of.
-const lockName = integrity.LockName
+const lockName = segment.LockName
 
 // sealed returns the sealed segment of the store with a ref, or nil.
 func (d *folder) sealed(ref segment.Ref) *integrity.Entry { return d.seals[ref] }

@@ -255,7 +255,7 @@ func TestACopyThatLostWhatItHeldIsRefused(t *testing.T) {
 				testkit.Must(t, db.Put([]byte("own"), []byte("2")))
 			}
 			testkit.Must(t, db.Close())
-			s, err := integrity.Look(vfs.Dir(dest))
+			s, err := integrity.Survey(vfs.Dir(dest))
 			testkit.Must(t, err)
 			testkit.Must(t, c.injure(filepath.Join(dest, s.NewestLog().Name)))
 			before := archivetest.Names(t, dest)

@@ -129,7 +129,7 @@ func restoreInto(ctx context.Context, a *archive.Archive, dest vfs.FS, o Options
 		return nil, err
 	}
 	r := newRestorer(a, dest, o)
-	if s.None() && !s.Spoor && len(s.Others) == 0 {
+	if s.None() && !s.Traces && len(s.Others) == 0 {
 		return r.build(ctx)
 	}
 	return r.freshen(ctx)

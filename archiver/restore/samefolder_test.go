@@ -15,6 +15,8 @@ import (
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/repair"
+	"github.com/varve-db/varve/integrity/salvage"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -63,7 +65,7 @@ func viewOf(owner segment.UUID, files map[segment.Ref]string, err error) folderV
 func folderViews(t *testing.T, fsys fs.FS) map[string]folderView {
 	t.Helper()
 	views := map[string]folderView{}
-	survey := func(look func(vfs.FS) (*integrity.Survey, error)) folderView {
+	survey := func(look func(vfs.FS) (*integrity.Inventory, error)) folderView {
 		s, err := look(vfs.FromFS(fsys))
 		if err != nil {
 			return folderView{err: err}
@@ -81,8 +83,8 @@ func folderViews(t *testing.T, fsys fs.FS) map[string]folderView {
 		}
 		return viewOf(s.UUID, files, errors.Join(s.Problems...))
 	}
-	views["the store"] = survey(integrity.Look)
-	views["check"] = survey(integrity.LookOn)
+	views["the store"] = survey(integrity.Survey)
+	views["check"] = survey(integrity.SurveyTolerant)
 	l, err := source.New(fsys).Segments()
 	if err == nil {
 		files := map[segment.Ref]string{}
@@ -106,13 +108,13 @@ func folderViews(t *testing.T, fsys fs.FS) map[string]folderView {
 	} else {
 		views["restore"] = folderView{err: err}
 	}
-	x, err := integrity.Salvage(t.Context(), fsys, integrity.SalvageOptions{})
+	x, err := salvage.Run(t.Context(), fsys, salvage.Options{})
 	if err == nil {
 		views["salvage"] = folderView{owner: x.UUID}
 	} else {
 		views["salvage"] = folderView{err: err}
 	}
-	p, err := integrity.MakePlan(t.Context(), vfs.FromFS(fsys), integrity.RepairOptions{})
+	p, err := repair.MakePlan(t.Context(), vfs.FromFS(fsys), repair.Options{})
 	if err == nil {
 		views["repair"] = folderView{owner: p.UUID}
 	} else {

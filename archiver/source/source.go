@@ -68,7 +68,7 @@ type Listing struct {
 }
 
 // Segments lists the sealed segments. A file is opened once, and again when it has
-// changed. Which store it is, and which file stands for a segment, integrity.TakeStock
+// changed. Which store it is, and which file stands for a segment, integrity.ReadHeaders
 // decides, as for the store itself. The error is that of listing the folder, or wraps
 // integrity.ErrNotStore where two stores have as many files.
 func (s *Source) Segments() (*Listing, error) {
@@ -76,7 +76,7 @@ func (s *Source) Segments() (*Listing, error) {
 	defer s.mu.Unlock()
 	found := map[string]Sealed{}
 	state := fnv.New64a()
-	survey, err := integrity.TakeStock(vfs.FromFS(s.fsys), integrity.StockOptions{Header: func(e *integrity.Entry, d fs.DirEntry) {
+	survey, err := integrity.ReadHeaders(vfs.FromFS(s.fsys), integrity.HeaderOptions{Header: func(e *integrity.Entry, d fs.DirEntry) {
 		info, err := d.Info()
 		if err != nil {
 			e.Err = err // removed meanwhile
@@ -153,7 +153,7 @@ func wholeHeader(f fs.File) (*segment.Head, error) {
 }
 
 // listing returns what a survey found, of sealed files.
-func listing(s *integrity.Survey, found map[string]Sealed) *Listing {
+func listing(s *integrity.Inventory, found map[string]Sealed) *Listing {
 	l := &Listing{Store: s.UUID}
 	for _, e := range s.Alien {
 		if e.Sealed {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"strings"
 
-	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/repair"
 )
 
 // donor returns what --from of repair names: an archive by its URL, or the folder of
 // another copy of the store in dir.
-func (a *app) donor(ctx context.Context, from, dir string) (integrity.Donor, error) {
+func (a *app) donor(ctx context.Context, from, dir string) (repair.Donor, error) {
 	if !strings.Contains(from, "://") {
 		return donorAt(from, dir)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/check"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -97,7 +98,7 @@ func (a *app) checkCommand() *cobra.Command {
 			return err
 		}
 		var bar *meter
-		r, err := integrity.Check(ctx, vfs.AsFS(vfs.Dir(dir)), integrity.CheckOptions{
+		r, err := check.Run(ctx, vfs.AsFS(vfs.Dir(dir)), check.Options{
 			Level: level.Level, Sample: float64(share), Rate: int64(rate),
 			Writer: func() (bool, error) { return writerLives(dir) },
 			Progress: func(n, total int64) {
@@ -122,7 +123,7 @@ func (a *app) checkCommand() *cobra.Command {
 }
 
 // printCheck prints the report, and makes an error of findings.
-func (a *app) printCheck(r *integrity.Report) error {
+func (a *app) printCheck(r *check.Report) error {
 	putCommands(a.dir, r.UUID, r.Findings)
 	if a.json {
 		if err := a.printJSON(r); err != nil {
@@ -142,7 +143,7 @@ func (a *app) printCheck(r *integrity.Report) error {
 }
 
 // writeCheck writes the report for people.
-func writeCheck(out io.Writer, r *integrity.Report) {
+func writeCheck(out io.Writer, r *check.Report) {
 	fmt.Fprintf(out, "%s: checked at level %v in %s: %s, %s and %s read, last sequence number %d\n", r.Path, r.Level,
 		r.Took.Round(time.Microsecond), count(int64(r.Segments), "segment", "segments"), human(r.Bytes), count(r.Records, "record", "records"), r.LastSeq)
 	if c := r.Confidence; c != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/restore"
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/check"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -160,7 +161,7 @@ func (a *app) fetch(ctx context.Context, arc *archive.Archive, dest string, o re
 // returns how many objects it has.
 func (a *app) proveRestored(ctx context.Context, rep *restore.Report) (int64, error) {
 	bar := a.meter("checking", -1)
-	check, err := integrity.Check(ctx, vfs.AsFS(vfs.Dir(rep.Dest)), integrity.CheckOptions{
+	check, err := check.Run(ctx, vfs.AsFS(vfs.Dir(rep.Dest)), check.Options{
 		Level: integrity.Full, Progress: func(n, _ int64) { bar.add(n) }})
 	bar.finish()
 	if err != nil {

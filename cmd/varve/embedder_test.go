@@ -30,31 +30,31 @@ type embedded struct {
 func embedder() {
 	o := &store.Options{SegmentSize: 64 << 10, Scrub: store.ScrubOptions{Rate: 1 << 20}}
 	db, err := store.Open(os.Args[1], o)
-	check(err)
-	check(db.Put([]byte("first"), make([]byte, 1<<20)))
+	noError(err)
+	noError(db.Put([]byte("first"), make([]byte, 1<<20)))
 	_, err = db.Seal() // so that there is a segment to scrub
-	check(err)
-	check(db.Close())
+	noError(err)
+	noError(db.Close())
 	db, err = store.Open(os.Args[1], o)
-	check(err)
+	noError(err)
 	var commits atomic.Int64
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(err)
+	noError(err)
 	reg := prometheus.NewRegistry()
-	check(reg.Register(metrics.New(db, prometheus.Labels{"store": "test"})))
+	noError(reg.Register(metrics.New(db, prometheus.Labels{"store": "test"})))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
-		check(json.NewEncoder(w).Encode(embedded{db.Stats(), commits.Load()}))
+		noError(json.NewEncoder(w).Encode(embedded{db.Stats(), commits.Load()}))
 	})
-	go func() { check(http.Serve(l, mux)) }()
+	go func() { noError(http.Serve(l, mux)) }()
 	fmt.Println(l.Addr())
 	in := bufio.NewScanner(os.Stdin)
 	work(db, &commits, in)
 	fmt.Println("at rest")
 	for in.Scan() {
 	}
-	check(db.Close())
+	noError(db.Close())
 }
 
 // work puts and deletes from several goroutines until there is a line. It leaves
@@ -72,9 +72,9 @@ func work(db *store.DB, commits *atomic.Int64, in *bufio.Scanner) {
 				}
 				key := fmt.Appendf(nil, "%d/%d", g, i%1000)
 				if i%5 == 4 {
-					check(db.Delete(fmt.Appendf(nil, "%d/%d", g, (i-2)%1000)))
+					noError(db.Delete(fmt.Appendf(nil, "%d/%d", g, (i-2)%1000)))
 				} else {
-					check(db.Put(key, make([]byte, 100*(i%70))))
+					noError(db.Put(key, make([]byte, 100*(i%70))))
 				}
 				commits.Add(1)
 			}
@@ -84,10 +84,10 @@ func work(db *store.DB, commits *atomic.Int64, in *bufio.Scanner) {
 	close(stop)
 	wg.Wait()
 	_, err := db.Seal()
-	check(err)
+	noError(err)
 	for db.Stats().Unsealed > 0 {
 		time.Sleep(10 * time.Millisecond)
 	}
-	check(db.Put([]byte("last"), nil))
+	noError(db.Put([]byte("last"), nil))
 	commits.Add(1)
 }

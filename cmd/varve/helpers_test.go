@@ -21,8 +21,8 @@ import (
 // nobody is the plain user as which root's tests run what must not be root.
 const nobody = 65534
 
-// check ends a helper program.
-func check(err error) {
+// noError ends a helper program.
+func noError(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -32,23 +32,23 @@ func check(err error) {
 // asUser is the program "asuser PROGRAM args...": it runs it as a plain user.
 func asUser() {
 	path, err := exec.LookPath(os.Args[1])
-	check(err)
+	noError(err)
 	if os.Getuid() == 0 {
-		check(syscall.Setgroups(nil))
-		check(syscall.Setgid(nobody))
-		check(syscall.Setuid(nobody))
+		noError(syscall.Setgroups(nil))
+		noError(syscall.Setgid(nobody))
+		noError(syscall.Setuid(nobody))
 	}
-	check(syscall.Exec(path, os.Args[1:], os.Environ()))
+	noError(syscall.Exec(path, os.Args[1:], os.Environ()))
 }
 
 // hold is the program "hold STORE READY": it holds the store open for writing,
 // puts the object held, makes the file READY, and waits for its end.
 func hold() {
 	db, err := store.Open(os.Args[1], nil)
-	check(err)
-	check(db.Put([]byte("held"), []byte("by a writer")))
+	noError(err)
+	noError(db.Put([]byte("held"), []byte("by a writer")))
 	time.Sleep(100 * time.Millisecond) // until readers can see it
-	check(os.WriteFile(os.Args[2], nil, 0o600))
+	noError(os.WriteFile(os.Args[2], nil, 0o600))
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	time.Sleep(time.Minute)
 }
@@ -58,7 +58,7 @@ func oddTree() {
 	dir := os.Args[1]
 	at := func(name string) string { return dir + "/" + name }
 	for _, d := range []string{"", "empty", "deep/er/and/deeper", "closed", "sticky", "bad\xffdir", "a", "new\nline"} {
-		check(os.MkdirAll(at(d), 0o755))
+		noError(os.MkdirAll(at(d), 0o755))
 	}
 	files := map[string]string{
 		"plain": "content\n", "none": "", "bin": "\x00\xff\r\n", "deep/er/and/deeper/f": "deep", "a-b": "sorts before a/",
@@ -66,34 +66,34 @@ func oddTree() {
 		"bad\xffname": "not UTF-8", "bad\xffdir/\xfe": "neither", "-dash": "-", "ünï": "NFC", "u\u0308": "NFD", "script": "#!", "setuid": "s",
 	}
 	for name, content := range files {
-		check(os.WriteFile(at(name), []byte(content), 0o644))
+		noError(os.WriteFile(at(name), []byte(content), 0o644))
 		t := time.Unix(1e9+int64(len(name)), 123456789)
-		check(os.Chtimes(at(name), t, t))
+		noError(os.Chtimes(at(name), t, t))
 	}
-	check(os.Chmod(at("script"), 0o755))
-	check(os.Chmod(at("setuid"), 0o755|fs.ModeSetuid))
-	check(os.Chmod(at("bin"), 0o400))
-	check(os.Symlink("plain", at("link")))
-	check(os.Symlink("/nowhere/at/all", at("dangling")))
-	check(os.Symlink("deep", at("linkdir")))
-	check(os.Symlink("no\xffutf8", at("oddlink")))
-	check(os.Symlink("../..", at("deep/up")))
+	noError(os.Chmod(at("script"), 0o755))
+	noError(os.Chmod(at("setuid"), 0o755|fs.ModeSetuid))
+	noError(os.Chmod(at("bin"), 0o400))
+	noError(os.Symlink("plain", at("link")))
+	noError(os.Symlink("/nowhere/at/all", at("dangling")))
+	noError(os.Symlink("deep", at("linkdir")))
+	noError(os.Symlink("no\xffutf8", at("oddlink")))
+	noError(os.Symlink("../..", at("deep/up")))
 	old := time.Unix(-1e9, 1)
-	check(os.Chtimes(at("none"), old, old))
-	check(os.Chmod(at("sticky"), 0o777|fs.ModeSticky))
+	noError(os.Chtimes(at("none"), old, old))
+	noError(os.Chmod(at("sticky"), 0o777|fs.ModeSticky))
 	for i, d := range []string{"empty", "deep/er", "closed", "sticky", ""} {
 		t := time.Unix(1.1e9+int64(i), 5)
-		check(os.Chtimes(at(d), t, t))
+		noError(os.Chtimes(at(d), t, t))
 	}
-	check(os.Chmod(at("closed"), 0o500))
-	check(os.Chmod(at(""), 0o750))
+	noError(os.Chmod(at("closed"), 0o500))
+	noError(os.Chmod(at(""), 0o750))
 }
 
 // listTree is the program "listtree DIR": it prints path, mode, time, target
 // and content of each entry.
 func listTree() {
 	dir := os.Args[1]
-	check(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	noError(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func listTree() {
 // msgpack that JSON does not say exactly, and meta of all kinds.
 func foreign() {
 	db, err := store.Open(os.Args[1], nil)
-	check(err)
+	noError(err)
 	for _, o := range []store.Object{
 		{Key: []byte("float32"), Content: store.Msgpack, Value: []byte("\x81\xa1f\xca\x3f\x80\x00\x00")},
 		{Key: []byte("bin"), Content: store.Msgpack, Value: []byte("\x81\xa1b\xc4\x01\xff")},
@@ -132,9 +132,9 @@ func foreign() {
 		{Key: []byte("liar"), Content: store.Msgpack, Value: []byte("\x82\xa7key_b64\xa4liar\xa9value_b64\xa0")},
 		{Key: []byte("array"), Content: store.Msgpack, Value: []byte("\x92\x01\x02")},
 	} {
-		check(db.PutObject(o))
+		noError(db.PutObject(o))
 	}
-	check(db.Close())
+	noError(db.Close())
 }
 
 // waitForCmd is "waitfor FILE [REGEXP]": it waits until the file is there and, if
@@ -176,9 +176,9 @@ func ahead() {
 		if i >= 3 {
 			at = now + 365*24*int64(time.Hour) + i
 		}
-		b = h.Place().AppendRecord(b, int64(len(b)), &segment.Record{Kind: segment.Put, Flags: segment.FlagCommit | segment.FlagVouch,
+		b = h.ChecksumSeed().AppendRecord(b, int64(len(b)), &segment.Record{Kind: segment.Put, Flags: segment.FlagCommit | segment.FlagVouch,
 			Key: fmt.Append(nil, "key", i+1), Value: []byte("v"), ValueSize: 1, Seq: uint64(i) + 1, Time: at, Vouch: int64(len(b))})
 	}
-	check(os.Mkdir(os.Args[1], 0o700))
-	check(os.WriteFile(filepath.Join(os.Args[1], "00000000000000000001.open"), b, 0o600))
+	noError(os.Mkdir(os.Args[1], 0o700))
+	noError(os.WriteFile(filepath.Join(os.Args[1], "00000000000000000001.open"), b, 0o600))
 }

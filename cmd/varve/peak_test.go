@@ -16,7 +16,7 @@ import (
 // parent's memory, too.
 func peak() {
 	code := run(os.Args[2:])
-	check(os.WriteFile(os.Args[1], fmt.Append(nil, highWater()), 0o600))
+	noError(os.WriteFile(os.Args[1], fmt.Append(nil, highWater()), 0o600))
 	os.Exit(code)
 }
 

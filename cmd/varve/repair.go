@@ -11,7 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/repair"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
@@ -116,7 +116,7 @@ func repairError(err error) error {
 
 // repair heals the store in dir, or prints how it would.
 func (a *app) repair(ctx context.Context, dir string, f *repairFlags) error {
-	o := integrity.RepairOptions{}
+	o := repair.Options{}
 	if f.from != "" {
 		d, err := a.donor(ctx, f.from, dir)
 		if err != nil {
@@ -126,9 +126,9 @@ func (a *app) repair(ctx context.Context, dir string, f *repairFlags) error {
 	}
 	bar := a.meter("reading", sizeOf(dir))
 	o.Progress = bar.add
-	work := integrity.Repair
+	work := repair.Run
 	if f.dryRun {
-		work = integrity.MakePlan
+		work = repair.MakePlan
 	}
 	p, err := work(ctx, vfs.Dir(dir), o)
 	bar.finish()
@@ -142,7 +142,7 @@ func (a *app) repair(ctx context.Context, dir string, f *repairFlags) error {
 }
 
 // donorAt returns the copy of the store in dir that is in the folder from.
-func donorAt(from, dir string) (integrity.Donor, error) {
+func donorAt(from, dir string) (repair.Donor, error) {
 	info, err := os.Stat(from)
 	if err != nil {
 		return nil, &usageError{err}
@@ -153,7 +153,7 @@ func donorAt(from, dir string) (integrity.Donor, error) {
 	if own, err := os.Stat(dir); err == nil && os.SameFile(own, info) {
 		return nil, usagef("--from %s: that is the store itself; name another copy of it", from)
 	}
-	return integrity.FolderDonor(os.DirFS(from), from), nil
+	return repair.FolderDonor(os.DirFS(from), from), nil
 }
 
 // sizeOf returns the bytes of all segment files in a folder, -1 if that is not known.
@@ -174,14 +174,14 @@ func sizeOf(dir string) (n int64) {
 }
 
 // cutTail has the torn tail cut, as every open for writing does.
-func (a *app) cutTail(dir string, p *integrity.Plan) error {
+func (a *app) cutTail(dir string, p *repair.Plan) error {
 	db, err := store.Open(dir, &store.Options{MustExist: true})
 	if err != nil {
 		return err
 	}
 	r := db.OpenReport()
 	for i := range p.Steps {
-		if s := &p.Steps[i]; s.Action == integrity.CutTail {
+		if s := &p.Steps[i]; s.Action == repair.CutTail {
 			if s.Done = true; r.Cut != nil {
 				s.Kept = filepath.Base(r.Cut.Kept)
 			}
@@ -191,7 +191,7 @@ func (a *app) cutTail(dir string, p *integrity.Plan) error {
 }
 
 // printRepair prints what was done, or would be, and makes an error of what is left.
-func (a *app) printRepair(p *integrity.Plan, f *repairFlags) error {
+func (a *app) printRepair(p *repair.Plan, f *repairFlags) error {
 	putCommands(a.dir, p.UUID, p.Left)
 	if a.json {
 		if err := a.printJSON(p); err != nil {
@@ -211,7 +211,7 @@ func (a *app) printRepair(p *integrity.Plan, f *repairFlags) error {
 }
 
 // writeRepair writes the plan for people.
-func writeRepair(out io.Writer, p *integrity.Plan, f *repairFlags) {
+func writeRepair(out io.Writer, p *repair.Plan, f *repairFlags) {
 	fmt.Fprintf(out, "%s: %s, %s read\n", p.Path, count(int64(p.Files), "file", "files"), human(p.Bytes))
 	switch {
 	case len(p.Steps) == 0 && len(p.Left) == 0:
@@ -232,7 +232,7 @@ func writeRepair(out io.Writer, p *integrity.Plan, f *repairFlags) {
 	}
 }
 
-func writeSteps(out io.Writer, steps []integrity.Step, dryRun bool) {
+func writeSteps(out io.Writer, steps []repair.Step, dryRun bool) {
 	fmt.Fprintln(out)
 	last := "old file kept as"
 	if dryRun {
@@ -260,7 +260,7 @@ func writeSteps(out io.Writer, steps []integrity.Step, dryRun bool) {
 }
 
 // stepFile names the file of a step, and what it becomes.
-func stepFile(s *integrity.Step) string {
+func stepFile(s *repair.Step) string {
 	switch {
 	case s.File == "" && s.To != "":
 		return s.To

@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/salvage"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
 
 // salvageReport is what repair --salvage has to say.
 type salvageReport struct {
-	*integrity.Salvaged
+	*salvage.Report
 	Dest          string     `json:"dest"`
 	Expired       int64      `json:"expired"`        // left out
 	WithoutExpiry int64      `json:"without_expiry"` // a store takes no expiry from outside
@@ -48,9 +49,9 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	if err != nil {
 		return destError(err)
 	}
-	r.Salvaged, err = integrity.Salvage(ctx, vfs.AsFS(vfs.Dir(dir)), integrity.SalvageOptions{
+	r.Report, err = salvage.Run(ctx, vfs.AsFS(vfs.Dir(dir)), salvage.Options{
 		Progress: bar.add,
-		Object:   func(o integrity.Object) error { return r.object(&o, take) },
+		Object:   func(o salvage.Object) error { return r.object(&o, take) },
 	})
 	bar.finish()
 	if err = done(err); ctx.Err() != nil {
@@ -74,7 +75,7 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 	}
 	n := int64(0)
 	for i := range r.Lost {
-		if r.Lost[i].Kind != integrity.LostControl {
+		if r.Lost[i].Kind != salvage.LostControl {
 			n++
 		}
 	}
@@ -152,7 +153,7 @@ func (a *app) destination(dest string, dryRun bool) (take func(store.Object) err
 }
 
 // object takes an object over, as far as a store takes it from outside.
-func (r *salvageReport) object(o *integrity.Object, take func(store.Object) error) error {
+func (r *salvageReport) object(o *salvage.Object, take func(store.Object) error) error {
 	if o.Expiry != 0 {
 		if o.Expiry <= time.Now().UnixNano() {
 			r.Expired++
@@ -232,7 +233,7 @@ func (r *salvageReport) writeLosses(out io.Writer) {
 		if file == "" {
 			file = segmentName(l.Segment)
 		}
-		if l.Kind == integrity.LostPut {
+		if l.Kind == salvage.LostPut {
 			key = someKeys([][]byte{l.KeyBytes})
 		}
 		t.row(l.Kind, file, l.Offset, l.Bytes, key, lossNumbers(l), l.Reason)
@@ -245,7 +246,7 @@ func (r *salvageReport) writeLosses(out io.Writer) {
 }
 
 // lossNumbers writes the sequence numbers of a loss.
-func lossNumbers(l *integrity.Loss) string {
+func lossNumbers(l *salvage.Loss) string {
 	if l.FirstSeq != 0 && l.LastSeq == 0 {
 		return fmt.Sprintf("from %d on", l.FirstSeq)
 	}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/integrity/salvage"
 	"github.com/varve-db/varve/internal/crashfs"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
@@ -46,7 +46,7 @@ func salvaged(t *testing.T) (*crashfs.FS, *salvageReport) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return disk, &salvageReport{Dest: "/disk/new", Salvaged: &integrity.Salvaged{Objects: 1, Lost: []integrity.Loss{{Kind: integrity.LostPut, Key: "lost"}}}}
+	return disk, &salvageReport{Dest: "/disk/new", Report: &salvage.Report{Objects: 1, Lost: []salvage.Loss{{Kind: salvage.LostPut, Key: "lost"}}}}
 }
 
 // namedRight reports whether the new store has its name; it is whole then, and the list of

@@ -10,6 +10,7 @@ import (
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
@@ -39,7 +40,7 @@ func (s *Sealer) ask(ctx context.Context) (bool, error) {
 		if n%10 != 0 {
 			continue
 		}
-		if live, err := s.fsys.Locked(integrity.LockName); err != nil || !live {
+		if live, err := s.fsys.Locked(segment.LockName); err != nil || !live {
 			s.takeBack(token)
 			return false, err
 		}

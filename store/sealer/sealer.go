@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/archiver/source"
-	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
@@ -76,7 +76,7 @@ func (s *Sealer) Seal(ctx context.Context, olderThan time.Duration) error {
 // seal has first written all that it had. The errors are those of Seal.
 func (s *Sealer) Settle(ctx context.Context) (live bool, err error) {
 	for {
-		live, err := s.fsys.Locked(integrity.LockName)
+		live, err := s.fsys.Locked(segment.LockName)
 		if err != nil || !live {
 			return false, err
 		}
@@ -98,7 +98,7 @@ func (s *Sealer) Settle(ctx context.Context) (live bool, err error) {
 // try has the log sealed in the way that fits, and reports whether it may be sealed now:
 // false if the writer died, or another one came.
 func (s *Sealer) try(ctx context.Context) (bool, error) {
-	live, err := s.fsys.Locked(integrity.LockName)
+	live, err := s.fsys.Locked(segment.LockName)
 	switch {
 	case err != nil:
 		return false, err

@@ -185,7 +185,7 @@ func Segment(t testing.TB, h *segment.Header, n int, edits []segment.EditSet) []
 	t.Helper()
 	testkit.Must(t, h.Check())
 	b := h.Append(nil)
-	p := h.Place()
+	p := h.ChecksumSeed()
 	at, seq := h.Time, h.FirstSeq
 	add := func(r segment.Record) {
 		if h.Kind == segment.Log {

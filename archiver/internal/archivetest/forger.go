@@ -25,12 +25,12 @@ func (f *Forger) Branch(id segment.ID, live []segment.Ref, parent segment.Ref, s
 		rec, err = r.RecordAt(rec.Offset, rec.Offset+rec.Size)
 		testkit.Must(f.T, err)
 		rec.Vouch = int64(len(out))
-		out = h.Place().AppendRecord(out, int64(len(out)), rec)
+		out = h.ChecksumSeed().AppendRecord(out, int64(len(out)), rec)
 	}
 	f.Time += 1e9
 	end := segment.Record{Seq: f.Seq, Vouch: int64(len(out)), Time: f.Time}
 	end.SetEnd(f.Ref(id + 1))
-	f.Seal(h.Place().AppendRecord(out, int64(len(out)), &end))
+	f.Seal(h.ChecksumSeed().AppendRecord(out, int64(len(out)), &end))
 }
 
 // Forger writes segments by hand, with what no writer does yet: compaction.
@@ -72,14 +72,14 @@ func (f *Forger) Log(id segment.ID, live []segment.ID, ops ...string) {
 
 // Running returns the bytes of a log that was not ended. An op is "k=v", "-k", or
 // "edit a,b>c": retire a and b, adopt c.
-func (f *Forger) Running(id segment.ID, live []segment.ID, ops ...string) ([]byte, segment.Place) {
+func (f *Forger) Running(id segment.ID, live []segment.ID, ops ...string) ([]byte, segment.ChecksumSeed) {
 	f.T.Helper()
 	h := &segment.Header{Head: segment.Head{Kind: segment.Log, UUID: f.UUID, Ref: f.Ref(id), FirstSeq: f.Seq, Time: f.Time, NextID: id + 1}, Live: segment.SetOf(f.Refs(live...)...)}
 	b := h.Append(nil)
 	add := func(r segment.Record) {
 		f.Time += f.Step
 		r.Time, r.Flags = f.Time, r.Flags|segment.FlagCommit
-		b = h.Place().AppendRecord(b, int64(len(b)), &r)
+		b = h.ChecksumSeed().AppendRecord(b, int64(len(b)), &r)
 	}
 	for _, op := range ops {
 		key, value, put := strings.Cut(op, "=")
@@ -97,7 +97,7 @@ func (f *Forger) Running(id segment.ID, live []segment.ID, ops ...string) ([]byt
 		add(r)
 		f.Seq++
 	}
-	return b, h.Place()
+	return b, h.ChecksumSeed()
 }
 
 func (f *Forger) parse(s string) (refs []segment.Ref) {
@@ -119,7 +119,7 @@ func (f *Forger) Output(id segment.ID, items ...string) {
 		key, value, _ := strings.Cut(kv, "=")
 		r := segment.Record{Kind: segment.Put, Key: []byte(key), Value: []byte(value)}
 		fmt.Sscan(at, &r.Seq)
-		b = h.Place().AppendRecord(b, int64(len(b)), &r)
+		b = h.ChecksumSeed().AppendRecord(b, int64(len(b)), &r)
 	}
 	f.Seal(b)
 }

@@ -1,0 +1,11 @@
+// Package check goes over a whole store, past whatever is wrong with it, and reports findings:
+// what is damaged, which keys and sequence numbers are touched, since when, and what has to be
+// done.
+//
+// It decides nothing by itself: what files amount to, and what is damage, package integrity says,
+// as it says it to an open. It heals nothing.
+//
+// The invariant: a finding is one problem, named once, and no finding means that an open at the
+// same level would find nothing either. So a check can stand in for an open, and a
+// store without findings at level Full has no byte that is not what was written.
+package check

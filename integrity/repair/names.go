@@ -1,0 +1,168 @@
+package repair
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/segment"
+)
+
+// names gives each segment one file, under its name.
+func (p *planner) names() error {
+	s, err := p.look()
+	if err != nil {
+		return err
+	}
+	if err := p.strays(s); err != nil {
+		return err
+	}
+	for group := range integrity.Groups(s.Own) {
+		if len(group) > 1 {
+			if err := p.twins(group); err != nil {
+				return err
+			}
+		}
+	}
+	if s, err = p.look(); err != nil {
+		return err
+	}
+	if err := p.strays(s); err != nil {
+		return err
+	}
+	p.rename(s)
+	return nil
+}
+
+// strays takes from s.Own what only looks like a log under a wrong name: the first write
+// to the log that the newest one names was torn, perhaps, and uncovered the
+// header of a freed file.
+func (p *planner) strays(s *integrity.Inventory) error {
+	l := integrity.NewestOf(slices.DeleteFunc(slices.Clone(s.Own), (*integrity.Entry).Misnamed))
+	if l == nil {
+		return nil
+	}
+	j, err := p.judge(l)
+	if err != nil || j.v == nil || j.v.Successor == (segment.Ref{}) {
+		return err
+	}
+	s.Own = slices.DeleteFunc(s.Own, func(e *integrity.Entry) bool { return e.Misnamed() && e.ID == j.v.Successor.ID })
+	return nil
+}
+
+// twins keeps the best of several files of one segment. Where one of them has a seal the
+// log was ended, so that one without its end is not whole, however sound it is.
+func (p *planner) twins(group []*integrity.Entry) error {
+	best, rank := -1, int64(-1)
+	ended := slices.ContainsFunc(group, func(e *integrity.Entry) bool { return e.Sealed })
+	for i, e := range group {
+		j, err := p.judge(e)
+		if err != nil {
+			return err
+		}
+		n := int64(0)
+		switch {
+		case j.sound() && e.Sealed:
+			n = 1 << 62
+		case j.sound() && (!ended || j.v.Successor != (segment.Ref{})):
+			n = 4 * j.v.End
+		case e.Sealed:
+			n = 2
+		}
+		if e.Fits() {
+			n++
+		}
+		if n > rank {
+			best, rank = i, n
+		}
+	}
+	keep := group[best]
+	if j := p.judged[keep.Name]; !j.sound() && !p.healFile(keep, j, keep.Sealed) {
+		for _, e := range group {
+			p.leave(e.Name, integrity.Finding{Kind: integrity.Contradiction, Segment: e.Header.Ref, File: e.Name, Reason: "the same segment is in " + keep.Name + ", and neither is sound"})
+		}
+		return nil
+	}
+	for _, e := range group {
+		if e != keep && p.view.of(e.Name) != nil {
+			p.step(Step{Action: SetAside, File: e.Name, Segment: e.Header.Ref, Reason: "the same segment is in " + keep.Name + ", which is sound"})
+		}
+	}
+	return nil
+}
+
+// unsealed reports whether a file has the name of a sealed segment and is a log that was
+// closed in order and never sealed. Its mode, which no seal has set, tells it from a
+// sealed segment that is cut off where an earlier close had ended it.
+func (p *planner) unsealed(e *integrity.Entry) bool {
+	if e.Header == nil || e.Header.Kind != segment.Log || e.Mode(p.view)&0o200 == 0 {
+		return false
+	}
+	src, err := p.view.Open(e.Name)
+	if err != nil {
+		return false
+	}
+	defer src.Close()
+	r, err := segment.NewReader(src, e.Size)
+	if err != nil {
+		return false
+	}
+	if _, err := r.OpenFooter(); !errors.Is(err, segment.ErrNoFooter) {
+		return false
+	}
+	v, err := integrity.Judge(nil, r, integrity.Log)
+	return err == nil && v.Closed && v.Torn == ""
+}
+
+// fileName is the name of a segment's file.
+func fileName(id segment.ID, sealed bool) string {
+	if sealed {
+		return id.String() + ".seg"
+	}
+	return id.String() + ".open"
+}
+
+// rename gives files of sound headers the names of their segments.
+func (p *planner) rename(s *integrity.Inventory) {
+	var todo []*integrity.Entry
+	for _, e := range s.Own {
+		if !e.Fits() || e.Sealed != strings.HasSuffix(e.Name, ".seg") {
+			todo = append(todo, e)
+		}
+	}
+	to := func(e *integrity.Entry, name string) {
+		p.step(Step{Action: Rename, File: e.Name, To: name, Segment: e.Header.Ref, Reason: fmt.Sprintf("it is segment %v", e.Header.Ref), new: p.view.of(e.Name)})
+	}
+	for len(todo) > 0 {
+		n := len(todo)
+		todo = slices.DeleteFunc(todo, func(e *integrity.Entry) bool {
+			want := fileName(e.Header.Ref.ID, e.Sealed)
+			if p.view.of(want) != nil && !p.makeWay(s, want) {
+				return !slices.ContainsFunc(todo, func(o *integrity.Entry) bool { return o.Name == want })
+			}
+			to(e, want)
+			return true
+		})
+		if len(todo) == n { // they have each other's names
+			s.MaxID++
+			e := *todo[0]
+			to(&e, fileName(s.MaxID, e.Sealed))
+			e.Name = fileName(s.MaxID, e.Sealed)
+			todo[0] = &e
+		}
+	}
+}
+
+// makeWay sets aside what is under the name of a sound segment, if that is a file of
+// another store or a log not begun.
+func (p *planner) makeWay(s *integrity.Inventory, name string) bool {
+	for _, e := range slices.Concat(s.Alien, s.Empty) {
+		if e.Name == name {
+			p.step(Step{Action: SetAside, File: name, Reason: "it has the name of a segment that is in another file"})
+			return true
+		}
+	}
+	return false
+}

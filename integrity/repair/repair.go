@@ -1,0 +1,61 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
+)
+
+// Options are the options of MakePlan and Repair. The zero value heals what
+// the store can heal out of itself.
+type Options struct {
+	// From is another copy of the store, or its archive. Nil: none.
+	From Donor
+
+	// Progress is called as n more bytes of the store's files have been read to
+	// find out what is wrong. Nil: not.
+	Progress func(n int64)
+}
+
+// Run makes a plan and carries it out, but for CutTail: that is for an open of the
+// store, afterwards. It holds the store's lock meanwhile. The plan that it returns
+// says which steps are done, also beside an error.
+//
+// Nothing is deleted, but for an unfinished *.tmp, and no file is edited. What takes a file's place is written as
+// *.tmp, synced and read again; the old file gets a name in quarantine, with a
+// description beside it; then one rename puts the new file in place. So repair can be
+// cut off anywhere, and be run again: each file is as it was or healed. Only
+// where the file system has no hard links is the segment without a file, between two
+// renames.
+//
+// Errors are those of MakePlan, or of writing.
+func Run(ctx context.Context, fsys vfs.FS, o Options) (*Plan, error) {
+	s, err := integrity.List(fsys)
+	if err == nil {
+		err = s.Unfinished()
+	}
+	if err == nil && s.None() {
+		err = fmt.Errorf("%s: holds no segment: %w", fsys.Path("."), integrity.ErrNotStore)
+	}
+	if err != nil {
+		return nil, err
+	}
+	lock, other, err := fsys.Lock(segment.LockName, fmt.Sprintf("pid %d, repairing since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339)))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("%s: %w by %s; close it there", fsys.Path("."), err, other)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := makePlan(ctx, fsys, &o)
+	if err == nil {
+		err = (&executor{ctx: ctx, fs: fsys, plan: p}).run()
+	}
+	return p, errors.Join(err, lock.Close())
+}
