@@ -8,11 +8,13 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS     := linux/386 darwin/arm64 freebsd/amd64
 FUZZTIME    ?= 1s
 
-# The packages whose tests have several goroutines at work on one thing, and the tests there
-# that one goroutine does over and over (crash, fault, damage and model), that count
-# memory or that read source: the race detector sees nothing in them, and takes ten times as long.
+# The packages in which several goroutines work on one thing, and those of their tests that
+# the race detector sees nothing in, and takes ten times as long for: what one goroutine does
+# over and over (crash, fault, damage and model), what counts memory or reads source, and what
+# runs in other processes. unit runs these alone, and race all others, so that no test
+# is run twice; without a C compiler unit runs everything.
 RACE  := ./store/... ./index/... ./integrity/... ./archiver/... ./internal/... ./cmd/varve
-ALONE := PowerCut|Cut|CallFails|FailedCalls|FailingCalls|Damage|Injur|Flip|Hole|Model|Costs|Memory|Peak|Filled|Churn|TestFailed|TestPages|TestCompareFinds|ScanRanges|LevelsRead|Exported|LibrariesWrite
+ALONE := PowerCut|Cut|Crash|Kill|CallFails|FailedCalls|FailingCalls|Damage|Injur|Flip|Hole|Model|Costs|Memory|Peak|Filled|Churn|TestFailed|TestPages|TestCompareFinds|ScanRanges|LevelsRead|Exported|LibrariesWrite|TestScripts|OperationsManual|TestPrometheusSees|AfterAClose|WhatIsNeeded|HelpDocumentsJSON|TestInterrupted|ClosedPipe|StandardOutput|ImportStops|IgnoredSignals
 
 .PHONY: demo test tools format vet staticcheck systems unit race fuzz-short bench-builds demo-works soak crash damage model kills fuzz bench
 
@@ -54,11 +56,17 @@ staticcheck:
 
 unit:
 	@echo "== go test"
-	@$(GO) test -vet=off -timeout 15m ./...
+	@if ./.ci/left-out race >/dev/null; then \
+		raced=$$($(GO) list $(RACE)) && \
+		$(GO) test -vet=off -timeout 15m $$($(GO) list ./... | grep -vxF "$$raced") && \
+		$(GO) test -vet=off -timeout 15m -run '$(ALONE)' $$raced; \
+	else \
+		$(GO) test -vet=off -timeout 15m ./...; \
+	fi
 
 race:
 	@echo "== go test -race"
-	@if ./.ci/left-out race; then $(GO) test -vet=off -race -short -skip '$(ALONE)' -timeout 15m $(RACE); fi
+	@if ./.ci/left-out race; then $(GO) test -vet=off -race -skip '$(ALONE)' -timeout 15m $(RACE); fi
 
 fuzz-short:
 	@echo "== fuzzing, $(FUZZTIME) each"
