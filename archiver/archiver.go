@@ -12,6 +12,7 @@ import (
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"golang.org/x/time/rate"
 )
@@ -54,7 +55,7 @@ func New(o Options) (*Archiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	receipts, err := receipt.Open(o.Receipts)
+	receipts, err := receipt.Open(o.receipts)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +67,11 @@ func New(o Options) (*Archiver, error) {
 		checked: map[segment.Ref]*sealed.Segment{}, troubles: map[alarm.Kind]Alarm{}, standing: standing{opens: source.CheckOpens},
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { a.source.Recall(o.Receipts) })
+	wg.Go(func() { a.source.Recall(vfs.AsFS(o.receipts)) })
 	if o.Rate > 0 {
 		a.limit = rate.NewLimiter(rate.Limit(o.Rate), throttle.Burst(o.Rate))
 	}
-	last, _ := readStatus(o.Receipts) // where it cannot be read, it is written anew
+	last, _ := readStatus(o.receipts) // where it cannot be read, it is written anew
 	for _, t := range o.Targets {
 		a.shippers = append(a.shippers, newShipper(a, t.URL(), t))
 	}

@@ -21,7 +21,9 @@ type Drill struct {
 
 // RecordDrill keeps a drill that succeeded in the folder of receipts, so that status
 // and metrics of the archiver tell how long ago that was.
-func RecordDrill(receipts vfs.FS, d Drill) error {
+func RecordDrill(receipts string, d Drill) error { return recordDrill(vfs.Dir(receipts), d) }
+
+func recordDrill(receipts vfs.FS, d Drill) error {
 	if err := receipts.Mkdir("."); err != nil {
 		return fmt.Errorf("the drill cannot be recorded: %w", err)
 	}
@@ -31,7 +33,7 @@ func RecordDrill(receipts vfs.FS, d Drill) error {
 // readDrill takes over what the last drill left.
 func (a *Archiver) readDrill() {
 	var d Drill
-	err := statefile.Read(a.opt.Receipts, drillName, &d)
+	err := statefile.Read(a.opt.receipts, drillName, &d)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.opt.Logger.Warn("the last restore drill is not known", "err", err)
 	}

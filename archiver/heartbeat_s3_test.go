@@ -77,7 +77,7 @@ func TestHeartbeatsInABucket(t *testing.T) {
 	covers(once(), true)
 	covers(once(), true)
 	there(1)
-	rep, err := audit.Run(t.Context(), audit.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir), Archive: arc})
+	rep, err := audit.Run(t.Context(), arc, audit.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir)})
 	if err != nil || len(rep.Findings) > 0 || rep.Complete.IsZero() {
 		t.Errorf("audit: %+v, %v", rep, err)
 	}

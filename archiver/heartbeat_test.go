@@ -334,7 +334,7 @@ func TestHeartbeatsThatStay(t *testing.T) {
 	arc, err := archive.Open(t.Context(), b.v)
 	testkit.Must(t, err)
 	audit := func() *audit.Report {
-		rep, err := audit.Run(t.Context(), audit.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir), Archive: arc})
+		rep, err := audit.Run(t.Context(), arc, audit.Options{Store: vfs.AsFS(vfs.Dir(b.l.Dir)), Receipts: archiver.ReceiptsDir(b.l.Dir)})
 		testkit.Must(t, err)
 		return rep
 	}

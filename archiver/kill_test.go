@@ -35,7 +35,7 @@ const killParallel = 3
 // killOptions are those of the archiver that is killed: the store in dir, shipped to
 // where the URL says.
 func killOptions(ctx context.Context, folder, to string) (archiver.Options, error) {
-	o := archiver.Options{Store: vfs.AsFS(vfs.Dir(folder)), Receipts: vfs.Dir(filepath.Join(folder, "receipts")),
+	o := archiver.Options{Store: vfs.AsFS(vfs.Dir(folder)), Receipts: archiver.ReceiptsDir(folder),
 		Parallel: killParallel, Poll: 10 * time.Millisecond}
 	u, err := target.ParseURL(to)
 	if err != nil {
@@ -139,7 +139,7 @@ func newKilling(t *testing.T, to, objects string, segments int) *killing {
 	id, err := target.Init(t.Context(), o.Targets[0])
 	check(t, err)
 	k.id = id.ID
-	k.receipts, err = receipt.Open(o.Receipts)
+	k.receipts, err = receipt.Open(vfs.Dir(o.Receipts))
 	check(t, err)
 	return k
 }

@@ -19,8 +19,11 @@ type Options struct {
 	// Store is the folder of the store. It is only read.
 	Store fs.FS
 
-	// Receipts is the folder of receipts and state. It holds nothing else.
-	Receipts vfs.FS
+	// Receipts is the path of the folder of receipts and state: ReceiptsDir, or another one that
+	// holds nothing else. It is made when it is first written to; the folder above it must be
+	// there.
+	Receipts string
+	receipts vfs.FS // a test's folder instead
 
 	// Targets are where each segment is shipped to, each by itself: what holds
 	// up one does not hold up another.
@@ -93,7 +96,10 @@ const defaultTries = 5
 
 // resolved returns o with the defaults filled in.
 func (o Options) resolved() (Options, error) {
-	if o.Store == nil || o.Receipts == nil || len(o.Targets)+len(o.Unopened) == 0 {
+	if o.receipts == nil && o.Receipts != "" {
+		o.receipts = vfs.Dir(o.Receipts)
+	}
+	if o.Store == nil || o.receipts == nil || len(o.Targets)+len(o.Unopened) == 0 {
 		return o, errors.New("archiver: Options need Store, Receipts and Targets")
 	}
 	if o.Parallel < 0 || o.Rate < 0 || o.Timeout < 0 || o.Poll < 0 || o.SealAfter < 0 || o.MaxLag < 0 || o.Tries < 0 {

@@ -63,7 +63,7 @@ func TestNoSegmentWaitsForAnother(t *testing.T) {
 		targets := []target.Target{dir.OpenFS(slowDisk{s.disk, work}, "file:///a"), dir.OpenFS(slowDisk{second, work}, "file:///b")}
 		_, err := target.Init(t.Context(), dir.OpenFS(second, "file:///b"))
 		testkit.Must(t, err)
-		a, err := New(Options{Store: s.store, Receipts: s.disk, Targets: targets, Parallel: 3})
+		a, err := New(Options{Store: s.store, receipts: s.disk, Targets: targets, Parallel: 3})
 		testkit.Must(t, err)
 		a.standing.opens = asIfWhole
 		begun := time.Now()

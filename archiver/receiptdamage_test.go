@@ -53,7 +53,7 @@ func newInjuredReceipt(t *testing.T) *injuredReceipt {
 // options are those of the scene, with the receipts in memory.
 func (s *injuredReceipt) options() Options {
 	o := s.shipScene.options()
-	o.Receipts = s.disk
+	o.receipts = s.disk
 	return o
 }
 
@@ -166,7 +166,7 @@ func TestADamagedReceiptIsKeptWhereNoOtherCanBeMade(t *testing.T) {
 // receipts is noticed by whoever reads the file.
 func TestDamagedStateFilesAreNotBelieved(t *testing.T) {
 	disk := crashfs.New()
-	testkit.Must(t, RecordDrill(disk, Drill{Time: time.Unix(1e9, 0).UTC(), URL: "file:///mnt/a"}))
+	testkit.Must(t, recordDrill(disk, Drill{Time: time.Unix(1e9, 0).UTC(), URL: "file:///mnt/a"}))
 	good := disk.Bytes(drillName)
 	var d Drill
 	testkit.Must(t, statefile.Read(disk, drillName, &d))

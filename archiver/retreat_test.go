@@ -34,7 +34,7 @@ func TestShippingGoesOnAfterAnOutage(t *testing.T) {
 				return nil
 			}, nil)
 			o := s.options()
-			o.Poll, o.Receipts = 500*time.Millisecond, crashfs.New()
+			o.Poll, o.receipts = 500*time.Millisecond, crashfs.New()
 			a := s.archiver(o)
 			stop := s.run(a)
 			time.Sleep(4 * time.Minute)
@@ -67,7 +67,7 @@ func TestRefusalsAreNotWornOut(t *testing.T) {
 			return errors.New("connection reset")
 		}, nil)
 		o := s.options()
-		o.Poll, o.Receipts = time.Second, crashfs.New()
+		o.Poll, o.receipts = time.Second, crashfs.New()
 		stop := s.run(s.archiver(o))
 		time.Sleep(10 * time.Minute)
 		testkit.Must(t, stop())

@@ -11,7 +11,6 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/internal/archivesim"
-	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/statefile"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
@@ -66,12 +65,10 @@ func TestHeadersAreReadOnce(t *testing.T) {
 	}
 	backup := func(what string, most int) {
 		t.Helper()
-		receipts, err := receipt.Open(s.receipts())
-		testkit.Must(t, err)
 		a, err := archive.Open(t.Context(), s.targets[0])
 		testkit.Must(t, err)
 		fsys.opens.Store(0)
-		b, err := backup.Create(t.Context(), a, backup.CreateOptions{Store: fsys, Receipts: receipts})
+		b, err := backup.Create(t.Context(), a, backup.CreateOptions{Store: fsys, Receipts: s.state()})
 		testkit.Must(t, err)
 		if b.Tip != shipRef(n) || b.Count() != n {
 			t.Errorf("%s: tip %v, %d segments", what, b.Tip, b.Count())
@@ -113,11 +110,9 @@ func TestWhatWasNotedWronglyMakesNoWrongBackup(t *testing.T) {
 		was := notes.Groups[0].Files[wrong-1]
 		notes.Groups[0].Files[wrong-1][1] = 3 * n // the id
 		testkit.Must(t, statefile.Replace(s.receipts(), notesName, notes))
-		receipts, err := receipt.Open(s.receipts())
-		testkit.Must(t, err)
 		archive, err := archive.Open(t.Context(), s.targets[0])
 		testkit.Must(t, err)
-		b, err := backup.Create(t.Context(), archive, backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: receipts})
+		b, err := backup.Create(t.Context(), archive, backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: s.state()})
 		testkit.Must(t, err)
 		if b.Tip != shipRef(n) || b.Count() != n {
 			t.Errorf("wrong for %d: tip %v, %d segments", wrong, b.Tip, b.Count())

@@ -18,7 +18,6 @@ import (
 	"github.com/varve-db/varve/archiver/target/dir"
 	"github.com/varve-db/varve/internal/receipt/receipttest"
 	"github.com/varve-db/varve/internal/testkit"
-	"github.com/varve-db/varve/internal/vfs"
 )
 
 // run starts a.Run, and returns what ends it and waits for it.
@@ -146,7 +145,7 @@ func TestTwoArchiversOfOneStoreDoNoHarm(t *testing.T) {
 	for i := range 3 {
 		o := s.options()
 		if i > 0 { // with one state folder they would not be let in
-			o.Receipts = vfs.Dir(t.TempDir())
+			o.Receipts = t.TempDir()
 		}
 		a := s.archiver(o)
 		wg.Go(func() {
@@ -198,7 +197,7 @@ func TestStoreThatIsNotMountedIsAnAlarm(t *testing.T) {
 		s := newShipScene(t, 1)
 		s.add(1, 2)
 		o := s.options()
-		o.Receipts = vfs.Dir(filepath.Join(t.TempDir(), "state"))
+		o.Receipts = filepath.Join(t.TempDir(), "state")
 		a := s.archiver(o)
 		stop := s.run(a)
 		time.Sleep(time.Second)

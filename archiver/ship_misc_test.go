@@ -124,7 +124,7 @@ func Busy(t *testing.T) *Archiver {
 	b[len(b)/2] ^= 1
 	testkit.Must(t, os.Chmod(s.path(4), 0o600))
 	testkit.Must(t, os.WriteFile(s.path(4), b, 0o600))
-	testkit.Must(t, RecordDrill(s.receipts(), Drill{Time: time.Unix(1.5e9, 0), URL: "mem://0"}))
+	testkit.Must(t, RecordDrill(s.state(), Drill{Time: time.Unix(1.5e9, 0), URL: "mem://0"}))
 	three, err := os.ReadFile(s.path(3))
 	testkit.Must(t, err)
 	s.targets[0].set(archive.SegmentName(shipUUID, shipRef(3)), three)
@@ -141,7 +141,7 @@ func Busy(t *testing.T) *Archiver {
 
 func TestStatusIsKeptAndRecounted(t *testing.T) {
 	s := newShipScene(t, 1)
-	if _, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.state()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("before there was any: %v", err)
 	}
 	s.add(1, 2)
@@ -168,12 +168,12 @@ func TestStatusIsKeptAndRecounted(t *testing.T) {
 	testkit.Must(t, err)
 	_, err = s.archiver(s.to(other)).Once(t.Context())
 	testkit.Must(t, err)
-	st, err = ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts())
+	st, err = ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.state())
 	if err != nil || len(st.Targets) != 2 || st.Targets[0].URL != "mem://other" || st.Targets[1].Last != got.Last {
 		t.Errorf("status %+v, %v", st.Targets, err)
 	}
 	testkit.Must(t, os.WriteFile(filepath.Join(s.dir, "receipts", statusName), []byte("{"), 0o600))
-	if _, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts()); err == nil || !strings.Contains(err.Error(), "remove the file") {
+	if _, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.state()); err == nil || !strings.Contains(err.Error(), "remove the file") {
 		t.Errorf("damaged: %v", err)
 	}
 	_, err = s.archiver(s.options()).Once(t.Context()) // and it is written again
@@ -226,7 +226,7 @@ func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 	s := newShipScene(t, 1)
 	for what, change := range map[string]func(*Options){
 		"no store":         func(o *Options) { o.Store = nil },
-		"no receipts":      func(o *Options) { o.Receipts = nil },
+		"no receipts":      func(o *Options) { o.Receipts = "" },
 		"no target":        func(o *Options) { o.Targets = nil },
 		"a target twice":   func(o *Options) { o.Targets = append(o.Targets, o.Targets[0]) },
 		"a negative rate":  func(o *Options) { o.Rate = -1 },

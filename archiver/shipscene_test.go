@@ -99,11 +99,13 @@ func (s *shipScene) add(ids ...int) {
 	}
 }
 
-func (s *shipScene) receipts() vfs.FS { return vfs.Dir(filepath.Join(s.dir, "receipts")) }
+func (s *shipScene) state() string { return ReceiptsDir(s.dir) }
+
+func (s *shipScene) receipts() vfs.FS { return vfs.Dir(s.state()) }
 
 // options are those of an archiver of the scene.
 func (s *shipScene) options() Options {
-	o := Options{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: s.receipts()}
+	o := Options{Store: vfs.AsFS(vfs.Dir(s.dir)), Receipts: s.state()}
 	for _, m := range s.targets {
 		o.Targets = append(o.Targets, m)
 	}

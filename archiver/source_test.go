@@ -76,7 +76,7 @@ func TestFlipAnywhereKeepsASegmentFromBeingShipped(t *testing.T) {
 	b := logBytes(t, shipUUID, shipRef(1), 1, 2, 20, time.Unix(1e9, 0), true)
 	name := shipRef(1).ID.String() + ".seg"
 	try := func(b []byte) error {
-		_, err := source.New(fstest.MapFS{name: {Data: b}}).Verify(t.Context(), name)
+		_, _, err := source.New(fstest.MapFS{name: {Data: b}}).Verify(t.Context(), name)
 		return err
 	}
 	testkit.Must(t, try(b))
@@ -104,7 +104,7 @@ func TestVerifyReadsInBoundedMemory(t *testing.T) {
 	src := source.New(vfs.AsFS(vfs.Dir(dir)))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := src.Verify(t.Context(), name); err != nil {
+	if _, _, err := src.Verify(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)

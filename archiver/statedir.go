@@ -1,16 +1,6 @@
 package archiver
 
-import (
-	"path/filepath"
+import "path/filepath"
 
-	"github.com/varve-db/varve/internal/vfs"
-)
-
-// StateDir returns the folder at path, where receipts and status are kept, as
-// Options.Receipts and receipt.Open take it. It is made when it is first written
-// to; the folder above it must be there. Beside the store, it is ReceiptsDir.
-func StateDir(path string) vfs.FS { return vfs.Dir(path) }
-
-// ReceiptsDir is the StateDir of the store in the folder dir: its own folder for the
-// archiver.
-func ReceiptsDir(dir string) vfs.FS { return vfs.Dir(filepath.Join(dir, "receipts")) }
+// ReceiptsDir is the path of the folder that the store in the folder dir has for its archiver.
+func ReceiptsDir(dir string) string { return filepath.Join(dir, "receipts") }

@@ -202,7 +202,7 @@ func (a *Archiver) save() error {
 	a.saving.Lock()
 	defer a.saving.Unlock()
 	s := a.Status()
-	old, err := readStatus(a.opt.Receipts)
+	old, err := readStatus(a.opt.receipts)
 	if err == nil { // one that cannot be read is written anew
 		for _, t := range old.Targets {
 			i := slices.IndexFunc(s.Targets, func(o TargetStatus) bool { return o.URL == t.URL })
@@ -215,10 +215,10 @@ func (a *Archiver) save() error {
 			}
 		}
 	}
-	if err := a.source.Note(a.opt.Receipts); err != nil {
+	if err := a.source.Note(func(name string, b []byte) error { return statefile.ReplaceBytes(a.opt.receipts, name, b) }); err != nil {
 		a.opt.Logger.Warn("what was read of the segments cannot be noted", "err", err)
 	}
-	return statefile.Replace(a.opt.Receipts, statusName, s)
+	return statefile.Replace(a.opt.receipts, statusName, s)
 }
 
 func readStatus(fsys vfs.FS) (Status, error) {
@@ -236,8 +236,8 @@ func readStatus(fsys vfs.FS) (Status, error) {
 // receipts, with the backlog as it is now by the segments and the receipts that are
 // there, whether the store opens for writing, and whether the archiver runs. No target is
 // asked. The error wraps fs.ErrNotExist where no archiver has been at work.
-func ReadStatus(store fs.FS, receipts vfs.FS) (Status, error) {
-	return readStatusNow(store, receipts, source.CheckOpens)
+func ReadStatus(store fs.FS, receipts string) (Status, error) {
+	return readStatusNow(store, vfs.Dir(receipts), source.CheckOpens)
 }
 
 func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Status, error) {
@@ -246,7 +246,7 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 		return s, err
 	}
 	src := source.New(store)
-	src.Recall(receipts)
+	src.Recall(vfs.AsFS(receipts))
 	looked := time.Now().UTC()
 	unsealed, err := src.OldestUnsealed()
 	if err != nil {

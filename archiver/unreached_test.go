@@ -31,7 +31,7 @@ func TestWhatIsNotReachedHasABacklog(t *testing.T) {
 		if _, err := a.Once(t.Context()); err == nil {
 			t.Fatal("it was reached")
 		}
-		kept, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.receipts())
+		kept, err := ReadStatus(vfs.AsFS(vfs.Dir(s.dir)), s.state())
 		testkit.Must(t, err)
 		for _, st := range []Status{a.Status(), kept} {
 			for _, target := range st.Targets {

@@ -70,7 +70,7 @@ func (a *Archiver) begins(service bool) (end func() error, err error) {
 		return err
 	}
 	for _, l := range a.shippers {
-		lock, holder, err := a.opt.Receipts.Lock(workerLock(l.url), w.String())
+		lock, holder, err := a.opt.receipts.Lock(workerLock(l.url), w.String())
 		switch {
 		case errors.Is(err, vfs.ErrLocked):
 			return nil, errors.Join(&AtWorkError{l.url, holder}, unlock())
@@ -78,7 +78,7 @@ func (a *Archiver) begins(service bool) (end func() error, err error) {
 			w.Unlocked = true
 			a.opt.Logger.Warn("the state folder has no locks, so a second archiver is not kept out", "err", err)
 		case err != nil:
-			return nil, errors.Join(receipt.Unwritten(a.opt.Receipts.Path(workerLock(l.url)), err), unlock())
+			return nil, errors.Join(receipt.Unwritten(a.opt.receipts.Path(workerLock(l.url)), err), unlock())
 		default:
 			locks = append(locks, lock)
 		}

@@ -50,7 +50,7 @@ func TestAnArchiverThatSaysNothingIsMissed(t *testing.T) {
 		s.add(1)
 		disk := crashfs.New()
 		o := s.options()
-		o.Receipts, o.Poll = disk, time.Hour
+		o.receipts, o.Poll = disk, time.Hour
 		status := func(state vfs.FS) *TargetStatus {
 			st, err := readStatusNow(o.Store, state, asIfWhole)
 			testkit.Must(t, err)
@@ -90,7 +90,7 @@ func TestLagIsThatOfTheOldestCommit(t *testing.T) {
 		s := newShipScene(t, 1)
 		disk := crashfs.New()
 		o := s.options()
-		o.Receipts = disk
+		o.receipts = disk
 		o.MaxLag = 10 * time.Minute
 		a := s.archiver(o)
 		stop := s.run(a)

@@ -100,7 +100,7 @@ func manyStat(t *task) (int64, error) {
 }
 
 func manyStatus(t *task) (int64, error) {
-	s, err := archiver.ReadStatus(vfs.AsFS(vfs.Dir(t.Dir)), vfs.Dir(t.State))
+	s, err := archiver.ReadStatus(vfs.AsFS(vfs.Dir(t.Dir)), t.State)
 	if err == nil && (len(s.Targets) != 1 || s.Targets[0].Segments != 0) {
 		err = fmt.Errorf("not all is in the archive: %+v", s.Targets)
 	}

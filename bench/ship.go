@@ -10,7 +10,6 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/target"
-	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -139,7 +138,7 @@ func (t *task) archiver(ctx context.Context, c *traffic) (*archiver.Archiver, ta
 		return nil, nil, err
 	}
 	a, err := archiver.New(archiver.Options{
-		Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: vfs.Dir(t.State), Targets: []target.Target{to}, Rate: t.Rate,
+		Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: t.State, Targets: []target.Target{to}, Rate: t.Rate,
 		Notify: notify,
 	})
 	return a, to, err
@@ -177,10 +176,6 @@ func (t *task) backup(ctx context.Context, after *archiver.Archiver, target targ
 	if err != nil {
 		return err
 	}
-	receipts, err := receipt.Open(vfs.Dir(t.State))
-	if err != nil {
-		return err
-	}
-	_, err = backup.Create(ctx, archive, backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: receipts, After: after.Shipped(archive.Identity().ID)})
+	_, err = backup.Create(ctx, archive, backup.CreateOptions{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: t.State, After: after.Shipped(archive.Identity().ID)})
 	return err
 }

@@ -97,7 +97,7 @@ func auditOf(ctx context.Context, t *task) (*audit.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return audit.Run(ctx, audit.Options{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: vfs.Dir(t.State), Archive: a})
+	return audit.Run(ctx, a, audit.Options{Store: vfs.AsFS(vfs.Dir(t.Dir)), Receipts: t.State})
 }
 
 // TestAStageLeavesNothing ends an experiment in its middle, by an error and from

@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"archiver/restore":              {"archiver/archive", "archiver/history", "archiver/internal/parallel", "archiver/internal/sealed", "archiver/internal/throttle", "archiver/target", "integrity", "segment", "internal/vfs"},
 	"archiver/inplace":              {"archiver/archive", "archiver/history", "archiver/internal/pages", "archiver/internal/parallel", "archiver/internal/sealed", "segment"},
 	"archiver/prune":                {"archiver/archive", "archiver/history", "archiver/internal/parallel", "archiver/target", "internal/statefile", "segment"},
-	"archiver/backup":               {"archiver/archive", "archiver/history", "archiver/internal/parallel", "archiver/source", "archiver/target", "internal/receipt", "segment"},
+	"archiver/backup":               {"archiver/archive", "archiver/history", "archiver/internal/parallel", "archiver/source", "archiver/target", "internal/receipt", "segment", "internal/vfs"},
 	"archiver/audit":                {"archiver/archive", "archiver/internal/parallel", "archiver/internal/sealed", "archiver/source", "archiver/target", "internal/receipt", "segment", "internal/vfs"},
 	"archiver/alarm":                {},
 	"archiver/metrics":              {"archiver", "archiver/alarm"},

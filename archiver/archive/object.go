@@ -79,15 +79,16 @@ func (s *Stream) Close() error {
 // VerifyObject reads a segment of the archive once and proves that it is, byte for
 // byte, the file that was sealed, and the segment that its name says. The error
 // is a *segment.CorruptError, wraps segment.ErrVersion or target.ErrNotExist, or is the
-// target's. onRead is told of bytes read; it may be nil.
-func (a *Archive) VerifyObject(ctx context.Context, store segment.UUID, ref segment.Ref, size int64, onRead func(int64)) (*sealed.Segment, error) {
+// target's. onRead is told of bytes read; it may be nil. sum is
+// the SHA-256 of the whole file.
+func (a *Archive) VerifyObject(ctx context.Context, store segment.UUID, ref segment.Ref, size int64, onRead func(int64)) (sum [32]byte, err error) {
 	name := SegmentName(store, ref)
 	s := &Stream{Object: Object{ctx, a.target, name, size}, onRead: onRead}
 	ship, err := sealed.Verify(ctx, s, size)
 	if err = errors.Join(err, s.Close()); err != nil {
-		return nil, a.Damaged(err, name, ref)
+		return sum, a.Damaged(err, name, ref)
 	}
-	return ship, a.IsSegment(&segment.Header{Head: segment.Head{UUID: ship.Store, Ref: ship.Ref}}, store, ref)
+	return ship.SHA256, a.IsSegment(&segment.Header{Head: segment.Head{UUID: ship.Store, Ref: ship.Ref}}, store, ref)
 }
 
 // BadSegment is a segment that is not what the backup needs.

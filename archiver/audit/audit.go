@@ -17,11 +17,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Options say what is audited. Store, Receipts and Archive must be given.
+// Options say what is audited. Store and Receipts must be given.
 type Options struct {
-	Store    fs.FS            // the store's folder
-	Receipts vfs.FS           // the folder of receipts
-	Archive  *archive.Archive // where the segments were shipped to
+	Store    fs.FS  // the store's folder
+	Receipts string // the path of the folder of receipts: see archiver.Options
 
 	Data     bool          // read every byte of the objects and of the store's segments
 	Parallel int           // objects that are looked at at a time; zero: 8
@@ -82,13 +81,13 @@ const (
 // all logs on the store's chain, the receipts, the objects. It changes nothing and works
 // beside writers and archivers; their newest segments may then be findings. A finding is not
 // an error: the error is the store's or the target's.
-func Run(ctx context.Context, o Options) (*Report, error) {
-	receipts, err := receipt.Open(o.Receipts)
+func Run(ctx context.Context, a *archive.Archive, o Options) (*Report, error) {
+	receipts, err := receipt.Open(vfs.Dir(o.Receipts))
 	if err != nil {
 		return nil, err
 	}
-	d := &auditor{o: o, a: o.Archive, source: source.New(o.Store), receipts: receipts, rep: &Report{
-		URL: o.Archive.Target().URL(), ID: o.Archive.Identity().ID, Level: "hash",
+	d := &auditor{o: o, a: a, source: source.New(o.Store), receipts: receipts, rep: &Report{
+		URL: a.Target().URL(), ID: a.Identity().ID, Level: "hash",
 		Findings: []Finding{}, Tips: []archive.Tip{}, Notes: []string{},
 	}}
 	if o.Data {

@@ -17,7 +17,6 @@ import (
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/archiver/target/dir"
 	"github.com/varve-db/varve/internal/testkit"
-	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -76,7 +75,7 @@ func newAuditSceneIn(t *testing.T, seed uint64, to target.Target) *auditScene {
 	return s
 }
 
-func (s *auditScene) receipts() vfs.FS { return vfs.Dir(filepath.Join(s.dir, "receipts")) }
+func (s *auditScene) receipts() string { return filepath.Join(s.dir, "receipts") }
 
 func (s *auditScene) ship() {
 	s.t.Helper()
@@ -96,7 +95,7 @@ func (s *auditScene) archive() *archive.Archive {
 // audit returns the report, and its findings as "kind id".
 func (s *auditScene) audit(data bool) (*audit.Report, []string) {
 	s.t.Helper()
-	rep, err := audit.Run(s.t.Context(), audit.Options{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive(), Data: data})
+	rep, err := audit.Run(s.t.Context(), s.archive(), audit.Options{Store: os.DirFS(s.dir), Receipts: s.receipts(), Data: data})
 	testkit.Must(s.t, err)
 	var list []string
 	for _, f := range rep.Findings {
@@ -274,7 +273,7 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	s.change(s.local(hopeless), flip)
 	s.change(s.local(sound), flip) // the archive has it whole
 	heal := func(dry bool) *audit.RepairReport {
-		rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive(), DryRun: dry, Data: true})
+		rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), DryRun: dry, Data: true})
 		testkit.Must(t, err)
 		if len(rep.Healed) != 3 && len(rep.Healed) != 0 || len(rep.Failed) != 1 || rep.Failed[0].Ref != hopeless {
 			t.Fatalf("%+v", rep)
@@ -325,7 +324,7 @@ func TestHealWritesDamagedReceiptsAgain(t *testing.T) {
 	s.remove(s.object(lost), s.object(other))
 	s.change(s.local(hopeless), flip)
 	heal := func(dry bool) *audit.RepairReport {
-		rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive(), DryRun: dry})
+		rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), DryRun: dry})
 		testkit.Must(t, err)
 		if len(rep.Failed) != 1 || rep.Failed[0].Ref != hopeless || !strings.Contains(rep.Failed[0].Problem, "no better") {
 			t.Errorf("dry %v: %+v", dry, rep)
@@ -361,7 +360,7 @@ func TestHealLeavesASoundObjectAlone(t *testing.T) {
 	testkit.Must(t, err)
 	want := rewrite(other)
 	s.change(s.object(ref), func([]byte) []byte { return want })
-	rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	testkit.Must(t, err)
 	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "sound segment") {
 		t.Errorf("%+v", rep)
@@ -381,7 +380,7 @@ func TestHealPutsBackOnlyWhatWasShipped(t *testing.T) {
 		testkit.Must(t, err)
 		return resealed(t, b, s.store, ref)
 	})
-	rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	testkit.Must(t, err)
 	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "not what was shipped") {
 		t.Errorf("%+v", rep)

@@ -175,10 +175,7 @@ func (d *auditor) look(ctx context.Context, ref segment.Ref, name string) (targe
 	if err != nil {
 		return info, err
 	}
-	ship, err := d.a.VerifyObject(ctx, d.store, ref, info.Size, d.o.OnRead)
-	if err == nil {
-		info.SHA256 = ship.SHA256
-	}
+	info.SHA256, err = d.a.VerifyObject(ctx, d.store, ref, info.Size, d.o.OnRead)
 	return info, err
 }
 
@@ -195,7 +192,7 @@ func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *recei
 	if !d.o.Data {
 		return nil
 	}
-	ship, err := d.source.Verify(ctx, g.Name)
+	_, sum, err := d.source.Verify(ctx, g.Name)
 	_, corrupt := errors.AsType[*segment.CorruptError](err)
 	switch {
 	case errors.Is(err, target.ErrNotExist): // removed since
@@ -203,8 +200,8 @@ func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *recei
 		d.find(Local, ref, RepairStore, "%v", err)
 	case err != nil:
 		return err
-	case ship.SHA256 != want.SHA256:
-		d.find(Local, ref, RepairStore, "%s has SHA-256 %v; what was shipped had %v", g.Name, segment.Digest(ship.SHA256), want.SHA256)
+	case sum != want.SHA256:
+		d.find(Local, ref, RepairStore, "%s has SHA-256 %v; what was shipped had %v", g.Name, segment.Digest(sum), want.SHA256)
 	}
 	return nil
 }

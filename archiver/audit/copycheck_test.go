@@ -8,7 +8,6 @@ import (
 
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/target"
-	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/segment"
 )
@@ -16,9 +15,7 @@ import (
 // A copy is that of a backup if its segments are, every byte of them, and no others.
 func TestCheckCopyHoldsACopyAgainstTheBackup(t *testing.T) {
 	s := newAuditScene(t, 9)
-	receipts, err := receipt.Open(s.receipts())
-	testkit.Must(t, err)
-	b, err := backup.Create(t.Context(), s.archive(), backup.CreateOptions{Store: os.DirFS(s.dir), Receipts: receipts})
+	b, err := backup.Create(t.Context(), s.archive(), backup.CreateOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	testkit.Must(t, err)
 	testkit.Must(t, backup.CheckCopy(t.Context(), b, os.DirFS(s.dir)))
 	corrupt := func(err error) bool { _, ok := errors.AsType[*segment.CorruptError](err); return ok }

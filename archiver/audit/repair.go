@@ -18,11 +18,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// RepairOptions say what is repaired. Store, Receipts and Archive must be given.
+// RepairOptions say how an archive is repaired. Store and Receipts must be given.
 type RepairOptions struct {
-	Store    fs.FS            // the store's folder, from which objects are put back
-	Receipts vfs.FS           // the folder of receipts, which say what the objects must be
-	Archive  *archive.Archive // what is healed
+	Store    fs.FS  // the store's folder, from which objects are put back
+	Receipts string // the path of the folder of receipts, which say what the objects must be
 
 	Data   bool           // find damage by reading every byte; else by size and hash as the target keeps it
 	DryRun bool           // find out what would be done, and do nothing
@@ -60,8 +59,8 @@ const badMark = ".bad-"
 // nothing is deleted that somebody may still need. A sound object that is not what its receipt
 // says is left alone, for a person to look at; so is an object of a newer format. Repair can
 // be ended anywhere, and repeated. The error is the store's or the target's.
-func Repair(ctx context.Context, o RepairOptions) (*RepairReport, error) {
-	receipts, err := receipt.Open(o.Receipts)
+func Repair(ctx context.Context, a *archive.Archive, o RepairOptions) (*RepairReport, error) {
+	receipts, err := receipt.Open(vfs.Dir(o.Receipts))
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +69,8 @@ func Repair(ctx context.Context, o RepairOptions) (*RepairReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &repairer{a: o.Archive, o: o, source: src, local: map[segment.Ref]source.Sealed{}, rep: &RepairReport{
-		URL: o.Archive.Target().URL(), DryRun: o.DryRun, Healed: []Repaired{}, Failed: []archive.BadSegment{},
+	h := &repairer{a: a, o: o, source: src, local: map[segment.Ref]source.Sealed{}, rep: &RepairReport{
+		URL: a.Target().URL(), DryRun: o.DryRun, Healed: []Repaired{}, Failed: []archive.BadSegment{},
 	}}
 	for _, g := range list.Segments {
 		h.local[g.Ref] = g
@@ -80,7 +79,7 @@ func Repair(ctx context.Context, o RepairOptions) (*RepairReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	for r, err := range receipts.All(o.Archive.Identity().ID) {
+	for r, err := range receipts.All(a.Identity().ID) {
 		if bad, ok := errors.AsType[*receipt.DamagedError](err); ok {
 			if err := h.renew(ctx, receipts, bad); err != nil {
 				return nil, err

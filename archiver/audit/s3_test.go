@@ -43,7 +43,7 @@ func TestAuditAndHealOfABucket(t *testing.T) {
 		t.Errorf("found %q, want %q", found, want)
 	}
 	proxy.Inject(2, segments, targettest.Answer(500, "InternalError"))
-	rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	if err != nil || len(rep.Healed) != 2 || len(rep.Failed) != 0 {
 		t.Fatalf("%+v, %v", rep, err)
 	}

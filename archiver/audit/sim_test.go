@@ -67,7 +67,7 @@ func newAuditSim(t *testing.T, seed uint64) *auditSim {
 // ship puts what was sealed into the archive, with receipts, and what is live, and
 // the running log, into the store's folder.
 func (s *auditSim) ship() {
-	r := receipttest.OpenReceipts(s.t, s.receipts())
+	r := receipttest.OpenReceipts(s.t, vfs.Dir(s.receipts()))
 	for ref, b := range s.w.ToShip {
 		s.shipped[ref] = b
 		s.target.Plant(s.t, archive.SegmentName(archivesim.UUID, ref), b)
@@ -84,12 +84,12 @@ func (s *auditSim) ship() {
 	testkit.Must(s.t, os.WriteFile(filepath.Join(s.dir, h.Ref.ID.String()+".open"), h.Append(nil), 0o600))
 }
 
-func (s *auditSim) receipts() vfs.FS { return vfs.Dir(filepath.Join(s.dir, "receipts")) }
+func (s *auditSim) receipts() string { return filepath.Join(s.dir, "receipts") }
 
 func (s *auditSim) local(ref segment.Ref) string { return filepath.Join(s.dir, ref.ID.String()+".seg") }
 
 func (s *auditSim) audit(data bool) []string {
-	rep, err := Run(s.t.Context(), Options{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.a, Data: data})
+	rep, err := Run(s.t.Context(), s.a, Options{Store: os.DirFS(s.dir), Receipts: s.receipts(), Data: data})
 	testkit.Must(s.t, err)
 	var found []string
 	for _, f := range rep.Findings {
@@ -178,7 +178,7 @@ func TestAuditFindsAGapInTheSequence(t *testing.T) {
 			t.Errorf("shifted by %d: %q", shift, found)
 		}
 	}
-	if _, err := Run(t.Context(), Options{Store: os.DirFS(t.TempDir()), Receipts: vfs.Dir(t.TempDir()), Archive: newAuditSim(t, 1).a}); err == nil {
+	if _, err := Run(t.Context(), newAuditSim(t, 1).a, Options{Store: os.DirFS(t.TempDir()), Receipts: t.TempDir()}); err == nil {
 		t.Error("a folder without a store was audited")
 	}
 }

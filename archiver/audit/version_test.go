@@ -47,7 +47,7 @@ func TestADamagedVersionInTheArchiveIsHealed(t *testing.T) {
 		if _, ok := errors.AsType[*segment.CorruptError](err); !ok || !strings.Contains(err.Error(), string(archive.PutBack)) {
 			t.Errorf("%s: the restore says %v", where, err)
 		}
-		rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+		rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 		if err != nil || len(rep.Healed) != 1 || len(rep.Failed) > 0 || rep.Healed[0].Aside == "" {
 			t.Errorf("%s: %+v, %v", where, rep, err)
 		}
@@ -72,7 +72,7 @@ func TestHealLeavesANewerFormatAlone(t *testing.T) {
 	if found, _ := s.audit(true); len(found.Findings) != 1 || found.Findings[0].Next != segment.UseNewer {
 		t.Errorf("the audit finds %+v", found.Findings)
 	}
-	rep, err := audit.Repair(t.Context(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), Archive: s.archive()})
+	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	testkit.Must(t, err)
 	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "newer varve") {
 		t.Errorf("%+v", rep)

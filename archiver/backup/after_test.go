@@ -38,7 +38,7 @@ func shipsOnce(t *testing.T, a *archiver.Archiver) {
 // shipper returns an archiver of the scene's store that has shipped what is in the folder.
 func (s *backupScene) shipper(store fs.FS) *archiver.Archiver {
 	s.t.Helper()
-	a, err := archiver.New(archiver.Options{Store: store, Receipts: s.receipts.Fsys, Targets: []target.Target{s.target}})
+	a, err := archiver.New(archiver.Options{Store: store, Receipts: s.state, Targets: []target.Target{s.target}})
 	testkit.Must(s.t, err)
 	shipsOnce(s.t, a)
 	return a
@@ -67,7 +67,7 @@ func TestABackupAfterShippingIsOfWhatWasShipped(t *testing.T) {
 		t.Error("a backup of the store as it is was made, with a log that was not shipped")
 	}
 	before := store.n
-	b, err := Create(t.Context(), s.a, CreateOptions{Store: store, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.Identity().ID)})
+	b, err := Create(t.Context(), s.a, CreateOptions{Store: store, Receipts: s.state, Now: s.now, After: a.Shipped(s.a.Identity().ID)})
 	testkit.Must(t, err)
 	if b.Seq != 5 || b.Tip != archivesim.Refs(1, 2)[0] || b.Objects != 5 {
 		t.Errorf("backup %+v", b)
@@ -79,7 +79,7 @@ func TestABackupAfterShippingIsOfWhatWasShipped(t *testing.T) {
 		t.Errorf("the folder was listed %d times", n)
 	}
 	shipsOnce(t, a)
-	c, err := Create(t.Context(), s.a, CreateOptions{Store: store, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.Identity().ID)})
+	c, err := Create(t.Context(), s.a, CreateOptions{Store: store, Receipts: s.state, Now: s.now, After: a.Shipped(s.a.Identity().ID)})
 	testkit.Must(t, err)
 	d := s.mustCreate()
 	if c.Seq != 6 || d.Seq != 6 || c.Digest != d.Digest || c.OwnBytes == 0 {
@@ -102,7 +102,7 @@ func TestABackupAfterShippingLooksAgainWhereTheStoreChanged(t *testing.T) {
 	} {
 		m := maps.Clone(s.folder)
 		change(m)
-		b, err := Create(t.Context(), s.a, CreateOptions{Store: m, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.Identity().ID)})
+		b, err := Create(t.Context(), s.a, CreateOptions{Store: m, Receipts: s.state, Now: s.now, After: a.Shipped(s.a.Identity().ID)})
 		if err != nil || b.Tip != archivesim.Refs(1, 1)[0] || b.Seq != 3 {
 			t.Errorf("%s: %+v, %v", what, b, err)
 		}
@@ -116,10 +116,10 @@ func TestABackupAfterShippingElsewhereGoesByTheReceipts(t *testing.T) {
 	s.roll(3)
 	s.ship()
 	other := newBackupScene(t)
-	a, err := archiver.New(archiver.Options{Store: s.folder, Receipts: s.receipts.Fsys, Targets: []target.Target{other.target}})
+	a, err := archiver.New(archiver.Options{Store: s.folder, Receipts: s.state, Targets: []target.Target{other.target}})
 	testkit.Must(t, err)
 	shipsOnce(t, a)
-	o := CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now, After: a.Shipped(s.a.Identity().ID)}
+	o := CreateOptions{Store: s.folder, Receipts: s.state, Now: s.now, After: a.Shipped(s.a.Identity().ID)}
 	b, err := Create(t.Context(), s.a, o)
 	if err != nil || b.Seq != 3 {
 		t.Errorf("%+v, %v", b, err)

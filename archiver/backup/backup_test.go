@@ -36,6 +36,7 @@ type backupScene struct {
 	now      time.Time
 	folder   fstest.MapFS
 	receipts *receipt.Folder
+	state    string // the path of that folder
 }
 
 func newBackupScene(t *testing.T) *backupScene {
@@ -44,7 +45,8 @@ func newBackupScene(t *testing.T) *backupScene {
 	s.a = archivesim.Open(t, s.target)
 	s.w = archivesim.NewWriter(t, 1, s.now)
 	var err error
-	s.receipts, err = receipt.Open(vfs.Dir(t.TempDir()))
+	s.state = t.TempDir()
+	s.receipts, err = receipt.Open(vfs.Dir(s.state))
 	testkit.Must(t, err)
 	return s
 }
@@ -75,7 +77,7 @@ func (s *backupScene) ship() {
 }
 
 func (s *backupScene) create() (*archive.Backup, error) {
-	return Create(s.t.Context(), s.a, CreateOptions{Store: s.folder, Receipts: s.receipts, Now: s.now})
+	return Create(s.t.Context(), s.a, CreateOptions{Store: s.folder, Receipts: s.state, Now: s.now})
 }
 
 func (s *backupScene) mustCreate() *archive.Backup {
@@ -231,7 +233,7 @@ func TestWordsThatJSONCannotHoldAreRefused(t *testing.T) {
 	s.ship()
 	before := len(s.target.Objects)
 	for _, meta := range []map[string]string{{"host": "caf\xe9"}, {"caf\xe9": "host"}} {
-		_, err := Create(t.Context(), s.a, CreateOptions{Store: s.folder, Receipts: s.receipts, Meta: meta, Now: s.now})
+		_, err := Create(t.Context(), s.a, CreateOptions{Store: s.folder, Receipts: s.state, Meta: meta, Now: s.now})
 		if !errors.Is(err, archive.ErrNotUTF8) {
 			t.Errorf("%q: %v", meta, err)
 		}

@@ -15,13 +15,14 @@ import (
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
 // CreateOptions says what a backup is made of.
 type CreateOptions struct {
 	Store    fs.FS             // the store's folder
-	Receipts *receipt.Folder   // of the store
+	Receipts string            // the path of the folder of receipts: see archiver.Options
 	Meta     map[string]string // words about the backup, in UTF-8: see archive.CheckMeta
 	Now      time.Time         // zero: the present
 
@@ -48,18 +49,22 @@ func Create(ctx context.Context, a *archive.Archive, o CreateOptions) (*archive.
 	if err := archive.CheckMeta(o.Meta); err != nil {
 		return nil, err
 	}
+	receipts, err := receipt.Open(vfs.Dir(o.Receipts))
+	if err != nil {
+		return nil, err
+	}
 	st, err := o.newestState()
 	if err != nil {
 		return nil, err
 	}
-	if err := haveReceipts(a, &o, st); err != nil {
+	if err := haveReceipts(a, &o, receipts, st); err != nil {
 		return nil, err
 	}
 	prev, err := a.Previous(ctx, st.Store)
 	if err != nil {
 		return nil, err
 	}
-	b, err := describe(ctx, a, o.Receipts, st, prev)
+	b, err := describe(ctx, a, receipts, st, prev)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +93,10 @@ func Unshipped(a *archive.Archive, o *CreateOptions) ([]segment.Ref, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = haveReceipts(a, o, st)
+	receipts, err := receipt.Open(vfs.Dir(o.Receipts))
+	if err == nil {
+		err = haveReceipts(a, o, receipts, st)
+	}
 	if missing, ok := errors.AsType[*history.MissingError](err); ok {
 		return missing.Missing, nil
 	}
@@ -103,7 +111,7 @@ func (o *CreateOptions) newestState() (st *source.State, err error) {
 	if o.After != nil {
 		st, err = src.NewestOf(o.After.Listing)
 	} else {
-		src.Recall(o.Receipts.Fsys)
+		src.Recall(vfs.AsFS(vfs.Dir(o.Receipts)))
 		st, err = src.NewestState()
 	}
 	if errors.Is(err, source.ErrOtherSegment) || o.After != nil && errors.Is(err, fs.ErrNotExist) { // it is not so any more
@@ -113,12 +121,12 @@ func (o *CreateOptions) newestState() (st *source.State, err error) {
 }
 
 // haveReceipts returns a *history.MissingError if a segment of the state has no receipt.
-func haveReceipts(a *archive.Archive, o *CreateOptions, st *source.State) (err error) {
+func haveReceipts(a *archive.Archive, o *CreateOptions, receipts *receipt.Folder, st *source.State) (err error) {
 	var refs []segment.Ref
 	if o.After != nil && o.After.Target == a.Identity().ID {
 		refs = o.After.Refs
 	} else {
-		refs, err = o.Receipts.Refs(a.Identity().ID)
+		refs, err = receipts.Refs(a.Identity().ID)
 	}
 	if err != nil {
 		return err

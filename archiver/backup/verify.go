@@ -110,15 +110,15 @@ func verifySegment(ctx context.Context, a *archive.Archive, store segment.UUID, 
 		_, err := a.Footer(ctx, store, archive.Stored{Ref: ref, Size: info.Size})
 		return info, err
 	}
-	ship, err := a.VerifyObject(ctx, store, ref, info.Size, o.OnRead)
+	sum, err := a.VerifyObject(ctx, store, ref, info.Size, o.OnRead)
 	if err != nil {
 		return info, err
 	}
-	if info.SHA256 != [32]byte{} && info.SHA256 != ship.SHA256 {
+	if info.SHA256 != [32]byte{} && info.SHA256 != sum {
 		return info, &segment.CorruptError{Segment: ref, File: a.At(name), Reason: fmt.Sprintf(
-			"the target says SHA-256 %v of bytes that have %v", segment.Digest(info.SHA256), segment.Digest(ship.SHA256))}
+			"the target says SHA-256 %v of bytes that have %v", segment.Digest(info.SHA256), segment.Digest(sum))}
 	}
-	info.SHA256 = ship.SHA256
+	info.SHA256 = sum
 	return info, nil
 }
 
@@ -142,11 +142,11 @@ func CheckCopy(ctx context.Context, b *archive.Backup, fsys fs.FS) error {
 		if !ok {
 			return fmt.Errorf("backup %d: segment %v: %w", b.ID, ref, target.ErrNotExist)
 		}
-		s, err := src.Verify(ctx, name)
+		size, sum, err := src.Verify(ctx, name)
 		if err != nil {
 			return err
 		}
-		total.add(term(ref, s.Size, s.SHA256))
+		total.add(term(ref, size, sum))
 	}
 	if got := total.sum(); got != b.Digest || list.Store != b.Store {
 		return &segment.CorruptError{Segment: b.Tip, Reason: fmt.Sprintf(

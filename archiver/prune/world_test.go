@@ -20,9 +20,7 @@ import (
 	"github.com/varve-db/varve/archiver/internal/archivetest"
 	"github.com/varve-db/varve/archiver/prune"
 	"github.com/varve-db/varve/archiver/target"
-	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/testkit"
-	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -126,15 +124,13 @@ func (w *world) once(s *member) {
 func (w *world) options(s *member) archiver.Options {
 	state := filepath.Join(s.Dir, "receipts")
 	testkit.Must(w.t, os.MkdirAll(state, 0o700))
-	return archiver.Options{Store: os.DirFS(s.Dir), Receipts: vfs.Dir(state), Targets: []target.Target{w.v}}
+	return archiver.Options{Store: os.DirFS(s.Dir), Receipts: state, Targets: []target.Target{w.v}}
 }
 
 func (w *world) backup(s *member) {
 	w.t.Helper()
 	w.write(s)
-	receipts, err := receipt.Open(w.options(s).Receipts)
-	testkit.Must(w.t, err)
-	b, err := backup.Create(w.t.Context(), w.a, backup.CreateOptions{Store: os.DirFS(s.Dir), Receipts: receipts})
+	b, err := backup.Create(w.t.Context(), w.a, backup.CreateOptions{Store: os.DirFS(s.Dir), Receipts: w.options(s).Receipts})
 	testkit.Must(w.t, err)
 	w.backups[b.ID] = maps.Clone(s.Now)
 }

@@ -52,10 +52,10 @@ type cacheGroup struct {
 	Files [][6]uint64 `json:"files"`
 }
 
-// Recall takes over what was noted of the files. What cannot be read is no loss.
-func (s *Source) Recall(state vfs.FS) {
+// Recall takes over what was noted of the files in the folder of receipts. What cannot be read is no loss.
+func (s *Source) Recall(state fs.FS) {
 	var f cacheFile
-	if err := statefile.ReadUpTo(state, seenName, maxSeen, &f); err != nil || f.Format != seenFormat {
+	if err := statefile.ReadUpTo(vfs.FromFS(state), seenName, maxSeen, &f); err != nil || f.Format != seenFormat {
 		return
 	}
 	s.mu.Lock()
@@ -69,8 +69,8 @@ func (s *Source) Recall(state vfs.FS) {
 	}
 }
 
-// Note writes down what is known of the files, if that is worth it.
-func (s *Source) Note(state vfs.FS) error {
+// Note has write replace the file of what is known of the store's files, if that is worth it.
+func (s *Source) Note(write func(name string, b []byte) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.peeks < seenStep {
@@ -80,7 +80,7 @@ func (s *Source) Note(state vfs.FS) error {
 	if err != nil {
 		return err
 	}
-	if err := statefile.ReplaceBytes(state, seenName, statefile.WithCheck(b)); err != nil {
+	if err := write(seenName, statefile.WithCheck(b)); err != nil {
 		return err
 	}
 	s.peeks = 0

@@ -54,10 +54,10 @@ func TestFileInThePlaceOfAnotherIsReadAgain(t *testing.T) {
 		_, err := src.Segments()
 		testkit.Must(t, err)
 		src.peeks = seenStep
-		testkit.Must(t, src.Note(state))
+		testkit.Must(t, src.Note(func(name string, b []byte) error { return statefile.ReplaceBytes(state, name, b) }))
 		testkit.Must(t, c.place(path))
 		src = New(vfs.AsFS(vfs.Dir(dir)))
-		src.Recall(state)
+		src.Recall(vfs.AsFS(state))
 		l, err := src.Segments()
 		testkit.Must(t, err)
 		if len(l.Segments) != 1 || l.Segments[0].Ref.ID != 77 {
@@ -71,7 +71,7 @@ func TestNotesOfANewerFormatAreNotRead(t *testing.T) {
 		state := crashfs.New()
 		testkit.Must(t, statefile.Replace(state, seenName, cacheFile{Format: format, Groups: []cacheGroup{{Store: archivesim.UUID, Timeline: 1, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
 		src := New(nil)
-		src.Recall(state)
+		src.Recall(vfs.AsFS(state))
 		if n := len(src.known); n != 2-format {
 			t.Errorf("format %d: %d files are known", format, n)
 		}

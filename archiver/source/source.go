@@ -206,16 +206,16 @@ func (s *Source) Open(name string) (*Opened, error) {
 
 // Verify opens a sealed segment file of the folder and reads it whole. Errors are as
 // those of a damaged segment that is set aside: a *segment.CorruptError that names
-// the file, segment.ErrVersion, or one of reading.
-func (s *Source) Verify(ctx context.Context, name string) (*sealed.Segment, error) {
+// the file, segment.ErrVersion, or one of reading. sum is the SHA-256 of the whole file.
+func (s *Source) Verify(ctx context.Context, name string) (size int64, sum [32]byte, err error) {
 	f, err := s.Open(name)
 	if err != nil {
-		return nil, err
+		return 0, sum, err
 	}
 	defer f.Close()
 	ship, err := sealed.Verify(ctx, f, f.Size)
 	if err != nil {
-		return nil, segment.InFile(name, err)
+		return 0, sum, segment.InFile(name, err)
 	}
-	return ship, nil
+	return ship.Size, ship.SHA256, nil
 }

@@ -107,17 +107,17 @@ func holdsSegments(dir string) error {
 	return usagef("%s: %w: it holds no segment; mount its disk, or let the store be made first", dir, store.ErrNotStore)
 }
 
-// receiptsFolder is where receipts and state are kept.
-func receiptsFolder(dir, state string) (vfs.FS, error) {
+// receiptsFolder is the path of the folder where receipts and state are kept.
+func receiptsFolder(dir, state string) (string, error) {
 	if state == "" {
 		return archiver.ReceiptsDir(dir), nil
 	}
 	a, err1 := os.Stat(dir)
 	b, err2 := os.Stat(state)
 	if err1 == nil && err2 == nil && os.SameFile(a, b) {
-		return nil, usagef("--state %s is the store's own folder; name another, which holds nothing else", state)
+		return "", usagef("--state %s is the store's own folder; name another, which holds nothing else", state)
 	}
-	return archiver.StateDir(state), nil
+	return state, nil
 }
 
 // shipError says what can be done about an error of shipping, where it does not say so

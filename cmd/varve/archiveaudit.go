@@ -50,19 +50,19 @@ func (r *archiveFlags) register(f *pflag.FlagSet) {
 }
 
 // open opens the store's folder, its receipts and the archive.
-func (a *app) openShipped(ctx context.Context, r *archiveFlags) (dir string, receipts vfs.FS, arc *archive.Archive, err error) {
+func (a *app) openShipped(ctx context.Context, r *archiveFlags) (dir, receipts string, arc *archive.Archive, err error) {
 	if r.to == "" {
-		return "", nil, nil, usagef("which archive? give --to URL, such as file:///backup or s3://bucket/prefix")
+		return "", "", nil, usagef("which archive? give --to URL, such as file:///backup or s3://bucket/prefix")
 	}
 	if dir, err = a.storeFolder(); err != nil {
-		return "", nil, nil, err
+		return "", "", nil, err
 	}
 	if receipts, err = receiptsFolder(dir, r.state); err != nil {
-		return "", nil, nil, err
+		return "", "", nil, err
 	}
 	t, err := openTarget(ctx, r.to, false)
 	if err != nil {
-		return "", nil, nil, err
+		return "", "", nil, err
 	}
 	arc, err = openArchive(ctx, t)
 	return dir, receipts, arc, archiveError(err)
@@ -106,9 +106,9 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	o := audit.Options{Store: vfs.AsFS(vfs.Dir(dir)), Receipts: receipts, Archive: arc}
+	o := audit.Options{Store: vfs.AsFS(vfs.Dir(dir)), Receipts: receipts}
 	if flags.gap != "" {
-		rep, err := audit.Run(ctx, o)
+		rep, err := audit.Run(ctx, arc, o)
 		if err != nil {
 			return archiveError(err)
 		}
@@ -126,7 +126,7 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 	if o.Data = flags.data; o.Data {
 		o.OnRead = a.meter("auditing", -1).add
 	}
-	rep, err := audit.Run(ctx, o)
+	rep, err := audit.Run(ctx, arc, o)
 	a.bar.finish()
 	if err != nil {
 		return archiveError(err)

@@ -54,11 +54,11 @@ func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o audit.Re
 	if err != nil {
 		return err
 	}
-	o.Store, o.Receipts, o.Archive = vfs.AsFS(vfs.Dir(dir)), receipts, arc
+	o.Store, o.Receipts = vfs.AsFS(vfs.Dir(dir)), receipts
 	if !a.json {
 		o.Done = func(h audit.Repaired) { fmt.Fprintln(a.out, healedLine(&h, o.DryRun)) }
 	}
-	rep, err := audit.Repair(ctx, o)
+	rep, err := audit.Repair(ctx, arc, o)
 	if err != nil {
 		return archiveError(err)
 	}

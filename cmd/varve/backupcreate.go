@@ -13,7 +13,6 @@ import (
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
-	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store/sealer"
 )
@@ -81,11 +80,7 @@ func (a *app) createBackups(ctx context.Context, flags *shipFlags, meta map[stri
 	if err != nil {
 		return err
 	}
-	folder, err := receiptsFolder(a.dir, flags.state)
-	if err != nil {
-		return err
-	}
-	receipts, err := receipt.Open(folder)
+	receipts, err := receiptsFolder(a.dir, flags.state)
 	if err != nil {
 		return err
 	}

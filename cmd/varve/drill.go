@@ -94,7 +94,7 @@ func (a *app) drill(ctx context.Context, arc *archive.Archive, d *drillFlags, o 
 	if out.Unread, err = history.Unread(ctx, arc, out.Store, o.Plan.Refs()); err != nil {
 		return archiveError(err)
 	}
-	if receipts != nil {
+	if receipts != "" {
 		if err := archiver.RecordDrill(receipts, archiver.Drill{Time: time.Now().UTC(), URL: out.URL}); err != nil {
 			return nextStep(err)
 		}
@@ -104,17 +104,14 @@ func (a *app) drill(ctx context.Context, arc *archive.Archive, d *drillFlags, o 
 	return a.printDrill(&out)
 }
 
-// drillState is where the success is kept; nil if nobody said.
-func (a *app) drillState(d *drillFlags) (vfs.FS, error) {
-	if a.dir == "" && d.state == "" {
-		return nil, nil
-	}
-	if d.state != "" {
-		return vfs.Dir(d.state), nil
+// drillState is where the success is kept; empty if nobody said.
+func (a *app) drillState(d *drillFlags) (string, error) {
+	if a.dir == "" || d.state != "" {
+		return d.state, nil
 	}
 	dir, err := a.storeFolder()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	return receiptsFolder(dir, "")
 }

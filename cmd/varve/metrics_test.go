@@ -17,7 +17,6 @@ import (
 	archivermetrics "github.com/varve-db/varve/archiver/metrics"
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/archiver/target/dir"
-	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 	"github.com/varve-db/varve/store/metrics"
 )
@@ -58,7 +57,7 @@ func archiverFamilies(t *testing.T) []*dto.MetricFamily {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arc, err := archiver.New(archiver.Options{Store: os.DirFS(t.TempDir()), Receipts: vfs.Dir(t.TempDir()), Targets: []target.Target{to}})
+	arc, err := archiver.New(archiver.Options{Store: os.DirFS(t.TempDir()), Receipts: t.TempDir(), Targets: []target.Target{to}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/receipt"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -104,7 +105,7 @@ func putCommands(dir string, id segment.UUID, list []integrity.Finding) {
 		f := &list[i]
 		next := commandFor(f.Next, dir)
 		if f.Next == integrity.RepairFromCopy && f.Segment != (segment.Ref{}) {
-			for _, r := range receipt.For(archiver.ReceiptsDir(dir), f.Segment) {
+			for _, r := range receipt.For(vfs.Dir(archiver.ReceiptsDir(dir)), f.Segment) {
 				if r.Store == id {
 					next = strings.Replace(next, "COPY", shellWord(r.URL), 1)
 					f.Reason += fmt.Sprintf("; by its receipt, archive %s has it as %s", r.URL, r.Object)
