@@ -38,7 +38,7 @@ func actCatalog(gb float64, onS3 bool) func(*stage) error {
 			if err != nil {
 				return err
 			}
-			t.Other, t.Env, folder = v.url("archive"), v.env(), filepath.Join(v.bucket, "archive")
+			t.Other, t.Env, folder = v.URL("archive"), s3Env(v), filepath.Join(bucketOf(v), "archive")
 		}
 		if s.round == 0 {
 			y = &synthetic{archive: folder, store: t.Dir}

@@ -25,15 +25,15 @@ func actInPlace(gb float64) func(*stage) error {
 			if err != nil {
 				return err
 			}
-			if _, err := s.child(task{Work: "ship", Dir: b.dir, Other: v.url("archive"), State: state, Env: v.env()}); err != nil {
+			if _, err := s.child(task{Work: "ship", Dir: b.dir, Other: v.URL("archive"), State: state, Env: s3Env(v)}); err != nil {
 				return err
 			}
 		}
-		all, err := files(v.bucket)
+		all, err := files(bucketOf(v))
 		if err != nil {
 			return err
 		}
-		size, err := sizesOf(v.bucket, ".seg")
+		size, err := sizesOf(bucketOf(v), ".seg")
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func actInPlace(gb float64) func(*stage) error {
 			if _, err := s.evicted(all); err != nil {
 				return err
 			}
-			one, err := s.child(task{Work: "one", Other: v.url("archive"), Keys: random, N: b.objects, Value: bigValue, More: int(x.part * float64(b.objects)), Env: v.env()})
+			one, err := s.child(task{Work: "one", Other: v.URL("archive"), Keys: random, N: b.objects, Value: bigValue, More: int(x.part * float64(b.objects)), Env: s3Env(v)})
 			if err != nil {
 				return err
 			}

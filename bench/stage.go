@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varve-db/varve/archiver/target/targettest"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,12 +20,13 @@ import (
 // varve and other ways to do the same with its files, such as cp. It takes its
 // turns by itself, once for each round.
 type stage struct {
-	r     *runner
-	ctx   context.Context
-	name  string    // of the experiment
-	dir   string    // its own folder, the same in each round, removed at the end
-	round int       // from 0 on
-	s3    *s3Server // once it was asked for
+	r      *runner
+	ctx    context.Context
+	name   string               // of the experiment
+	dir    string               // its own folder, the same in each round, removed at the end
+	round  int                  // from 0 on
+	s3     *targettest.S3Server // once it was asked for
+	stopS3 func()
 }
 
 // errSkip is wrapped by the error of an experiment that this machine lacks
@@ -38,7 +40,11 @@ func (r *runner) perform(ctx context.Context, x *experiment) error {
 		return err
 	}
 	defer os.RemoveAll(s.dir)
-	defer s.stopS3()
+	defer func() {
+		if s.s3 != nil {
+			s.stopS3()
+		}
+	}()
 	for ; s.round < r.rounds && ctx.Err() == nil; s.round++ {
 		err := x.act(s)
 		if errors.Is(err, errSkip) {

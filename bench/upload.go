@@ -36,24 +36,24 @@ func actShipS3(gb float64) func(*stage) error {
 		if err := s.warm(b.dir); err != nil {
 			return err
 		}
-		bare, err := s.child(task{Work: "upload", Files: all, Other: v.url("bare"), Writers: archiver.DefaultParallel, Env: v.env()})
+		bare, err := s.child(task{Work: "upload", Files: all, Other: v.URL("bare"), Writers: archiver.DefaultParallel, Env: s3Env(v)})
 		if err != nil {
 			return err
 		}
 		s.record(uploading, figures{"rate": float64(size) / bare["seconds"], "cores": bare["cores"]})
-		if err := os.RemoveAll(filepath.Join(v.bucket, "bare")); err != nil {
+		if err := os.RemoveAll(filepath.Join(bucketOf(v), "bare")); err != nil {
 			return err
 		}
 		state, err := s.folder("receipts")
 		if err != nil {
 			return err
 		}
-		f, err := s.child(task{Work: "ship", Dir: b.dir, Other: v.url("archive"), State: state, Env: v.env()})
+		f, err := s.child(task{Work: "ship", Dir: b.dir, Other: v.URL("archive"), State: state, Env: s3Env(v)})
 		if err != nil {
 			return err
 		}
 		s.record("varve", shipped(f, size, b))
-		return os.RemoveAll(filepath.Join(v.bucket, "archive"))
+		return os.RemoveAll(filepath.Join(bucketOf(v), "archive"))
 	}
 }
 
