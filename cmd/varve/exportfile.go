@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -64,7 +65,7 @@ func (e *exporter) make(o *store.Object) error {
 	}
 	if ok && a.mode&fs.ModeSymlink != 0 {
 		if a.link == "" || strings.Contains(a.link, "\x00") {
-			return fmt.Errorf("%w: %q", errLink, shorten(a.link))
+			return fmt.Errorf("%w: %q", errLink, jsonpack.Shorten(a.link))
 		}
 		if err := e.root.Symlink(a.link, name); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
 
@@ -34,7 +35,7 @@ func (e *exporter) plan(db objects) error {
 func (e *exporter) refuse(key []byte, err error) {
 	e.Refused++
 	if e.Refused <= maxRefusals {
-		e.warn("key %s: %w", shorten(strconv.Quote(string(key))), err)
+		e.warn("key %s: %w", jsonpack.Shorten(strconv.Quote(string(key))), err)
 	}
 }
 

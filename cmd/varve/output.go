@@ -16,11 +16,3 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// shorten cuts a long text for a message.
-func shorten(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "…"
-	}
-	return s
-}

@@ -54,7 +54,7 @@ func parseNumber(b []byte) (number, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || !sameDecimal(text, strconv.FormatFloat(f, 'e', -1, 64)) {
-		return number{}, errors.New("number " + shorten(text) + " fits neither a 64-bit integer nor a float64 exactly")
+		return number{}, errors.New("number " + Shorten(text) + " fits neither a 64-bit integer nor a float64 exactly")
 	}
 	return number{floatValue, math.Float64bits(f)}, nil
 }
@@ -100,8 +100,8 @@ func (n number) append(b []byte) []byte {
 	return binary.BigEndian.AppendUint64(append(b, codes[3]), v)
 }
 
-// shorten cuts a long text for a message.
-func shorten(s string) string {
+// Shorten cuts a long text for a message.
+func Shorten(s string) string {
 	if len(s) > 60 {
 		return s[:60] + "…"
 	}
