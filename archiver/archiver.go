@@ -139,7 +139,7 @@ func (a *Archiver) adopt(found *source.Listing) error {
 	there := map[string]bool{}
 	for _, g := range found.Damaged {
 		there[g.Name] = true
-		a.putAside(g, g.Err)
+		a.skipLocked(g, g.Err)
 	}
 	for _, g := range found.Segments {
 		there[g.Name] = true

@@ -152,10 +152,10 @@ func (a *Archiver) pulse(ctx context.Context) {
 // the target has all that it speaks of.
 func (l *shipper) beat(ctx context.Context) {
 	l.a.mu.Lock()
-	s, aside := l.a.settledAt, len(l.a.skipped)
+	s, skipped := l.a.settledAt, len(l.a.skipped)
 	l.a.mu.Unlock()
 	l.mu.Lock()
-	due := s != nil && aside == 0 && l.stopped == nil && l.id.ID != "" && s.at.After(l.beaten) &&
+	due := s != nil && skipped == 0 && l.stopped == nil && l.id.ID != "" && s.at.After(l.beaten) &&
 		(!l.kept || s.at.Sub(l.beaten) >= heartbeatKept)
 	for i := 0; due && i < len(s.segments); i++ {
 		_, due = l.done[s.segments[i].Ref]

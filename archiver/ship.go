@@ -62,7 +62,7 @@ func (l *shipper) ship(ctx context.Context, seg source.Sealed) (outcome, error) 
 		return outcome{}, errGone
 	}
 	if err != nil {
-		return outcome{}, a.setAside(seg, err)
+		return outcome{}, a.skip(seg, err)
 	}
 	defer f.Close()
 	if dir, ok := l.target.(target.CheckedPutter); ok && a.known(seg, f) == nil {

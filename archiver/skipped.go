@@ -50,7 +50,7 @@ func (a *Archiver) verified(ctx context.Context, seg source.Sealed, f *source.Op
 		return nil, err
 	}
 	if err != nil {
-		return nil, a.setAside(seg, segment.InFile(seg.Name, err))
+		return nil, a.skip(seg, segment.InFile(seg.Name, err))
 	}
 	if s.Ref != seg.Ref || s.Store != seg.Store {
 		return nil, errGone
@@ -94,16 +94,16 @@ func (a *Archiver) forget(ref segment.Ref) {
 	a.unverify(ref)
 }
 
-// setAside keeps a segment from being shipped, and returns the error that says so.
-func (a *Archiver) setAside(seg source.Sealed, err error) error {
+// skip keeps a segment from being shipped, and returns the error that says so.
+func (a *Archiver) skip(seg source.Sealed, err error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.putAside(seg, err)
+	a.skipLocked(seg, err)
 	return &sourceError{err}
 }
 
-// putAside is setAside for a caller that holds a.mu.
-func (a *Archiver) putAside(seg source.Sealed, err error) {
+// skipLocked is skip for a caller that holds a.mu.
+func (a *Archiver) skipLocked(seg source.Sealed, err error) {
 	wait := lookAgain
 	if c := (*segment.CorruptError)(nil); !errors.As(err, &c) && !errors.Is(err, segment.ErrVersion) {
 		wait = readAgain

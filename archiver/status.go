@@ -77,9 +77,9 @@ func (a *Archiver) Status() Status {
 	s := Status{Format: statusFormat, Written: time.Now().UTC(), Damaged: []Damaged{}, Alarms: []Alarm{}, Targets: []TargetStatus{}}
 	a.mu.Lock()
 	looked, unsealed, worker, working := a.looked, a.unsealed, a.worker, a.working
-	var aside []segment.Ref
+	var skipped []segment.Ref
 	for _, d := range a.skipped {
-		aside = append(aside, d.seg.Ref)
+		skipped = append(skipped, d.seg.Ref)
 	}
 	a.mu.Unlock()
 	if unsealed != nil {
@@ -87,7 +87,7 @@ func (a *Archiver) Status() Status {
 		looked = earlier(looked, unsealed.First)
 	}
 	for _, l := range a.shippers {
-		t := l.status(looked, aside)
+		t := l.status(looked, skipped)
 		t.Worker, t.Running = worker, working
 		s.Targets = append(s.Targets, t)
 	}
@@ -120,12 +120,12 @@ func earlier(t time.Time, commit int64) time.Time {
 
 // status returns the shipper's status, where all commits up to looked are in sealed segments,
 // but for those of segments that were set aside.
-func (l *shipper) status(looked time.Time, aside []segment.Ref) TargetStatus {
+func (l *shipper) status(looked time.Time, skipped []segment.Ref) TargetStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lacks := func(r segment.Ref) bool { _, ok := l.done[r]; return !ok }
 	switch j := l.queue.first(); {
-	case slices.ContainsFunc(aside, lacks): // nobody knows when its commits were
+	case slices.ContainsFunc(skipped, lacks): // nobody knows when its commits were
 	case j == nil:
 		l.through = looked
 	case j.first != 0:

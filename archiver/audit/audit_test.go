@@ -257,7 +257,7 @@ func TestAuditAcceptsAGapWithItsReason(t *testing.T) {
 
 // What is gone or damaged in the archive is put back from the store, byte for byte, and
 // what was there is kept aside.
-func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
+func TestRepairPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	s := newAuditScene(t, 4)
 	want := map[segment.Ref][]byte{}
 	for _, r := range s.logs {
@@ -272,16 +272,16 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	s.remove(s.object(hopeless))
 	s.change(s.local(hopeless), flip)
 	s.change(s.local(sound), flip) // the archive has it whole
-	heal := func(dry bool) *audit.RepairReport {
+	repair := func(dry bool) *audit.RepairReport {
 		rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), DryRun: dry, Data: true})
 		testkit.Must(t, err)
-		if len(rep.Healed) != 3 && len(rep.Healed) != 0 || len(rep.Failed) != 1 || rep.Failed[0].Ref != hopeless {
+		if len(rep.Repaired) != 3 && len(rep.Repaired) != 0 || len(rep.Failed) != 1 || rep.Failed[0].Ref != hopeless {
 			t.Fatalf("%+v", rep)
 		}
 		return rep
 	}
 	_, before := s.audit(true)
-	if rep := heal(true); len(rep.Healed) != 3 {
+	if rep := repair(true); len(rep.Repaired) != 3 {
 		t.Errorf("dry run: %+v", rep)
 	}
 	if _, after := s.audit(true); !slices.Equal(before, after) {
@@ -289,7 +289,7 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	}
 	damaged, err := os.ReadFile(s.object(bad))
 	testkit.Must(t, err)
-	rep := heal(false)
+	rep := repair(false)
 	for _, r := range []segment.Ref{lost, bad, short, sound} {
 		if got, err := os.ReadFile(s.object(r)); err != nil || !bytes.Equal(got, want[r]) {
 			t.Errorf("segment %v: not what it was, %v", r, err)
@@ -298,11 +298,11 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 	if got, err := os.ReadFile(s.object(bad) + ".bad-1"); err != nil || !bytes.Equal(got, damaged) {
 		t.Errorf("the damaged bytes are not kept: %v", err)
 	}
-	if rep.Healed[0].Aside != "" || !strings.HasSuffix(rep.Healed[1].Aside, ".bad-1") {
-		t.Errorf("%+v", rep.Healed)
+	if rep.Repaired[0].Aside != "" || !strings.HasSuffix(rep.Repaired[1].Aside, ".bad-1") {
+		t.Errorf("%+v", rep.Repaired)
 	}
-	if rep := heal(false); len(rep.Healed) != 0 {
-		t.Errorf("healed again: %+v", rep.Healed)
+	if rep := repair(false); len(rep.Repaired) != 0 {
+		t.Errorf("repaired again: %+v", rep.Repaired)
 	}
 	audit, found := s.audit(true)
 	if want := []string{fmt.Sprintf("object is lost %d", hopeless.ID), fmt.Sprintf("segment differs %d", sound.ID)}; !slices.Equal(found, want) {
@@ -315,7 +315,7 @@ func TestHealPutsBackWhatTheArchiveLostOrDamaged(t *testing.T) {
 
 // A damaged receipt says nothing of its object: it is written again by the store's segment,
 // if that is sound, and the object is put back as any other.
-func TestHealWritesDamagedReceiptsAgain(t *testing.T) {
+func TestRepairWritesDamagedReceiptsAgain(t *testing.T) {
 	s := newAuditScene(t, 11)
 	plain, lost, hopeless, other := s.logs[0], s.logs[1], s.logs[2], s.logs[3]
 	for _, r := range []segment.Ref{plain, lost, hopeless} {
@@ -323,7 +323,7 @@ func TestHealWritesDamagedReceiptsAgain(t *testing.T) {
 	}
 	s.remove(s.object(lost), s.object(other))
 	s.change(s.local(hopeless), flip)
-	heal := func(dry bool) *audit.RepairReport {
+	repair := func(dry bool) *audit.RepairReport {
 		rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts(), DryRun: dry})
 		testkit.Must(t, err)
 		if len(rep.Failed) != 1 || rep.Failed[0].Ref != hopeless || !strings.Contains(rep.Failed[0].Problem, "no better") {
@@ -333,16 +333,16 @@ func TestHealWritesDamagedReceiptsAgain(t *testing.T) {
 	}
 	for _, dry := range []bool{true, false} {
 		var got []string
-		for _, x := range heal(dry).Healed {
+		for _, x := range repair(dry).Repaired {
 			got = append(got, fmt.Sprintf("%d %s", x.Ref.ID, filepath.Ext(x.Object)))
 		}
 		want := []string{fmt.Sprintf("%d .json", plain.ID), fmt.Sprintf("%d .seg", lost.ID), fmt.Sprintf("%d .json", lost.ID), fmt.Sprintf("%d .seg", other.ID)}
 		if !slices.Equal(got, want) {
-			t.Errorf("dry %v: healed %q, want %q", dry, got, want)
+			t.Errorf("dry %v: repaired %q, want %q", dry, got, want)
 		}
 	}
-	if rep := heal(false); len(rep.Healed) > 0 {
-		t.Errorf("healed again: %+v", rep.Healed)
+	if rep := repair(false); len(rep.Repaired) > 0 {
+		t.Errorf("repaired again: %+v", rep.Repaired)
 	}
 	if _, got := s.audit(true); !slices.Equal(got, []string{fmt.Sprintf("damaged receipt %d", hopeless.ID), fmt.Sprintf("segment differs %d", hopeless.ID)}) {
 		t.Errorf("the audit finds %q", got)
@@ -350,7 +350,7 @@ func TestHealWritesDamagedReceiptsAgain(t *testing.T) {
 }
 
 // An object that is sound, and not what was shipped, is somebody's: it stays.
-func TestHealLeavesASoundObjectAlone(t *testing.T) {
+func TestRepairLeavesASoundObjectAlone(t *testing.T) {
 	s, o := newAuditScene(t, 5), newAuditScene(t, 6)
 	ref := s.logs[1]
 	// Another segment under the same name: the archive's copy becomes the truth, the
@@ -362,7 +362,7 @@ func TestHealLeavesASoundObjectAlone(t *testing.T) {
 	s.change(s.object(ref), func([]byte) []byte { return want })
 	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	testkit.Must(t, err)
-	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "sound segment") {
+	if len(rep.Repaired) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "sound segment") {
 		t.Errorf("%+v", rep)
 	}
 	if got, err := os.ReadFile(s.object(ref)); err != nil || !bytes.Equal(got, want) {
@@ -371,7 +371,7 @@ func TestHealLeavesASoundObjectAlone(t *testing.T) {
 }
 
 // A segment of the store that is sound, and not what was shipped, is put nowhere.
-func TestHealPutsBackOnlyWhatWasShipped(t *testing.T) {
+func TestRepairPutsBackOnlyWhatWasShipped(t *testing.T) {
 	s := newAuditScene(t, 7)
 	ref := s.logs[1]
 	s.remove(s.object(ref))
@@ -382,7 +382,7 @@ func TestHealPutsBackOnlyWhatWasShipped(t *testing.T) {
 	})
 	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	testkit.Must(t, err)
-	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "not what was shipped") {
+	if len(rep.Repaired) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "not what was shipped") {
 		t.Errorf("%+v", rep)
 	}
 	if _, err := os.Stat(s.object(ref)); err == nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// healFor is how long what is put back is kept from being pruned again: the tip counts
+// repairFor is how long what is put back is kept from being pruned again: the tip counts
 // as given up until all of it is there.
-const healFor = 24 * time.Hour
+const repairFor = 24 * time.Hour
 
 // findGivenUp finds the segments that prune gave up and that the store's newest state needs,
 // and pins them. It returns what is to be done once all of them are there again: the tips are
@@ -43,7 +43,7 @@ func (h *repairer) findGivenUp(ctx context.Context, list *source.Listing) (done 
 	if err != nil || h.lost.Len() == 0 || h.o.DryRun {
 		return nothing, err
 	}
-	pin, err := h.a.PutPin(ctx, st.Store, h.lost, "a repair of the archive", healFor)
+	pin, err := h.a.PutPin(ctx, st.Store, h.lost, "a repair of the archive", repairFor)
 	if err != nil {
 		return nil, err
 	}

@@ -25,16 +25,16 @@ type RepairOptions struct {
 
 	Data   bool           // find damage by reading every byte; else by size and hash as the target keeps it
 	DryRun bool           // find out what would be done, and do nothing
-	Done   func(Repaired) // is told of each segment that was healed; may be nil
+	Done   func(Repaired) // is told of each segment that was put back; may be nil
 }
 
 // RepairReport is what a repair of an archive found and did.
 type RepairReport struct {
-	URL     string               `json:"url"`
-	DryRun  bool                 `json:"dry_run"`
-	Checked int                  `json:"checked"` // receipts whose objects were looked at
-	Healed  []Repaired           `json:"healed"`  // of a dry run: that can be
-	Failed  []archive.BadSegment `json:"failed"`  // that could not be, and why
+	URL      string               `json:"url"`
+	DryRun   bool                 `json:"dry_run"`
+	Checked  int                  `json:"checked"` // receipts whose objects were looked at
+	Repaired []Repaired           `json:"healed"`  // of a dry run: that can be
+	Failed   []archive.BadSegment `json:"failed"`  // that could not be, and why
 }
 
 // Repaired is an object that was put back.
@@ -70,7 +70,7 @@ func Repair(ctx context.Context, a *archive.Archive, o RepairOptions) (*RepairRe
 		return nil, err
 	}
 	h := &repairer{a: a, o: o, source: src, local: map[segment.Ref]source.Sealed{}, rep: &RepairReport{
-		URL: a.Target().URL(), DryRun: o.DryRun, Healed: []Repaired{}, Failed: []archive.BadSegment{},
+		URL: a.Target().URL(), DryRun: o.DryRun, Repaired: []Repaired{}, Failed: []archive.BadSegment{},
 	}}
 	for _, g := range list.Segments {
 		h.local[g.Ref] = g
@@ -92,7 +92,7 @@ func Repair(ctx context.Context, a *archive.Archive, o RepairOptions) (*RepairRe
 		if r.Store != list.Store {
 			continue
 		}
-		if err := h.heal(ctx, &r); err != nil {
+		if err := h.repair(ctx, &r); err != nil {
 			return nil, err
 		}
 	}
@@ -109,8 +109,8 @@ type repairer struct {
 	rep    *RepairReport
 }
 
-// heal looks at one object, and puts it back where that is needed and can be done.
-func (h *repairer) heal(ctx context.Context, r *receipt.Receipt) error {
+// repair looks at one object, and puts it back where that is needed and can be done.
+func (h *repairer) repair(ctx context.Context, r *receipt.Receipt) error {
 	name := archive.SegmentName(r.Store, r.Segment)
 	var info target.Info
 	var problem string
@@ -152,7 +152,7 @@ func (h *repairer) heal(ctx context.Context, r *receipt.Receipt) error {
 	if err != nil {
 		return err
 	}
-	h.rep.Healed = append(h.rep.Healed, done)
+	h.rep.Repaired = append(h.rep.Repaired, done)
 	if h.o.Done != nil {
 		h.o.Done(done)
 	}
@@ -244,7 +244,7 @@ func (h *repairer) worthy(ctx context.Context, f *source.Opened, r *receipt.Rece
 
 // makeRoom removes a damaged object when there is a copy of it.
 func (h *repairer) makeRoom(ctx context.Context, name string, there target.Info, done *Repaired) error {
-	aside, err := h.setAside(ctx, name, there)
+	aside, err := h.copyAside(ctx, name, there)
 	if err != nil {
 		return err
 	}
@@ -265,9 +265,9 @@ func (h *repairer) put(ctx context.Context, name string, f io.ReaderAt, s *seale
 	return fmt.Errorf("%s: %w; %s", h.a.At(name), err, RepairAgain)
 }
 
-// setAside copies an object to a name of its own. It returns that name once the copy is
+// copyAside copies an object to a name of its own. It returns that name once the copy is
 // durable and has the same bytes.
-func (h *repairer) setAside(ctx context.Context, name string, there target.Info) (string, error) {
+func (h *repairer) copyAside(ctx context.Context, name string, there target.Info) (string, error) {
 	sum, err := h.bytesOf(ctx, name, there.Size)
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be set aside: %w; move it away by hand", h.a.At(name), err)

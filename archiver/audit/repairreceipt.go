@@ -22,7 +22,7 @@ func (h *repairer) renew(ctx context.Context, receipts *receipt.Folder, bad *rec
 		return err
 	}
 	r := s.Receipt(h.a.Identity().ID, h.a.Target().URL(), archive.SegmentName(s.Store, s.Ref))
-	if err := h.heal(ctx, &r); err != nil {
+	if err := h.repair(ctx, &r); err != nil {
 		return err
 	}
 	if !h.o.DryRun {
@@ -42,7 +42,7 @@ func (h *repairer) renew(ctx context.Context, receipts *receipt.Folder, bad *rec
 		}
 	}
 	done := Repaired{Ref: r.Segment, Object: bad.File, Problem: bad.Problem(), Size: r.Size}
-	h.rep.Healed = append(h.rep.Healed, done)
+	h.rep.Repaired = append(h.rep.Repaired, done)
 	if h.o.Done != nil {
 		h.o.Done(done)
 	}

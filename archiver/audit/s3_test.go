@@ -17,9 +17,9 @@ import (
 	"github.com/varve-db/varve/internal/testkit"
 )
 
-// TestAuditAndHealOfABucket audits and heals a bucket of a real S3 server, over a line
+// TestAuditAndRepairOfABucket audits and repairs a bucket of a real S3 server, over a line
 // that cuts answers off and fails.
-func TestAuditAndHealOfABucket(t *testing.T) {
+func TestAuditAndRepairOfABucket(t *testing.T) {
 	server := targettest.StartS3(t)
 	proxy := targettest.StartProxy(t, server.Endpoint)
 	target, err := s3.Open(t.Context(), s3.Options{Bucket: server.Bucket, Endpoint: proxy.URL, Region: server.Region})
@@ -44,7 +44,7 @@ func TestAuditAndHealOfABucket(t *testing.T) {
 	}
 	proxy.Inject(2, segments, targettest.Answer(500, "InternalError"))
 	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
-	if err != nil || len(rep.Healed) != 2 || len(rep.Failed) != 0 {
+	if err != nil || len(rep.Repaired) != 2 || len(rep.Failed) != 0 {
 		t.Fatalf("%+v, %v", rep, err)
 	}
 	if info, err := target.Sum(t.Context(), archivetest.ObjectOf(s.store, bad)+".bad-1"); err != nil || info.SHA256 != sha256.Sum256(damaged) {

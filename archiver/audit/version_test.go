@@ -31,7 +31,7 @@ var versionsAt = map[string]func(b []byte) *byte{
 
 // A damaged version in the archive is damage: it is found, named with what to do, and put
 // back from the store.
-func TestADamagedVersionInTheArchiveIsHealed(t *testing.T) {
+func TestADamagedVersionInTheArchiveIsRepaired(t *testing.T) {
 	for where, at := range versionsAt {
 		s := newAuditScene(t, 8)
 		ref := s.logs[1]
@@ -48,7 +48,7 @@ func TestADamagedVersionInTheArchiveIsHealed(t *testing.T) {
 			t.Errorf("%s: the restore says %v", where, err)
 		}
 		rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
-		if err != nil || len(rep.Healed) != 1 || len(rep.Failed) > 0 || rep.Healed[0].Aside == "" {
+		if err != nil || len(rep.Repaired) != 1 || len(rep.Failed) > 0 || rep.Repaired[0].Aside == "" {
 			t.Errorf("%s: %+v, %v", where, rep, err)
 		}
 		if _, got := s.audit(true); len(got) > 0 {
@@ -58,7 +58,7 @@ func TestADamagedVersionInTheArchiveIsHealed(t *testing.T) {
 }
 
 // What a newer program wrote is left where it is.
-func TestHealLeavesANewerFormatAlone(t *testing.T) {
+func TestRepairLeavesANewerFormatAlone(t *testing.T) {
 	s := newAuditScene(t, 9)
 	ref := s.logs[1]
 	var newer []byte
@@ -74,7 +74,7 @@ func TestHealLeavesANewerFormatAlone(t *testing.T) {
 	}
 	rep, err := audit.Repair(t.Context(), s.archive(), audit.RepairOptions{Store: os.DirFS(s.dir), Receipts: s.receipts()})
 	testkit.Must(t, err)
-	if len(rep.Healed) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "newer varve") {
+	if len(rep.Repaired) != 0 || len(rep.Failed) != 1 || !strings.Contains(rep.Failed[0].Problem, "newer varve") {
 		t.Errorf("%+v", rep)
 	}
 	if got, err := os.ReadFile(s.object(ref)); err != nil || !bytes.Equal(got, newer) {

@@ -35,7 +35,7 @@ func (s *Restorable) without(err error) (next *Restorable, ok bool) {
 		}
 		t.Branches[id] = &Branch{Contents: &c, Id: id}
 	}
-	next = &Restorable{Tree: &t, drops: s.drops, seen: s.seen, spoiled: maps.Clone(s.spoiled)}
+	next = &Restorable{Tree: &t, drops: s.drops, backup: s.backup, spoiled: maps.Clone(s.spoiled)}
 	if next.spoiled == nil {
 		next.spoiled = map[segment.Ref]error{}
 	}
@@ -48,14 +48,14 @@ func (s *Restorable) without(err error) (next *Restorable, ok bool) {
 // remember reads the newest backup, whose newest log the archive once held. A timeline that
 // only a backup names has a branch from then on. A backup that cannot be read tells nothing.
 func (s *Restorable) remember(ctx context.Context) error {
-	if s.seen != nil {
+	if s.backup != nil {
 		return nil
 	}
 	b, err := s.A.Previous(ctx, s.Store)
 	if err != nil {
 		return err
 	}
-	s.seen = b
+	s.backup = b
 	if t := b.Tip.Timeline; t != 0 && s.Branches[t] == nil {
 		s.Branches[t] = &Branch{Contents: &archive.Contents{}, Id: t}
 	}
@@ -67,8 +67,8 @@ func (s *Restorable) remember(ctx context.Context) error {
 // nor does a gap that was accepted.
 func (s *Restorable) beyond(b *Branch) (refs []segment.Ref) {
 	lost := slices.Collect(maps.Keys(s.spoiled))
-	if s.seen != nil {
-		lost = append(lost, s.lacking([]segment.Ref{s.seen.Tip})...)
+	if s.backup != nil {
+		lost = append(lost, s.lacking([]segment.Ref{s.backup.Tip})...)
 	}
 	for _, ref := range merged(lost, nil) {
 		behind := ref.Timeline == b.Id && (b.Log == nil || ref.ID > b.Log.Ref.ID)

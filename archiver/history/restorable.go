@@ -19,7 +19,7 @@ type Restorable struct {
 	*Tree
 	drops   []archive.Drop        // tips that were given up
 	spoiled map[segment.Ref]error // found damaged; see without
-	seen    *archive.Backup       // the newest, once remember was called; one without an id if there is none
+	backup  *archive.Backup       // the newest, once remember was called; one without an id if there is none
 }
 
 // newRestorable lists what the archive holds of a store.
@@ -80,8 +80,8 @@ func (s *Restorable) maxID() (most segment.ID) {
 	for ref := range s.spoiled {
 		most = max(most, ref.ID)
 	}
-	if s.seen != nil {
-		most = max(most, s.seen.Tip.ID)
+	if s.backup != nil {
+		most = max(most, s.backup.Tip.ID)
 	}
 	return most
 }

@@ -60,7 +60,7 @@ func (p *pruner) unmark(ctx context.Context) error {
 	var names []string
 	for _, b := range p.h.Branches {
 		for _, ref := range b.Gone {
-			if p.h.have.Has(ref) && p.claims.all.Has(ref) {
+			if p.h.have.Has(ref) && p.roots.all.Has(ref) {
 				names = append(names, archive.RefName(p.store, ref, "gone"))
 			}
 		}
@@ -154,7 +154,7 @@ func (p *pruner) readable(ctx context.Context, refs []segment.Ref) ([]segment.Re
 // were deleted now, and those that were deleted by a prune that was cut off.
 func (p *pruner) mark(ctx context.Context, planned segment.Set) error {
 	here := p.h.have.Minus(p.deleted)
-	left := planned.Minus(here).Minus(p.claims.all)
+	left := planned.Minus(here).Minus(p.roots.all)
 	for _, b := range p.h.Branches {
 		left = left.Minus(segment.SetOf(b.Gone...))
 	}

@@ -28,7 +28,7 @@ func (p *pruner) explain() {
 		}
 		rest = rest.Minus(hit)
 	}
-	for _, c := range p.claims.list {
+	for _, c := range p.roots.list {
 		tell(c.set, true, c.why)
 	}
 	did, will := "deleted", "can be deleted"

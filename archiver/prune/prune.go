@@ -119,7 +119,7 @@ type pruner struct {
 	void     []string       // names of objects that say nothing any more
 	newDrops []archive.Drop // tips that this prune gives up
 
-	claims  roots
+	roots   roots
 	free    segment.Set // what nobody needs
 	deleted segment.Set // of free: deleted by the second phase, or, with DryRun, what would be
 	spared  segment.Set // of free: left alone by the second phase
@@ -181,14 +181,14 @@ func (p *pruner) judge(ctx context.Context) error {
 	if p.o.Window > 0 {
 		begin = p.now.Add(-p.o.Window)
 	}
-	if err := p.h.claimHistory(ctx, &p.claims, begin, p.grace); err != nil {
+	if err := p.h.addHistory(ctx, &p.roots, begin, p.grace); err != nil {
 		return fmt.Errorf("nothing was deleted: %w", err)
 	}
-	p.claims.addPins(p.backups, pins)
+	p.roots.addPins(p.backups, pins)
 	if err := p.readHeartbeats(ctx); err != nil {
 		return err
 	}
-	p.free = p.h.have.Minus(p.claims.all)
+	p.free = p.h.have.Minus(p.roots.all)
 	for _, t := range slices.Sorted(maps.Keys(p.h.Branches)) {
 		for _, name := range p.h.Branches[t].Unknown {
 			p.rep.Notes = append(p.rep.Notes, p.a.At(name)+": not a name of varve's; left alone")

@@ -160,7 +160,7 @@ func TestALogThatIsAnotherIsRefused(t *testing.T) {
 	archivetest.ReadsTo(t, "left alone", dest, map[string]string{"a": "1", "b": "other"})
 }
 
-func TestDamageInACopyIsHealed(t *testing.T) {
+func TestDamageInACopyIsRepaired(t *testing.T) {
 	l, v, a := archivetest.Grown(t, 6, 100)
 	dest := filepath.Join(t.TempDir(), "copy")
 	plan := archivetest.PlanOf(t, a, l.UUID, history.Point{})
@@ -174,7 +174,7 @@ func TestDamageInACopyIsHealed(t *testing.T) {
 	v.Reset()
 	rep := archivetest.RestoreTo(t, a, plan, dest)
 	if rep.Fetched != plan.Segments[2].Size {
-		t.Errorf("fetched %d bytes to heal a segment of %d", rep.Fetched, plan.Segments[2].Size)
+		t.Errorf("fetched %d bytes to repair a segment of %d", rep.Fetched, plan.Segments[2].Size)
 	}
 	archivetest.OpensTo(t, "seed 6", dest, l.Now)
 }

@@ -22,17 +22,17 @@ import (
 // the newest log alone, which is read, and each segment that it names must have a receipt. An
 // audit believes nothing of this.
 const (
-	seenName   = "segments.json"
-	seenFormat = 1
-	maxSeen    = 256 << 20 // bytes of the file, above what millions of segments take
+	cacheName   = "segments.json"
+	cacheFormat = 1
+	maxCache    = 256 << 20 // bytes of the file, above what millions of segments take
 
-	// seenStep is how many headers are read before the file is written again, so
+	// cacheStep is how many headers are read before the file is written again, so
 	// that what one more segment costs does not grow with the store.
-	seenStep = 256
+	cacheStep = 256
 
-	// seenAge is how old a file's last change must be to be believed later: above the
+	// cacheAge is how old a file's last change must be to be believed later: above the
 	// grain of the times of any file system, so that no other change has the same.
-	seenAge = 5 * time.Second
+	cacheAge = 5 * time.Second
 )
 
 // cacheFile is the content of the file.
@@ -55,7 +55,7 @@ type cacheGroup struct {
 // Recall takes over what was noted of the files in the folder of receipts. What cannot be read is no loss.
 func (s *Source) Recall(state fs.FS) {
 	var f cacheFile
-	if err := statefile.ReadUpTo(vfs.FromFS(state), seenName, maxSeen, &f); err != nil || f.Format != seenFormat {
+	if err := statefile.ReadUpTo(vfs.FromFS(state), cacheName, maxCache, &f); err != nil || f.Format != cacheFormat {
 		return
 	}
 	s.mu.Lock()
@@ -73,27 +73,27 @@ func (s *Source) Recall(state fs.FS) {
 func (s *Source) Note(write func(name string, b []byte) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.peeks < seenStep {
+	if s.peeks < cacheStep {
 		return nil
 	}
-	b, err := json.Marshal(s.seen(time.Now()))
+	b, err := json.Marshal(s.cache(time.Now()))
 	if err != nil {
 		return err
 	}
-	if err := write(seenName, statefile.WithCheck(b)); err != nil {
+	if err := write(cacheName, statefile.WithCheck(b)); err != nil {
 		return err
 	}
 	s.peeks = 0
 	return nil
 }
 
-// seen returns what is to be believed later. The caller holds s.mu.
-func (s *Source) seen(now time.Time) *cacheFile {
+// cache returns what is to be believed later. The caller holds s.mu.
+func (s *Source) cache(now time.Time) *cacheFile {
 	groups := map[cacheKey]*cacheGroup{}
-	f := &cacheFile{Format: seenFormat, Groups: []cacheGroup{}}
+	f := &cacheFile{Format: cacheFormat, Groups: []cacheGroup{}}
 	for _, g := range s.known {
 		id, _, ok := segment.ParseFileName(g.Name)
-		if !ok || g.Err != nil || now.Sub(g.Modified) < seenAge {
+		if !ok || g.Err != nil || now.Sub(g.Modified) < cacheAge {
 			continue
 		}
 		k := cacheKey{g.Store, g.Ref.Timeline, g.Kind}

@@ -53,7 +53,7 @@ func TestFileInThePlaceOfAnotherIsReadAgain(t *testing.T) {
 		src := New(vfs.AsFS(vfs.Dir(dir)))
 		_, err := src.Segments()
 		testkit.Must(t, err)
-		src.peeks = seenStep
+		src.peeks = cacheStep
 		testkit.Must(t, src.Note(func(name string, b []byte) error { return statefile.ReplaceBytes(state, name, b) }))
 		testkit.Must(t, c.place(path))
 		src = New(vfs.AsFS(vfs.Dir(dir)))
@@ -69,7 +69,7 @@ func TestFileInThePlaceOfAnotherIsReadAgain(t *testing.T) {
 func TestNotesOfANewerFormatAreNotRead(t *testing.T) {
 	for format := 1; format <= 2; format++ {
 		state := crashfs.New()
-		testkit.Must(t, statefile.Replace(state, seenName, cacheFile{Format: format, Groups: []cacheGroup{{Store: archivesim.UUID, Timeline: 1, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
+		testkit.Must(t, statefile.Replace(state, cacheName, cacheFile{Format: format, Groups: []cacheGroup{{Store: archivesim.UUID, Timeline: 1, Kind: segment.Log, Files: [][6]uint64{{1, 1, 2, 3, 4, 5}}}}}))
 		src := New(nil)
 		src.Recall(vfs.AsFS(state))
 		if n := len(src.known); n != 2-format {

@@ -56,7 +56,7 @@ func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o audit.Re
 	}
 	o.Store, o.Receipts = vfs.AsFS(vfs.Dir(dir)), receipts
 	if !a.json {
-		o.Done = func(h audit.Repaired) { fmt.Fprintln(a.out, healedLine(&h, o.DryRun)) }
+		o.Done = func(h audit.Repaired) { fmt.Fprintln(a.out, repairedLine(&h, o.DryRun)) }
 	}
 	rep, err := audit.Repair(ctx, arc, o)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o audit.Re
 		for _, f := range rep.Failed {
 			fmt.Fprintf(a.out, "%s: not put back: %s\n", f.Object, f.Problem)
 		}
-		done := len(rep.Healed)
+		done := len(rep.Repaired)
 		if o.DryRun {
 			done = 0
 		}
@@ -78,13 +78,13 @@ func (a *app) repairArchive(ctx context.Context, flags *archiveFlags, o audit.Re
 	switch {
 	case len(rep.Failed) > 0:
 		err = errors.Join(err, fmt.Errorf("%s: %s could not be put back: %w", rep.URL, count(int64(len(rep.Failed)), "segment", "segments"), errDamage))
-	case o.DryRun && len(rep.Healed) > 0:
-		err = errors.Join(err, fmt.Errorf("%s: %s to be put back: %w", rep.URL, count(int64(len(rep.Healed)), "segment is", "segments are"), errFindings))
+	case o.DryRun && len(rep.Repaired) > 0:
+		err = errors.Join(err, fmt.Errorf("%s: %s to be put back: %w", rep.URL, count(int64(len(rep.Repaired)), "segment is", "segments are"), errFindings))
 	}
 	return err
 }
 
-func healedLine(h *audit.Repaired, dry bool) string {
+func repairedLine(h *audit.Repaired, dry bool) string {
 	did := "put back"
 	if dry {
 		did = "can be put back"

@@ -45,9 +45,9 @@ func (c *roots) addPins(backups []*archive.Backup, pins []*archive.Pin) {
 // tell it from an output that nobody adopts.
 const settle = time.Hour
 
-// claimHistory adds what the newest state of every tip needs, and what the points
+// addHistory adds what the newest state of every tip needs, and what the points
 // since the moment begin need, if that is not zero.
-func (h *tree) claimHistory(ctx context.Context, c *roots, begin time.Time, patience time.Duration) error {
+func (h *tree) addHistory(ctx context.Context, c *roots, begin time.Time, grace time.Duration) error {
 	for _, t := range slices.Sorted(maps.Keys(h.Branches)) {
 		b := h.Branches[t]
 		if b.Log == nil && b.Dropped {
@@ -58,7 +58,7 @@ func (h *tree) claimHistory(ctx context.Context, c *roots, begin time.Time, pati
 			continue
 		}
 		if b.Dropped && b.End && !begin.IsZero() {
-			if err := h.claimDropped(ctx, c, b, begin); err != nil {
+			if err := h.addDropped(ctx, c, b, begin); err != nil {
 				return err
 			}
 		}
@@ -66,38 +66,38 @@ func (h *tree) claimHistory(ctx context.Context, c *roots, begin time.Time, pati
 			continue
 		}
 		why := fmt.Sprintf("newest state of tip %v", t)
-		if err := h.claimSince(ctx, c, b, why, time.Time{}); err != nil {
+		if err := h.addSince(ctx, c, b, why, time.Time{}); err != nil {
 			return err
 		}
 		if !begin.IsZero() {
 			why := fmt.Sprintf("points of tip %v since %s", t, begin.UTC().Format(time.RFC3339))
-			if err := h.claimSince(ctx, c, b, why, begin); err != nil {
+			if err := h.addSince(ctx, c, b, why, begin); err != nil {
 				return err
 			}
 		}
-		h.claimYoung(c, b, max(patience, settle))
+		h.addYoung(c, b, max(grace, settle))
 	}
 	return nil
 }
 
-// claimDropped adds what the points since the moment begin need of a tip that was given up:
+// addDropped adds what the points since the moment begin need of a tip that was given up:
 // they can be restored as long as the window says. A tip that ended before begin has no such
 // points.
-func (h *tree) claimDropped(ctx context.Context, c *roots, b *history.Branch, begin time.Time) error {
+func (h *tree) addDropped(ctx context.Context, c *roots, b *history.Branch, begin time.Time) error {
 	i, _ := archive.Find(b.Segments, b.Log.Ref.ID)
 	f, err := h.Footer(ctx, b.Segments[i])
 	if err != nil || f.LastTime < segment.Nanos(begin) {
 		return err
 	}
-	return h.claimSince(ctx, c, b, fmt.Sprintf("points of tip %v, which was given up, since %s", b.Id, begin.UTC().Format(time.RFC3339)), begin)
+	return h.addSince(ctx, c, b, fmt.Sprintf("points of tip %v, which was given up, since %s", b.Id, begin.UTC().Format(time.RFC3339)), begin)
 }
 
-// claimSince adds what every point of a tip from a moment on needs: the live set
+// addSince adds what every point of a tip from a moment on needs: the live set
 // of the newest complete log that was begun by then, and all that was written
 // since. With a zero time it is what the newest state needs. Where no log of the
 // tip's timeline is as old as that, the history before it is needed as well,
 // up to where the timeline began.
-func (h *tree) claimSince(ctx context.Context, c *roots, b *history.Branch, why string, t time.Time) error {
+func (h *tree) addSince(ctx context.Context, c *roots, b *history.Branch, why string, t time.Time) error {
 	upTo := segment.ID(1<<64 - 1)
 	var set segment.Set
 	for seen := map[*history.Branch]bool{}; b != nil && !seen[b]; b = b.Parent {
@@ -136,14 +136,14 @@ func (h *tree) claimSince(ctx context.Context, c *roots, b *history.Branch, why 
 	return nil
 }
 
-// claimYoung adds the segments of a tip's timeline that no header names and that were stored
+// addYoung adds the segments of a tip's timeline that no header names and that were stored
 // shortly before its newest log was begun: the next log may adopt them. A segment that a
 // header names and the newest state does not need was retired, and does not come back.
-func (h *tree) claimYoung(c *roots, b *history.Branch, patience time.Duration) {
+func (h *tree) addYoung(c *roots, b *history.Branch, grace time.Duration) {
 	var young []segment.Ref
 	begun := time.Unix(0, b.Log.Time)
 	for _, s := range b.Segments {
-		if s.Modified.After(begun.Add(-patience)) && !h.lived.Has(s.Ref) {
+		if s.Modified.After(begun.Add(-grace)) && !h.lived.Has(s.Ref) {
 			young = append(young, s.Ref)
 		}
 	}
