@@ -7,8 +7,8 @@ import (
 )
 
 // gcPercent is how much garbage there may be for each 100 bytes in use. With 60 in place of
-// Go's 100, what the commands do on a store of 50,000 segments took 102 to 132 MB in place of
-// 109 to 140, and no more time (make bench, "many segments", with GOGC set).
+// Go's 100, put, get, stat, archive status and backup create on a store of 50,000 segments of one
+// object take 94 to 114 MB of memory in all in place of 104 to 131, and no more time.
 const gcPercent = 60
 
 func main() {
