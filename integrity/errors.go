@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/varve-db/varve/segment"
@@ -60,3 +61,47 @@ func (e *UnfinishedError) Error() string {
 
 // Unwrap returns what the folder lacks.
 func (e *UnfinishedError) Unwrap() error { return e.Err }
+
+// unfinished puts what explains it in the place of an error of a folder that lacks segments.
+func (s *Inventory) unfinished(err error, live bool) error {
+	switch {
+	case !s.Restoring:
+		return err
+	case s.None():
+		return &UnfinishedError{Dir: s.FS.Path("."), Live: live}
+	case errors.Is(err, ErrMissing):
+		return &UnfinishedError{s.FS.Path("."), live, err}
+	}
+	return err
+}
+
+// Unfinished is the error where a restore has not finished, and no segment is there; else nil.
+func (s *Inventory) Unfinished() error {
+	if s.None() {
+		return s.unfinished(nil, false)
+	}
+	return nil
+}
+
+// NoLogError is the error for a folder without a newest log; live says that a process has the
+// store open for writing.
+func (s *Inventory) NoLogError(live bool) error { return s.unfinished(s.noLog(), live) }
+
+// noLog is the error for a folder without a newest log.
+func (s *Inventory) noLog() error {
+	if len(s.Bare) > 0 {
+		e := s.Bare[len(s.Bare)-1]
+		return segment.InFile(s.FS.Path(e.Name), e.Err)
+	}
+	what := "log"
+	if s.None() {
+		what = "segment"
+	}
+	if w := s.Witness; w != nil && (s.UUID == segment.UUID{} || s.UUID == w.UUID) {
+		return fmt.Errorf("%s: no %s is there, and %s in the log %v: %w", s.FS.Path("."), what, Witnessed(w), w.Ref, ErrMissing)
+	}
+	if len(s.Files)+len(s.Empty) > 0 {
+		return fmt.Errorf("%s: no log among the segments: %w", s.FS.Path("."), ErrMissing)
+	}
+	return fmt.Errorf("%s: %w", s.FS.Path("."), ErrNotStore)
+}

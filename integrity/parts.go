@@ -206,66 +206,6 @@ func (st *State) makeFooter(p *Part) error {
 	return segment.InFile(path, err)
 }
 
-// WithFooter is what src holds up to the offset end, and the footer behind it: a segment whose
-// file does not have that footer.
-func WithFooter(src io.ReaderAt, footer []byte, end int64) io.ReaderAt {
-	return &withFooter{src, footer, end}
-}
-
-type withFooter struct {
-	src    io.ReaderAt
-	footer []byte
-	end    int64
-}
-
-func (w *withFooter) ReadAt(b []byte, off int64) (int, error) {
-	n := 0
-	if off < w.end {
-		n = int(min(int64(len(b)), w.end-off))
-		if m, err := w.src.ReadAt(b[:n], off); m < n {
-			return m, err
-		}
-	}
-	if n == len(b) {
-		return n, nil
-	}
-	m := copy(b[n:], w.footer[min(int64(len(w.footer)), max(0, off+int64(n)-w.end)):])
-	if n += m; n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// chain proves that the logs follow each other: neighbors without a gap, none
-// over another, all before the newest.
-func (st *State) chain() error {
-	var before *Part
-	for _, p := range st.Parts {
-		if p.Header.Kind != segment.Log || p.Footer == nil {
-			continue
-		}
-		if before != nil {
-			due := before.Footer.LastSeq + 1
-			neighbors := p.Header.Ref.ID == before.Header.Ref.ID+1 && p.Header.Ref.Timeline == before.Header.Ref.Timeline
-			if p.Header.FirstSeq < due || neighbors && p.Header.FirstSeq != due {
-				if err := st.problem(st.broken(p.Entry, due)); err != nil {
-					return err
-				}
-			}
-		}
-		before = p
-	}
-	if before != nil && before.Entry != st.Newest && st.Newest.Header.FirstSeq <= before.Footer.LastSeq {
-		return st.problem(st.broken(st.Newest, before.Footer.LastSeq+1))
-	}
-	return nil
-}
-
-func (st *State) broken(e *Entry, due uint64) error {
-	return &segment.CorruptError{File: st.FS.Path(e.Name), Segment: e.Header.Ref, FirstSeq: due, LastSeq: max(due, e.Header.FirstSeq-1),
-		Reason: fmt.Sprintf("log begins with sequence number %d where %d is due", e.Header.FirstSeq, due)}
-}
-
 // headless returns the sealed log ref of the set if its file is there and only
 // its header is damaged: what records and tables need to know of the header,
 // the set and the log before it say; bare is the files without one. It returns nil if that does not fit.
@@ -287,7 +227,7 @@ func (st *State) headless(bare map[segment.ID][]*Entry, ref segment.Ref) *Part {
 // due is the first sequence number of a log after the parts so far; one if there
 // are none, and zero, which no log has, if that is not known.
 func (st *State) due() uint64 {
-	if len(st.Missing) > 0 || st.untold {
+	if len(st.Missing) > 0 || st.unknown {
 		return 0
 	}
 	return st.lastSeq + 1
@@ -297,7 +237,7 @@ func (st *State) due() uint64 {
 func (st *State) add(p *Part) {
 	st.Parts = append(st.Parts, p)
 	if p.Footer == nil {
-		st.untold = true
+		st.unknown = true
 		return
 	}
 	st.lastSeq = max(st.lastSeq, p.Footer.LastSeq)

@@ -122,13 +122,13 @@ func (d *drill) open() bool {
 	if err != nil {
 		return false
 	}
-	d.settle()
+	d.rebase()
 	return true
 }
 
-// settle makes what a store holds after it was opened the base of the track:
+// rebase makes what a store holds after it was opened the base of the track:
 // what was not acknowledged is there now or gone for good.
-func (d *drill) settle() {
+func (d *drill) rebase() {
 	opt, _ := (&Options{SegmentSize: MinSegmentSize}).resolved()
 	db, err := openFS(d.fs.Kill(), opt)
 	if err != nil {

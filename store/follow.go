@@ -29,7 +29,7 @@ func (r *Reader) follow() (bool, error) {
 		return false, err
 	}
 	for r.there(r.tip.hdr.Ref) {
-		next, ok, err := r.ahead(live)
+		next, ok, err := r.extend(live)
 		if err != nil || !ok || next == (segment.Ref{}) {
 			return ok, err
 		}
@@ -43,9 +43,9 @@ func (r *Reader) follow() (bool, error) {
 	return false, nil
 }
 
-// ahead puts what is new in the tip into the index, and returns the log that follows it, if
+// extend puts what is new in the tip into the index, and returns the log that follows it, if
 // it was ended. It reports false if the index has to be built anew.
-func (r *Reader) ahead(live bool) (next segment.Ref, ok bool, err error) {
+func (r *Reader) extend(live bool) (next segment.Ref, ok bool, err error) {
 	t := &r.tip
 	if t.f == nil {
 		return t.ended, live, nil
@@ -154,7 +154,7 @@ func (r *Reader) move(next segment.Ref) (bool, error) {
 		if err != nil || sr.Header.Ref != next {
 			return true, f.Close()
 		}
-		r.settle()
+		r.releaseHandle()
 		sf := followed(f, &sr.Header.Head, r.fs.Path(name))
 		r.rw.Lock()
 		r.view.add(sf)
@@ -166,8 +166,8 @@ func (r *Reader) move(next segment.Ref) (bool, error) {
 	return false, nil
 }
 
-// settle closes the file handle of a log that is complete, if it is mapped.
-func (r *Reader) settle() {
+// releaseHandle closes the file handle of a log that is complete, if it is mapped.
+func (r *Reader) releaseHandle() {
 	if r.tip.f == nil {
 		return
 	}

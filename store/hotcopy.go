@@ -117,7 +117,7 @@ func (c *hotCopy) run(ctx context.Context, place *copyPlace) (err error) {
 	if err := c.check(vfs.Sub(place.above, place.temp)); err != nil {
 		return err
 	}
-	c.rep.Path, err = place.settle()
+	c.rep.Path, err = place.giveName()
 	if err == nil {
 		c.did("rename", c.rep.Path, 0)
 	}

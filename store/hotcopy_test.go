@@ -179,7 +179,7 @@ func TestHotCopyIsOnTheDiskBeforeItGetsItsName(t *testing.T) {
 			if err := c.fill(t.Context()); err != nil {
 				t.Fatalf("%s: %v", sc.name, err)
 			}
-			if err := c.root.SyncDir("."); err != nil { // settle's
+			if err := c.root.SyncDir("."); err != nil { // giveName's
 				t.Fatal(err)
 			}
 			want := files(lift(fsys, "copy"))

@@ -19,7 +19,7 @@ import (
 
 // fill makes the folder of the copy, with everything in it on the disk.
 func (c *hotCopy) fill(ctx context.Context) error {
-	st, cut, err := c.stand(ctx)
+	st, cut, err := c.resolve(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (c *hotCopy) fill(ctx context.Context) error {
 }
 
 // describe fills in what the copy will be.
-func (c *hotCopy) describe(st standing, cut cut) {
+func (c *hotCopy) describe(st storeState, cut cut) {
 	c.rep.UUID, c.rep.Timeline = st.UUID, st.Newest.Header.Ref.Timeline
 	c.rep.LastSeq, c.rep.Time = cut.seq, time.Unix(0, cut.time).UTC()
 	for _, p := range st.Parts {
@@ -73,20 +73,20 @@ type cut struct {
 // known to be on the disk. An idle writer says so within 50 ms of its sync.
 const copyPatience = 2 * time.Second
 
-// stand finds out how the store stands, at a moment when all that was in it at the
-// first look is known to be on the disk. Whoever was told before the call that
-// an object is on the disk will find it in the copy.
-func (c *hotCopy) stand(ctx context.Context) (standing, cut, error) {
+// resolve finds out how the store stands, at a moment when all that was in it at the
+// first look is known to be on the disk. If a caller was told before the call that
+// an object is on the disk, the copy has the object.
+func (c *hotCopy) resolve(ctx context.Context) (storeState, cut, error) {
 	var log segment.Ref
 	var due int64
 	for began := time.Now(); ; {
 		st, live, err := c.look()
 		if err != nil {
-			return standing{}, cut{}, err
+			return storeState{}, cut{}, err
 		}
 		at, err := whereToCut(st)
 		if err != nil {
-			return standing{}, cut{}, errors.Join(err, st.Close())
+			return storeState{}, cut{}, errors.Join(err, st.Close())
 		}
 		if log == (segment.Ref{}) {
 			log, due = st.Newest.Header.Ref, at.due
@@ -103,14 +103,14 @@ func (c *hotCopy) stand(ctx context.Context) (standing, cut, error) {
 		st.Close()
 		select {
 		case <-ctx.Done():
-			return standing{}, cut{}, context.Cause(ctx)
+			return storeState{}, cut{}, context.Cause(ctx)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
 // look surveys the store once.
-func (c *hotCopy) look() (st standing, live bool, err error) {
+func (c *hotCopy) look() (st storeState, live bool, err error) {
 	opt, err := (&Options{Integrity: integrity.Log}).resolved()
 	if err != nil {
 		return st, false, err
@@ -119,12 +119,12 @@ func (c *hotCopy) look() (st standing, live bool, err error) {
 		if st.State != nil {
 			st.Close()
 		}
-		st, live = standing{}, writer
+		st, live = storeState{}, writer
 		s, err := integrity.Survey(c.src)
 		if err != nil {
 			return err
 		}
-		st, err = stand(s, &opt, writer)
+		st, err = resolveState(s, &opt, writer)
 		return err
 	})
 	if err != nil && st.State != nil {
@@ -134,7 +134,7 @@ func (c *hotCopy) look() (st standing, live bool, err error) {
 }
 
 // whereToCut finds the last whole batch in the part of the newest log that counts.
-func whereToCut(st standing) (cut, error) {
+func whereToCut(st storeState) (cut, error) {
 	at := cut{end: st.R.HeaderSize, seq: st.Newest.Header.FirstSeq - 1}
 	for _, p := range st.Parts {
 		at.time = max(at.time, p.Footer.LastTime)
@@ -227,7 +227,7 @@ func (c *hotCopy) link(name string) (bool, error) {
 
 // newest brings the newest log into the copy, up to the cut. A log that was ended
 // already is among the parts; then there is its successor, without a byte yet.
-func (c *hotCopy) newest(ctx context.Context, st standing, at cut) error {
+func (c *hotCopy) newest(ctx context.Context, st storeState, at cut) error {
 	ref := st.Newest.Header.Ref
 	src := io.Reader(io.NewSectionReader(st.Src, 0, at.end))
 	if next := st.V.Successor; next != (segment.Ref{}) {

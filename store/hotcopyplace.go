@@ -138,9 +138,9 @@ func removeCopy(above vfs.FS, name string) error {
 	return errors.Join(err, ignoreAbsent(above.Remove(name)))
 }
 
-// settle gives the copy its name, durably, and returns its path. In a folder of
+// giveName gives the copy its name, durably, and returns its path. In a folder of
 // copies the next free name is taken.
-func (p *copyPlace) settle() (string, error) {
+func (p *copyPlace) giveName() (string, error) {
 	if p.dated { // which somebody else may have made
 		if err := p.above.SyncOwnName(); err != nil {
 			return "", err

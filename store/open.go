@@ -165,7 +165,7 @@ func (db *DB) openLog(s *integrity.Inventory) (*log, error) {
 	if s.None() {
 		return db.createLogFrom(s)
 	}
-	st, err := stand(s, &db.opt, false)
+	st, err := resolveState(s, &db.opt, false)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (db *DB) openLog(s *integrity.Inventory) (*log, error) {
 	db.nextID = max(st.Newest.Header.NextID, s.MaxID+1, st.V.Successor.ID+1) // the latter may be lost, and may come back
 	db.live = st.Live
 	db.lastTime = max(st.V.LastTime, st.Newest.Header.Time)
-	if err := db.tidy(st); err != nil {
+	if err := db.cleanUp(st); err != nil {
 		return nil, err
 	}
 	rep.phase("leftovers", 0, 0)
@@ -248,7 +248,7 @@ func (db *DB) createLogFrom(s *integrity.Inventory) (*log, error) {
 }
 
 // resume opens the newest log, which was closed in order, to go on with it.
-func (db *DB) resume(st standing) (*log, error) {
+func (db *DB) resume(st storeState) (*log, error) {
 	db.view.add(st.log())
 	if err := st.replay(&db.view, st.log(), &db.report); err != nil {
 		return nil, err

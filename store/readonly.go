@@ -130,7 +130,7 @@ func (r *Reader) load(live bool) error {
 		return err
 	}
 	rep.phase("headers", int64(len(s.Files)), 0)
-	st, err := stand(s, &r.opt, live)
+	st, err := resolveState(s, &r.opt, live)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (r *Reader) swap(v *view) {
 }
 
 // tell fills in what the report says of the newest log.
-func (st standing) tell(rep *OpenReport, live bool) {
+func (st storeState) tell(rep *OpenReport, live bool) {
 	rep.UUID, rep.Timeline, rep.Clean = st.UUID, st.Newest.Header.Ref.Timeline, st.Clean
 	rep.LeftAlone = st.Others
 	if rep.Live = live; live {
@@ -195,7 +195,7 @@ func (st standing) tell(rep *OpenReport, live bool) {
 }
 
 // tip puts the newest log's records into the index, and returns where they end.
-func (st standing) tip(v *view, live bool, rep *OpenReport) (tip, error) {
+func (st storeState) tip(v *view, live bool, rep *OpenReport) (tip, error) {
 	t := tip{hdr: st.Newest.Header, off: st.V.End, next: st.V.NextSeq, size: st.Newest.Size}
 	f, err := st.FS.Open(st.Newest.Name)
 	if err != nil {

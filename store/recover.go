@@ -87,7 +87,7 @@ func (db *DB) create() (*log, error) {
 }
 
 // newTimeline is the header of a log that begins a timeline where st ends.
-func (st standing) newTimeline(id segment.ID) *segment.Header {
+func (st storeState) newTimeline(id segment.ID) *segment.Header {
 	old := st.Newest.Header
 	h := &segment.Header{
 		Head: segment.Head{Kind: segment.Log, UUID: st.UUID, Ref: segment.Ref{Timeline: segment.NewTimeline(), ID: id},
@@ -112,7 +112,7 @@ func (st standing) newTimeline(id segment.ID) *segment.Header {
 
 // recover writes the newest log anew, or, if that one was ended, begins the
 // one after it, and puts its records into the index.
-func (db *DB) recover(st standing, rep *OpenReport) (*log, error) {
+func (db *DB) recover(st storeState, rep *OpenReport) (*log, error) {
 	h := st.newTimeline(db.nextID)
 	db.nextID++
 	rep.Begun = &Begun{h.Ref.Timeline, h.Parent.Timeline, h.ParentSeq, st.Why}
@@ -152,7 +152,7 @@ func (db *DB) recover(st standing, rep *OpenReport) (*log, error) {
 
 // keepTorn writes what recovery cuts off to a file of its own, before anything
 // is removed.
-func (db *DB) keepTorn(st standing, rep *OpenReport) error {
+func (db *DB) keepTorn(st storeState, rep *OpenReport) error {
 	e, from, reason := st.Newest, st.V.End, st.V.Torn
 	if st.V.Successor != (segment.Ref{}) {
 		if e, from, reason = st.Next, 0, "the first write to the log is not whole"; e == nil {

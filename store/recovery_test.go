@@ -237,7 +237,7 @@ func TestIdleStoreWritesAMark(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				st, err := stand(s, &Options{Integrity: integrity.Log}, false)
+				st, err := resolveState(s, &Options{Integrity: integrity.Log}, false)
 				if err != nil {
 					t.Fatal(err)
 				}

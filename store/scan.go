@@ -4,7 +4,7 @@ import "github.com/varve-db/varve/index"
 
 // A scan goes window by window: it copies the records of a window, whose
 // cache misses then overlap, checks them, and lends them one after the other. A
-// long one has two goroutines at it: see ahead.
+// long one has two goroutines at it: see readahead.
 
 // scan is the state of one scan.
 type scan struct {
@@ -12,10 +12,10 @@ type scan struct {
 	left  int  // how many objects may still be gathered
 	bare  bool // keys are wanted, and records read only to know that they are the newest
 	yield func(Object, error) bool
-	w     *window // being filled
-	room  int     // objects that it takes
-	ended bool    // the caller wants no more
-	ahead *ahead  // once the scan turned out to be a long one
+	w     *window    // being filled
+	room  int        // objects that it takes
+	ended bool       // the caller wants no more
+	ahead *readahead // once the scan turned out to be a long one
 }
 
 func (s *Snapshot) scan(r *Range, yield func(Object, error) bool) {
@@ -91,7 +91,7 @@ func (sc *scan) goAhead() bool {
 		return false
 	}
 	if sc.ahead == nil {
-		sc.ahead = newAhead()
+		sc.ahead = newReadahead()
 	}
 	return sc.ahead != nil
 }

@@ -161,7 +161,7 @@ func (b *builder) adoptOutput() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	st, err := stand(s, &Options{}, false)
+	st, err := resolveState(s, &Options{}, false)
 	if err != nil {
 		b.t.Fatal(err)
 	}

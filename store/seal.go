@@ -160,7 +160,7 @@ func (db *DB) seal(l *log) error {
 			return noRoom(segment.InFile(l.sf.path, errors.Join(err, again)))
 		}
 	}
-	db.settle(l, l.spoiled)
+	db.releaseHandle(l, l.spoiled)
 	return nil
 }
 
@@ -261,8 +261,8 @@ func removeIfThere(fsys vfs.FS, name string) error {
 	return nil
 }
 
-// settle lets go of the handle that the log was written through.
-func (db *DB) settle(l *log, anew bool) {
+// releaseHandle lets go of the handle that the log was written through.
+func (db *DB) releaseHandle(l *log, anew bool) {
 	if !anew {
 		l.sf.ownSealed(l.f, db.few, sealName(l.hdr.Ref.ID))
 		return

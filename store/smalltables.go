@@ -29,7 +29,7 @@ type tables struct {
 // add adds a table of so many entries.
 func (t *tables) add(table index.Source, entries int64) error {
 	if entries > smallTable {
-		t.settle()
+		t.closeSmall()
 		t.sources = append(t.sources, table)
 		return nil
 	}
@@ -39,7 +39,7 @@ func (t *tables) add(table index.Source, entries int64) error {
 	}
 	err := t.few.add(table)
 	if len(t.few.entries) >= gatheredMost {
-		t.settle()
+		t.closeSmall()
 	}
 	return err
 }
@@ -53,8 +53,8 @@ func (t *tables) part(p *integrity.Part) (keep bool, err error) {
 	return n > smallTable, segment.InFile(fileOf(p).path, err)
 }
 
-// settle ends the source that small tables are read into.
-func (t *tables) settle() {
+// closeSmall ends the source that small tables are read into.
+func (t *tables) closeSmall() {
 	if t.few != nil {
 		t.few.sort()
 		t.few = nil

@@ -72,7 +72,7 @@ func TestSmallTablesGiveTheSameIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		few.settle()
+		few.closeSmall()
 		if got, want := indexOf(t, few.sources), indexOf(t, each); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: the index has\n%v\nwant\n%v", seed, got, want)
 		}

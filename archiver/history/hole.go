@@ -151,7 +151,7 @@ func (l *lineage) complete(ctx context.Context, p Point, hole *MissingError, n i
 		if err != nil || hole.empty() {
 			return plan, err
 		}
-		l.settle(plan, hole)
+		l.explain(plan, hole)
 		if !p.AcceptOlder {
 			return nil, hole
 		}
@@ -159,9 +159,9 @@ func (l *lineage) complete(ctx context.Context, p Point, hole *MissingError, n i
 	}
 }
 
-// settle notes in a plan why it is for less than was asked, and in the error which plan there
+// explain notes in a plan why it is for less than was asked, and in the error which plan there
 // is.
-func (l *lineage) settle(plan *Plan, hole *MissingError) {
+func (l *lineage) explain(plan *Plan, hole *MissingError) {
 	l.blame(hole)
 	hole.Newest = &Moment{plan.Timeline, plan.Seq, plan.Time}
 	plan.Hole, plan.Held = hole, hole.Missing

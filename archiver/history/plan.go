@@ -147,7 +147,7 @@ func (s *Restorable) planPoint(ctx context.Context, p Point) (*Plan, error) {
 		plan.Clock, err = l.clockJump(ctx, at, p.moment())
 	}
 	if err == nil && !hole.empty() { // it may be of another timeline than it would be
-		l.settle(plan, hole)
+		l.explain(plan, hole)
 	}
 	return plan, err
 }

@@ -121,7 +121,7 @@ func (t *Tree) place(ctx context.Context, b *Branch) error {
 		}
 	}
 	if b.Parent == nil {
-		if err := t.bridge(ctx, b); err != nil {
+		if err := t.findBase(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -129,8 +129,8 @@ func (t *Tree) place(ctx context.Context, b *Branch) error {
 	return nil
 }
 
-// bridge finds what the oldest log of b builds on where b's parent has no log.
-func (t *Tree) bridge(ctx context.Context, b *Branch) error {
+// findBase finds what the oldest log of b builds on where b's parent has no log.
+func (t *Tree) findBase(ctx context.Context, b *Branch) error {
 	_, first, err := t.Logs(b).First(ctx, 0)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func (p *planner) heal(ref segment.Ref, e *integrity.Entry, f integrity.Finding,
 			if s.To == s.File {
 				s.To = ""
 			}
-			err = p.clear(s)
+			err = p.freeName(s)
 		}
 		if s != nil && err == nil {
 			p.step(*s)
@@ -64,9 +64,9 @@ func (p *planner) heal(ref segment.Ref, e *integrity.Entry, f integrity.Finding,
 	return false
 }
 
-// clear sets aside what is under the name that a step's file gets, if that is a file
+// freeName sets aside what is under the name that a step's file gets, if that is a file
 // without a sound header, or of another store, or a segment that this one is not made of.
-func (p *planner) clear(s *Step) error {
+func (p *planner) freeName(s *Step) error {
 	name := s.target()
 	if name == s.File || p.view.of(name) == nil {
 		return nil

@@ -1,7 +1,6 @@
 package repair
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,29 +90,6 @@ func (p *planner) twins(group []*integrity.Entry) error {
 		}
 	}
 	return nil
-}
-
-// unsealed reports whether a file has the name of a sealed segment and is a log that was
-// closed in order and never sealed. Its mode, which no seal has set, tells it from a
-// sealed segment that is cut off where an earlier close had ended it.
-func (p *planner) unsealed(e *integrity.Entry) bool {
-	if e.Header == nil || e.Header.Kind != segment.Log || e.Mode(p.view)&0o200 == 0 {
-		return false
-	}
-	src, err := p.view.Open(e.Name)
-	if err != nil {
-		return false
-	}
-	defer src.Close()
-	r, err := segment.NewReader(src, e.Size)
-	if err != nil {
-		return false
-	}
-	if _, err := r.OpenFooter(); !errors.Is(err, segment.ErrNoFooter) {
-		return false
-	}
-	v, err := integrity.Judge(nil, r, integrity.Log)
-	return err == nil && v.Closed && v.Torn == ""
 }
 
 // fileName is the name of a segment's file.

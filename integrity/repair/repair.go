@@ -59,3 +59,24 @@ func Run(ctx context.Context, fsys vfs.FS, o Options) (*Plan, error) {
 	}
 	return p, errors.Join(err, lock.Close())
 }
+
+// MakePlan reads the whole store in fsys, and finds out how it can be healed. It
+// changes nothing, and proves each file that it would put in place: a sealed segment
+// by all of its checksums, by its SHA-256 wherever the damaged file still has that, and
+// by its header; a log by being sound, and by reaching as far as the damaged
+// one says that it was on the disk.
+//
+// The error wraps vfs.ErrLocked where a process has the store open for writing,
+// integrity.ErrNotStore where there is no store, or is one of listing the folder, of the other
+// copy as a whole, or of the context. What is wrong with single files, whether it
+// can be healed or not, is in the plan.
+func MakePlan(ctx context.Context, fsys vfs.FS, o Options) (*Plan, error) {
+	locked, err := fsys.Locked(segment.LockName)
+	if err == nil && locked {
+		err = fmt.Errorf("%s: %w by another process; close it there", fsys.Path("."), vfs.ErrLocked)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return makePlan(ctx, fsys, &o)
+}

@@ -45,8 +45,8 @@ type Dir struct {
 
 	folders *statefile.FolderSync
 
-	mu      sync.Mutex      // guards settled, and is held while folders are made
-	settled map[string]bool // folders whose names are durable, with those above
+	mu      sync.Mutex      // guards durable, and is held while folders are made
+	durable map[string]bool // folders whose names are durable, with those above
 }
 
 var (
@@ -79,7 +79,7 @@ func Open(path string, o *Options) (*Dir, error) {
 
 // OpenFS is the target in fsys.
 func OpenFS(fsys vfs.FS, url string) *Dir {
-	return &Dir{fsys: fsys, url: url, folders: statefile.NewFolderSync(fsys), settled: map[string]bool{}}
+	return &Dir{fsys: fsys, url: url, folders: statefile.NewFolderSync(fsys), durable: map[string]bool{}}
 }
 
 // URL returns file:// and the absolute path.
@@ -121,7 +121,7 @@ func has(sum [32]byte, h hash.Hash) func(io.ReaderAt) error {
 
 func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, sums io.Writer, check func(io.ReaderAt) error) error {
 	dir := path.Dir(name)
-	if err := d.settle(dir, true); err != nil {
+	if err := d.makeDurable(dir, true); err != nil {
 		return err
 	}
 	temp := path.Join(dir, statefile.NewTemp())
@@ -132,7 +132,7 @@ func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, s
 	if _, serr := d.fsys.Stat("."); serr == nil && errors.Is(err, fs.ErrNotExist) {
 		// Not made again at once: first let the caller see whether this is
 		// still the archive, and not the empty folder below its disk.
-		d.unsettle(dir)
+		d.forget(dir)
 		err = fmt.Errorf("%w; its folder vanished: is the disk mounted", err)
 	}
 	// A copy that failed is thrown away: after a failed sync nobody knows what
@@ -213,44 +213,44 @@ func (d *Dir) identity(name string) (vfs.Identity, error) {
 	return id, errors.Join(err, f.Close())
 }
 
-// settle makes the names of a folder and of those above it durable, and the
+// makeDurable makes the names of a folder and of those above it durable, and the
 // folders too if create. Whoever made them may have been killed before the sync,
 // so that only a sync of our own counts.
-func (d *Dir) settle(dir string, create bool) error {
+func (d *Dir) makeDurable(dir string, create bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.settleLocked(dir, create)
+	return d.makeDurableLocked(dir, create)
 }
 
-func (d *Dir) settleLocked(dir string, create bool) error {
-	if d.settled[dir] {
+func (d *Dir) makeDurableLocked(dir string, create bool) error {
+	if d.durable[dir] {
 		return nil
 	}
 	if dir == "." { // the archive's own folder, which is never made here
 		err := d.fsys.SyncOwnName()
-		d.settled[dir] = err == nil
+		d.durable[dir] = err == nil
 		return err
 	}
 	parent := path.Dir(dir)
-	err := d.settleLocked(parent, create)
+	err := d.makeDurableLocked(parent, create)
 	if err == nil && create {
 		err = d.fsys.Mkdir(dir)
 	}
 	if err == nil {
 		err = d.fsys.SyncDir(parent)
 	}
-	d.settled[dir] = err == nil
+	d.durable[dir] = err == nil
 	return err
 }
 
-// unsettle forgets what settle knows of a folder and of those above.
-func (d *Dir) unsettle(dir string) {
+// forget forgets what makeDurable knows of a folder and of those above.
+func (d *Dir) forget(dir string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for ; dir != "."; dir = path.Dir(dir) {
-		delete(d.settled, dir)
+		delete(d.durable, dir)
 	}
-	delete(d.settled, ".")
+	delete(d.durable, ".")
 }
 
 // Delete implements target.Target.

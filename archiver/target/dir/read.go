@@ -49,7 +49,7 @@ func (d *Dir) Sum(ctx context.Context, name string) (target.Info, error) {
 		err = d.sum(ctx, &info)
 	}
 	if err == nil {
-		err = d.settle(path.Dir(name), false)
+		err = d.makeDurable(path.Dir(name), false)
 	}
 	if err == nil {
 		err = d.folders.Sync(path.Dir(name))

@@ -8,8 +8,8 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// standing is how the files of a store stand, each open as a segFile.
-type standing struct {
+// storeState is how the files of a store stand, each open as a segFile.
+type storeState struct {
 	*integrity.State
 
 	// tables are those of the parts, where each was read as soon as it could be: of the small
@@ -17,8 +17,8 @@ type standing struct {
 	tables *tables
 }
 
-// stand finds out how the store stands.
-func stand(s *integrity.Inventory, o *Options, live bool) (standing, error) {
+// resolveState finds out how the store stands.
+func resolveState(s *integrity.Inventory, o *Options, live bool) (storeState, error) {
 	few := newHandles(s.FS)
 	so := integrity.ResolveOptions{
 		Level: o.Integrity, Live: live, Tolerate: o.AllowDamaged, AcceptLost: o.AcceptLostLog,
@@ -31,7 +31,7 @@ func stand(s *integrity.Inventory, o *Options, live bool) (standing, error) {
 	}
 	st, err := s.Resolve(so)
 	if err != nil {
-		return standing{}, err
+		return storeState{}, err
 	}
 	for _, p := range st.Parts {
 		sealed := p.Header.Time
@@ -41,7 +41,7 @@ func stand(s *integrity.Inventory, o *Options, live bool) (standing, error) {
 		}
 		fileOf(p).sealed.Store(sealed)
 	}
-	return standing{st, t}, nil
+	return storeState{st, t}, nil
 }
 
 // keepHandles is how many of the sealed files that cannot be mapped stay open.
@@ -70,7 +70,7 @@ func openFile(fsys vfs.FS, few *vfs.Handles, e *integrity.Entry) (*segFile, erro
 
 // taken returns the level at which the newest log was judged when another was
 // asked for: after an unclean close it is Log at least, by itself.
-func (st standing) taken(asked integrity.Level) integrity.Level {
+func (st storeState) taken(asked integrity.Level) integrity.Level {
 	if !st.Clean && asked != integrity.Full {
 		return integrity.Log
 	}
@@ -78,7 +78,7 @@ func (st standing) taken(asked integrity.Level) integrity.Level {
 }
 
 // log is the file of the newest log.
-func (st standing) log() *segFile { return st.Src.(*segFile) }
+func (st storeState) log() *segFile { return st.Src.(*segFile) }
 
 // fileOf is the file of a part.
 func fileOf(p *integrity.Part) *segFile { return p.Src.(*segFile) }

@@ -86,7 +86,7 @@ func TestFullComparesTheIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := stand(s, &opt, false)
+		st, err := resolveState(s, &opt, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// ahead is how a long scan uses two cores. Every other full window goes to a
+// readahead is how a long scan uses two cores. Every other full window goes to a
 // helper goroutine, and while that one reads and checks it, the scan does the
 // next. A scan in key order waits for memory most of the time, so this pays even
 // though a window is read on one core and used on another. With both cores held
@@ -14,7 +14,7 @@ import (
 // 127; of 1 KiB, 172 and 307. In make bench it brings less, since the helper has to
 // be woken. Where the other core has something else to do it costs nothing: the
 // scan claims what the helper has not begun.
-type ahead struct {
+type readahead struct {
 	todo  chan *stretch
 	queue []*stretch // in the order of the scan; for the helper, for the scan, and so on
 	spare []*window
@@ -28,18 +28,18 @@ type stretch struct {
 	prepared bool
 }
 
-// newAhead starts the helper. It returns nil where there is one core.
-func newAhead() *ahead {
+// newReadahead starts the helper. It returns nil where there is one core.
+func newReadahead() *readahead {
 	if runtime.GOMAXPROCS(0) == 1 {
 		return nil
 	}
-	a := &ahead{todo: make(chan *stretch, 2)}
+	a := &readahead{todo: make(chan *stretch, 2)}
 	go a.help()
 	return a
 }
 
 // help reads windows until there will be no more.
-func (a *ahead) help() {
+func (a *readahead) help() {
 	for st := range a.todo {
 		if st.claimed.CompareAndSwap(false, true) {
 			st.prepare()
@@ -48,8 +48,8 @@ func (a *ahead) help() {
 	}
 }
 
-// settle returns once the window is read, by whomever.
-func (st *stretch) settle() {
+// wait returns once the window is read, by the scan or by the helper.
+func (st *stretch) wait() {
 	switch {
 	case st.prepared:
 	case st.claimed.CompareAndSwap(false, true):
@@ -62,12 +62,12 @@ func (st *stretch) settle() {
 
 // put appends a full window to the queue, and returns an empty one. Those for the
 // helper are offered at once, so that it always has one to go on with.
-func (a *ahead) put(w *window) *window {
+func (a *readahead) put(w *window) *window {
 	st := &stretch{window: w, done: make(chan struct{})}
 	if a.queue = append(a.queue, st); len(a.queue)%2 == 1 {
 		select {
 		case a.todo <- st:
-		default: // it is behind; settle sees to it
+		default: // it is behind; wait sees to it
 		}
 	}
 	if n := len(a.spare); n > 0 {
@@ -78,7 +78,7 @@ func (a *ahead) put(w *window) *window {
 }
 
 // stop ends the helper and returns when it reads nothing any more.
-func (a *ahead) stop() {
+func (a *readahead) stop() {
 	close(a.todo)
 	for _, st := range a.queue {
 		if !st.prepared && !st.claimed.CompareAndSwap(false, true) {
@@ -95,7 +95,7 @@ func (sc *scan) queue() bool {
 	if sc.w = a.put(sc.w); len(a.queue) < 3 {
 		return true
 	}
-	a.queue[1].settle()
+	a.queue[1].wait()
 	for range 2 {
 		if !sc.next() {
 			return false
@@ -108,7 +108,7 @@ func (sc *scan) queue() bool {
 func (sc *scan) next() bool {
 	a := sc.ahead
 	st := a.queue[0]
-	st.settle()
+	st.wait()
 	a.queue = slices.Delete(a.queue, 0, 1)
 	if !sc.lend(st.window) {
 		return false

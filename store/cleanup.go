@@ -11,9 +11,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// tidy removes what has no use, and finishes the seals that a crash
+// cleanUp removes what has no use, and finishes the seals that a crash
 // interrupted. All of it is on the disk before recovery writes anything.
-func (db *DB) tidy(st standing) error {
+func (db *DB) cleanUp(st storeState) error {
 	rep := &db.report
 	old := st.Tmps
 	if st.Restoring { // the store is whole, so the restore had only this left to do
@@ -65,14 +65,14 @@ func (db *DB) whole(e *integrity.Entry) bool {
 }
 
 // beside returns the sound segments of this store that are not of its set.
-func (st standing) beside() []*integrity.Entry {
+func (st storeState) beside() []*integrity.Entry {
 	return slices.DeleteFunc(slices.Clone(st.Files), func(e *integrity.Entry) bool {
 		return e == st.Newest || st.Live.Has(e.Header.Ref)
 	})
 }
 
 // hasAll reports whether the newest log has all that is in e, which it replaced.
-func (st standing) hasAll(e *integrity.Entry) bool {
+func (st storeState) hasAll(e *integrity.Entry) bool {
 	h := st.Newest.Header
 	return e.Header.Ref == h.Replaced && e.Header.Ref == h.Parent
 }
@@ -127,7 +127,7 @@ func (db *DB) finishSeal(p *integrity.Part, must bool) error {
 
 // clear removes the log that recovery wrote anew: the last step, which the
 // next open takes if this one does not come to it.
-func (db *DB) clear(st standing) error {
+func (db *DB) clear(st storeState) error {
 	if st.Clean {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 
 // buildIndex builds the index from the tables of the parts. Their slots are set
 // by the view that they are added to.
-func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
+func (st storeState) buildIndex(v *view, o *Options, rep *OpenReport) error {
 	var entries, size int64
 	d, err := st.doubt(rep)
 	if err != nil {
@@ -37,7 +37,7 @@ func (st standing) buildIndex(v *view, o *Options, rep *OpenReport) error {
 		entries += p.Footer.Entries()
 		size += p.Footer.FileSize - p.Footer.RecordsEnd
 	}
-	t.settle()
+	t.closeSmall()
 	need := index.Estimate(entries, size)
 	o.Logger.Info("building the index", "path", rep.Path, "segments", len(st.Parts), "entries", entries, "bytes_at_most", need)
 	b := index.NewBuilder()
@@ -60,7 +60,7 @@ func tooLarge(heap, most int64) error {
 }
 
 // inPart puts the file's name into an error of a table.
-func (st standing) inPart(err error) error {
+func (st storeState) inPart(err error) error {
 	for _, p := range st.Parts {
 		if c, ok := segment.AsCorrupt(err); ok && c.Segment == p.Header.Ref {
 			return segment.InFile(fileOf(p).path, err)
@@ -106,7 +106,7 @@ func (s *bounded) Next(e *index.Entry) (bool, error) {
 
 // replay puts the records of the newest log, up to its last whole batch, into
 // the index: as those of sf, a file of the log that is in the view.
-func (st standing) replay(v *view, sf *segFile, rep *OpenReport) error {
+func (st storeState) replay(v *view, sf *segFile, rep *OpenReport) error {
 	n := int64(0)
 	if st.V.End > st.R.HeaderSize {
 		for rec, err := range st.R.Records(segment.Span{To: st.V.End}) {

@@ -31,7 +31,7 @@ type doubt struct {
 
 // doubt finds out what is not known, and notes it in the report. The deletions of the
 // parts are gathered from their tables.
-func (st standing) doubt(rep *OpenReport) (*doubts, error) {
+func (st storeState) doubt(rep *OpenReport) (*doubts, error) {
 	d := &doubts{gone: map[string]struct{}{}}
 	for _, p := range st.Parts {
 		switch {
@@ -73,7 +73,7 @@ func (st standing) doubt(rep *OpenReport) (*doubts, error) {
 // add notes a segment. All that is in it was written before the first log with a
 // greater id was begun: a log by its place, an output since it holds what was
 // in older segments.
-func (d *doubts) add(st standing, ref segment.Ref, file, why string) {
+func (d *doubts) add(st storeState, ref segment.Ref, file, why string) {
 	last := st.Newest.Header.FirstSeq - 1
 	for _, p := range st.Parts {
 		if p.Header.Kind == segment.Log && p.Header.Ref.ID > ref.ID {

@@ -18,7 +18,7 @@ import (
 // every sealed segment. Logs without their seal, and the newest, are read
 // whole at that level to judge them. What it finds ends the open, unless damage is
 // allowed: then it stands in the report.
-func (st standing) verify(o *Options, rep *OpenReport) error {
+func (st storeState) verify(o *Options, rep *OpenReport) error {
 	if o.Integrity != integrity.Full {
 		return nil
 	}
@@ -76,7 +76,7 @@ func findingError(f *integrity.Finding) error {
 
 // verifyIndex compares the index with the tables of the parts and the records of
 // the newest log, which end at end in sf.
-func (st standing) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep *OpenReport) error {
+func (st storeState) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep *OpenReport) error {
 	if o.Integrity != integrity.Full {
 		return nil
 	}
@@ -102,11 +102,11 @@ func (st standing) verifyIndex(v *view, sf *segFile, end int64, o *Options, rep 
 		if err != nil {
 			return segment.InFile(sf.path, err)
 		}
-		t.settle() // the log comes after all tables
+		t.closeSmall() // the log comes after all tables
 		t.sources = append(t.sources, log)
 		entries += int64(len(log.entries))
 	}
-	t.settle()
+	t.closeSmall()
 	err = s.idx.Compare(t.sources...)
 	rep.phase("index against log", entries, 0)
 	if m, ok := errors.AsType[*index.MismatchError](err); ok {

@@ -41,16 +41,6 @@ func (db *DB) prepare() error {
 	return err
 }
 
-// roomAgain tries whether there is room again. The error says that there is
-// none. The caller holds db.mu.
-func (db *DB) roomAgain() error {
-	err := db.spare.prepare(db, db.nextID)
-	if db.setFull(errors.Is(err, ErrDiskFull)); !db.full {
-		return nil
-	}
-	return err
-}
-
 func (s *spare) prepare(db *DB, id segment.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,29 +63,6 @@ func (s *spare) prepare(db *DB, id segment.ID) error {
 		}
 	}
 	return s.err
-}
-
-// fits reports whether n bytes can be written, as far as one can know, with all
-// that comes with them, and still leave a reserve.
-func (db *DB) fits(n int64) bool {
-	free, err := db.fs.Free()
-	return err != nil || 2*n+minReserve <= free
-}
-
-// diskFull makes the system's error for a full disk that of a refused commit.
-func diskFull(err error) error {
-	if vfs.IsDiskFull(err) {
-		return &DiskFullError{Err: err}
-	}
-	return err
-}
-
-// noRoom is diskFull for what is no commit.
-func noRoom(err error) error {
-	if vfs.IsDiskFull(err) && !errors.Is(err, ErrDiskFull) {
-		return fmt.Errorf("%w: %w", ErrDiskFull, err)
-	}
-	return err
 }
 
 // reserve sets aside room for a log of that size and its footer, or a quarter of
@@ -182,14 +149,6 @@ func (db *DB) takeSpare(id segment.ID) (vfs.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// keptIfFull is diskFull for what will be tried again.
-func keptIfFull(err error) error {
-	if vfs.IsDiskFull(err) {
-		return &DiskFullError{Kept: true, Err: err}
-	}
-	return err
 }
 
 // spendSpare gives the reserve back to the file system, so that what is
