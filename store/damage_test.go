@@ -31,6 +31,7 @@ func TestDamage(t *testing.T) {
 	}
 	for _, sc := range scenes(t) {
 		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel() // each open waits for its goroutines more than it works
 			d := &damages{scene: sc, t: t, seed: seed, share: share, tally: map[string]int{}}
 			d.sound()
 			for _, name := range sc.fs.Names() {
