@@ -75,12 +75,13 @@ func (s *Inventory) unfinished(err error, live bool) error {
 	return err
 }
 
-// Unfinished is the error where a restore has not finished, and no segment is there; else nil.
-func (s *Inventory) Unfinished() error {
-	if s.None() {
-		return s.unfinished(nil, false)
+// NoStore is the error for a folder without any segment: an *UnfinishedError where a restore has
+// not finished, else one that wraps ErrNotStore. It is nil where there is a segment.
+func (s *Inventory) NoStore() error {
+	if !s.None() {
+		return nil
 	}
-	return nil
+	return s.unfinished(fmt.Errorf("%s: %w: it holds no segment", s.FS.Path("."), ErrNotStore), false)
 }
 
 // NoLogError is the error for a folder without a newest log; live says that a process has the

@@ -99,10 +99,10 @@ func mayCreate(s *integrity.Inventory, mustExist bool) error {
 	switch {
 	case !s.None():
 		return nil
-	case len(s.Others) > 0:
-		return fmt.Errorf("%s: holds %s and no segment: %w", s.FS.Path("."), shortList(s.Others), ErrNotStore)
 	case s.Restoring: // told once the lock tells whether it is at work
 		return nil
+	case len(s.Others) > 0:
+		return fmt.Errorf("%s: holds %s and no segment: %w", s.FS.Path("."), shortList(s.Others), ErrNotStore)
 	case s.Traces:
 		return fmt.Errorf("%s: holds traces of a store and no segment: %w", s.FS.Path("."), ErrMissing)
 	case mustExist:
@@ -225,8 +225,8 @@ func (db *DB) openLog(s *integrity.Inventory) (*log, error) {
 
 // createLogFrom makes the store in a folder that holds none.
 func (db *DB) createLogFrom(s *integrity.Inventory) (*log, error) {
-	if err := s.Unfinished(); err != nil {
-		return nil, err
+	if s.Restoring {
+		return nil, s.NoStore()
 	}
 	if w := s.Witness; w != nil {
 		return nil, fmt.Errorf("%s: %s tells of a store that was closed here at %s, and no segment is there: %w; bring them back, or remove %s to begin a new store",

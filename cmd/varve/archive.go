@@ -11,9 +11,9 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
-	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
 
@@ -95,16 +95,14 @@ func (a *app) storeFolder() (string, error) {
 // mounted, and to ship nothing from there day after day would look well. Receipts in
 // a folder that is empty would keep a store from being made there.
 func holdsSegments(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+	s, err := integrity.List(vfs.Dir(dir))
+	if err == nil {
+		err = s.NoStore()
 	}
-	for _, e := range entries {
-		if _, _, ok := segment.SegmentFile(e); ok {
-			return nil
-		}
+	if errors.Is(err, store.ErrNotStore) {
+		return usagef("%w; mount its disk, or let the store be made first", err)
 	}
-	return usagef("%s: %w: it holds no segment; mount its disk, or let the store be made first", dir, store.ErrNotStore)
+	return nextStep(err)
 }
 
 // receiptsFolder is the path of the folder where receipts and state are kept.

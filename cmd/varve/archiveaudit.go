@@ -57,6 +57,9 @@ func (a *app) openShipped(ctx context.Context, r *archiveFlags) (dir, receipts s
 	if dir, err = a.storeFolder(); err != nil {
 		return "", "", nil, err
 	}
+	if err = holdsSegments(dir); err != nil {
+		return "", "", nil, err
+	}
 	if receipts, err = receiptsFolder(dir, r.state); err != nil {
 		return "", "", nil, err
 	}

@@ -161,7 +161,7 @@ func nextStep(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%w; %s", err, step)
+	return &stepError{fmt.Errorf("%w; %s", err, step)}
 }
 
 // oneLine writes an error on one line, as log files and scripts want it.

@@ -38,6 +38,9 @@ type staleKey struct {
 // salvage writes what can be read of the store in dir to a new one. That gets its name
 // when all is in it, and the list of what is lost beside it.
 func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
+	if err := holdsSegments(dir); err != nil {
+		return err
+	}
 	dest := filepath.Clean(f.salvage)
 	list := listOf(dest)
 	if err := a.salvageable(dir, dest, list); err != nil {

@@ -53,8 +53,8 @@ func (p *planner) run() error {
 	if err != nil {
 		return err
 	}
-	if s.None() {
-		return fmt.Errorf("%s: holds no segment: %w; copy the whole folder from another copy of the store", p.view.Path("."), integrity.ErrNotStore)
+	if err := s.NoStore(); err != nil {
+		return err
 	}
 	if err := p.askDonor(); err != nil {
 		return err

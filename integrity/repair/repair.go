@@ -38,10 +38,7 @@ type Options struct {
 func Run(ctx context.Context, fsys vfs.FS, o Options) (*Plan, error) {
 	s, err := integrity.List(fsys)
 	if err == nil {
-		err = s.Unfinished()
-	}
-	if err == nil && s.None() {
-		err = fmt.Errorf("%s: holds no segment: %w", fsys.Path("."), integrity.ErrNotStore)
+		err = s.NoStore()
 	}
 	if err != nil {
 		return nil, err

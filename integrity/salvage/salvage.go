@@ -21,8 +21,8 @@ import (
 //
 // It changes nothing, and needs about as much memory as the index of the open
 // store, and what the list of losses takes. The error is one of listing the folder, of
-// the callback, or of the context, or wraps integrity.ErrNotStore; damage is none, and nor is a file
-// that cannot be read.
+// the callback, or of the context, an *integrity.UnfinishedError, or wraps integrity.ErrNotStore;
+// damage is none, and nor is a file that cannot be read.
 func Run(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	w := &salvager{ctx: ctx, fs: vfs.FromFS(fsys), o: &o, versions: newVersions(), begun: map[segment.Ref]bool{}, due: 1}
 	w.out = &Report{Path: w.fs.Path("."), Lost: []Loss{}, Notes: []integrity.Note{}}
@@ -57,11 +57,11 @@ type salvager struct {
 
 func (w *salvager) run() error {
 	s, err := integrity.ReadHeaders(w.fs, integrity.HeaderOptions{})
+	if err == nil {
+		err = s.NoStore()
+	}
 	if err != nil {
 		return err
-	}
-	if s.None() {
-		return fmt.Errorf("%s: holds no segment: %w", w.fs.Path("."), integrity.ErrNotStore)
 	}
 	w.s, w.out.UUID = s, s.UUID
 	var bad, unread error
