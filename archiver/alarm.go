@@ -20,7 +20,8 @@ type Alarm struct {
 // failingAfter is how many failures in a row are an alarm by themselves.
 const failingAfter = 3
 
-// alarmKind sorts an error of a target; the result is empty for one that may pass.
+// alarmKind returns the kind of alarm for an error of a target; empty if the error may pass by
+// itself.
 func alarmKind(err error) alarm.Kind {
 	if _, ok := errors.AsType[*receiptsError](err); ok {
 		return alarm.Failing
@@ -51,19 +52,19 @@ func definite(err error) bool {
 	return k.Final() || k == alarm.Denied || k == alarm.Away
 }
 
-// AwayError is the error for a target where no archive is. It wraps target.ErrNoIdentity.
+// AwayError says that no archive is at a target. It wraps target.ErrNoIdentity.
 type AwayError struct {
 	URL string
-	Was string // the ID of the archive that was shipped to there; empty: never one
+	Was string // ID of the archive that was there; empty: there was none
 	Err error
 }
 
 // Error names the archive that was there, if one was, and what to do.
 func (e *AwayError) Error() string {
 	if e.Was != "" {
-		return fmt.Sprintf("%v; it was archive %s; what waits is shipped when that is back", e.Err, e.Was)
+		return fmt.Sprintf("%v; it was archive %s; what waits is shipped when that archive is back", e.Err, e.Was)
 	}
-	return fmt.Sprintf("%v; mount or bring back what should be there; only a new archive has to be made first", e.Err)
+	return fmt.Sprintf("%v; mount the disk or bring back the bucket of the archive; a new archive must first be made", e.Err)
 }
 
 // Unwrap returns what went wrong.

@@ -19,8 +19,8 @@ type Drill struct {
 	URL  string    `json:"url"`  // of the archive
 }
 
-// RecordDrill keeps a drill that succeeded in the folder of receipts, so that status
-// and metrics of the archiver tell how long ago that was.
+// RecordDrill keeps a drill that succeeded in the folder of receipts, so that the archiver's
+// status and metrics show how long ago it was.
 func RecordDrill(receipts string, d Drill) error { return recordDrill(vfs.Dir(receipts), d) }
 
 func recordDrill(receipts vfs.FS, d Drill) error {

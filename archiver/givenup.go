@@ -12,11 +12,11 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A tip is given up by somebody who believes that its store is not needed any more. If that
-// was wrong, the store lives on. It has receipts for all that prune deleted, and what it ships
-// from then on is of no use without that. So whoever ships, audits or repairs asks whether the
-// store's timelines were given up. That costs one listing of plans and, only if one was, a
-// listing of that timeline.
+// A user who believes that a store is not needed any more gives up its tip. If that was wrong,
+// the store lives on. It has receipts for all that prune deleted, and what it ships from then on
+// is useless without that. So shipping, audits and repairs ask whether the store's timelines
+// were given up. This costs one listing of plans and, only if one was, a listing of that
+// timeline.
 
 // givenUpEvery is how often a shipper asks whether its store was given up.
 const givenUpEvery = 10 * time.Minute
@@ -32,7 +32,7 @@ func (l *shipper) lookGivenUp(ctx context.Context) error {
 	}
 	store, lost, err := l.lostToPrune(ctx, a)
 	_, unreadable := errors.AsType[*archive.UnreadableError](err)
-	if unreadable || errors.Is(err, target.ErrDenied) { // who may only put objects is not held up by it
+	if unreadable || errors.Is(err, target.ErrDenied) { // credentials that may only put objects are enough to ship
 		l.a.opt.Logger.Warn("it is not known whether prune gave the store up", "target", l.url, "err", err)
 		return nil
 	}
@@ -65,7 +65,7 @@ func (l *shipper) lostToPrune(ctx context.Context, a *archive.Archive) (store se
 	}
 	st, err := l.a.source.NewestOf(list)
 	if err != nil {
-		return list.Store, segment.Set{}, nil // nothing is sealed yet; or it is damaged, which others say
+		return list.Store, segment.Set{}, nil // nothing is sealed yet; or the log is damaged: other checks report that
 	}
 	lost, err = a.GivenUp(ctx, st.Store, st.Set, 0)
 	return st.Store, lost, err

@@ -25,16 +25,15 @@ type Options struct {
 	Receipts string
 	receipts vfs.FS // a test's folder instead
 
-	// Targets are where each segment is shipped to, each by itself: what holds
-	// up one does not hold up another.
+	// Targets are where each segment is shipped to. They do not wait for each other.
 	Targets []target.Target
 
 	// Unopened are targets that could not be opened. Run keeps trying to open them, and ships
 	// to the others meanwhile.
 	Unopened []Unopened
 
-	// Accept are the IDs of archives that may take the place of the one that a target
-	// was when an archiver last reached it: see target.OtherArchiveError. Default: none.
+	// Accept are the IDs of archives that may replace the one that a target was when an archiver
+	// last reached it: see target.OtherArchiveError. Default: none.
 	Accept []string
 
 	// Parallel is how many segments are sent to a target at a time. Default 4.
@@ -44,8 +43,8 @@ type Options struct {
 	// bound, the default.
 	Rate int64
 
-	// Timeout is what an attempt to ship a segment may take for each 64 MiB of it;
-	// what a Rate makes it take comes on top. Default 5 minutes.
+	// Timeout bounds an attempt to ship a segment, for each 64 MiB of it. The time that Rate
+	// makes it take is added. Default 5 minutes.
 	Timeout time.Duration
 
 	// Poll is how often Run looks for new segments, and whether the targets are
@@ -59,29 +58,28 @@ type Options struct {
 	// end. Default 30 seconds; negative: not at all.
 	Grace time.Duration
 
-	// Sealer seals the log that the store appends to. Once asks it to before it
-	// ships, Run when the log holds objects older than SealAfter. Nil: nothing
-	// is sealed.
+	// Sealer seals the log that the store appends to. Once calls it before it ships, Run when
+	// the log holds objects older than SealAfter. Nil: nothing is sealed.
 	Sealer Sealer
 
-	// Barrier lets the archiver say, in heartbeats, up to which moment an archive holds all
-	// that was committed: Run at most once a minute, while nobody writes to the store, and
-	// Once when it has shipped everything. Nil: there are no heartbeats.
+	// Barrier lets the archiver write heartbeats, which say up to which moment an archive holds
+	// every commit: Run at most once a minute, while nobody writes to the store, and Once when
+	// it has shipped everything. Nil: there are no heartbeats.
 	Barrier Barrier
 
 	// SealAfter bounds how long objects stay in a log that is not sealed, and so
 	// not in the archive. Zero: no bound, the default.
 	SealAfter time.Duration
 
-	// MaxLag is the age of a commit that is not archived, sealed or not, from which on
-	// Health complains. Zero: it does not, the default.
+	// MaxLag is the age from which Health reports a commit that is not archived, sealed or not.
+	// Zero: never, the default.
 	MaxLag time.Duration
 
 	// Tries is how many failures in a row make Once give up: on a segment, or on a
 	// target. Default 5. Run does not give up.
 	Tries int
 
-	// Logger receives what happens. Default: nothing is logged.
+	// Logger logs what happens. Default: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -140,9 +138,9 @@ func (o *Options) urls() (urls []string) {
 	return urls
 }
 
-// Unopened is a target that could not be opened: its disk is not mounted, say.
+// Unopened is a target that could not be opened, for example because its disk is not mounted.
 type Unopened struct {
-	URL string // as the target's own, once it is open
+	URL string // what the target's URL method returns, once it is open
 
 	// Open opens the target. It is called again until it succeeds.
 	Open func(context.Context) (target.Target, error)

@@ -8,7 +8,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// job is a segment that a target does not have yet, as far as its receipts tell.
+// job is a segment that a target does not have yet, by its receipts.
 type job struct {
 	ref     segment.Ref
 	seg     source.Sealed // as it was last listed
@@ -30,8 +30,8 @@ func (j *job) age() time.Duration {
 	return age
 }
 
-// queue is what a target still lacks. The oldest segment goes first; one that
-// failed waits its time without holding up the others.
+// queue is what a target still lacks. The oldest segment goes first; one that failed waits
+// without holding up the others.
 type queue struct {
 	jobs  map[segment.Ref]*job
 	ready []*job // not tried yet, or not failed; in order of Ref.Compare
@@ -60,7 +60,7 @@ func (q *queue) update(list []source.Sealed, done func(segment.Ref) bool) {
 		q.bytes += g.Size
 		added = true
 	}
-	gone := map[*job]bool{} // forgotten together: one by one, the work would grow with their square
+	gone := map[*job]bool{} // removed in one pass: one by one would take quadratic time
 	for ref, j := range q.jobs {
 		if !there[ref] && !j.running {
 			gone[j] = true
@@ -108,7 +108,7 @@ func (q *queue) again(j *job) {
 	q.late = append(q.late, j)
 }
 
-// answered notes that the target answers: what failed because it did not, need not
+// answered notes that the target answers: jobs that failed because it did not answer need not
 // wait.
 func (q *queue) answered() {
 	for _, j := range q.late {

@@ -47,8 +47,8 @@ func (a *Archive) Identity() target.Identity { return a.ident }
 // ErrChoose is wrapped by a *ChoiceError.
 var ErrChoose = errors.New("there are several to choose from")
 
-// A ChoiceError says that an archive holds several of what the caller did not
-// name, and which.
+// A ChoiceError says that the caller must choose one of several things in an archive, and lists
+// them.
 type ChoiceError struct {
 	Where   string   // the target's URL
 	What    string   // "stores", "timelines"
@@ -130,7 +130,7 @@ func (a *Archive) Store(ctx context.Context, want string) (segment.UUID, error) 
 		}
 		name, err := target.FirstName(ctx, a.target, want+"/", "")
 		if err == nil && name == "" {
-			err = fmt.Errorf("%s: store %s: nothing of it is there: %w; without a store named, the error lists the choices", a.target.URL(), want, target.ErrNotExist)
+			err = fmt.Errorf("%s: store %s: the archive holds nothing of it: %w", a.target.URL(), want, target.ErrNotExist)
 		}
 		return uuid, err
 	}
@@ -151,7 +151,7 @@ func (a *Archive) Store(ctx context.Context, want string) (segment.UUID, error) 
 	return segment.UUID{}, e
 }
 
-// Stored is a segment in an archive, as a listing tells of it.
+// Stored is a segment in an archive, as a listing shows it.
 type Stored struct {
 	Ref      segment.Ref `json:"segment"`
 	Size     int64       `json:"size"`
@@ -161,7 +161,7 @@ type Stored struct {
 // Contents is what an archive holds of one timeline, each in order of id.
 type Contents struct {
 	Segments []Stored
-	Gone     []segment.Ref // a marker says that prune deletes, or has deleted, the segment; a segment that is listed all the same can vanish at any moment
+	Gone     []segment.Ref // a marker says that prune deletes, or has deleted, the segment; one that is still listed can vanish at any moment
 	Gaps     []segment.Ref // a marker says that the segment is missing, and why
 	Unknown  []string      // names that this program does not know
 }
@@ -178,7 +178,7 @@ func (a *Archive) Contents(ctx context.Context, store segment.UUID, t segment.Ti
 	return l, nil
 }
 
-// add adds what a listing tells of an object.
+// add adds an object of a listing.
 func (l *Contents) add(info target.Info) {
 	_, ref, ext, ok := ParseRefName(info.Name)
 	switch {
@@ -203,7 +203,7 @@ func (a *Archive) Segments(ctx context.Context, store segment.UUID, t segment.Ti
 	return l.Segments, nil
 }
 
-// Find returns the place of id in segments of one timeline.
+// Find returns the index of id in segments of one timeline.
 func Find(segs []Stored, id segment.ID) (int, bool) {
 	return slices.BinarySearchFunc(segs, id, func(s Stored, id segment.ID) int {
 		switch {

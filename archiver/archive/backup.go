@@ -79,8 +79,8 @@ type BackupNames struct {
 	highest  uint64   // of all ids ever given
 }
 
-// BackupNames lists the folder of a store's backups, by names alone. The error is an
-// *UnreadableError for a name that is none of varve's, or the target's.
+// BackupNames lists the folder of a store's backups, by names alone. The error is the target's,
+// or an *UnreadableError for a name that varve does not write.
 func (a *Archive) BackupNames(ctx context.Context, store segment.UUID) (*BackupNames, error) {
 	names, err := a.names(ctx, backupsOf(store))
 	if err != nil {
@@ -96,7 +96,7 @@ func (a *Archive) BackupNames(ctx context.Context, store segment.UUID) (*BackupN
 		case ok && ext == "json":
 			n.Ids = append(n.Ids, id)
 		default:
-			return nil, &UnreadableError{a.At(name), errors.New("not a name of varve's in the folder of backups")}
+			return nil, &UnreadableError{a.At(name), errors.New("varve writes no such name in the folder of backups")}
 		}
 		n.highest = max(n.highest, id)
 	}
@@ -153,7 +153,7 @@ func (a *Archive) readBackup(ctx context.Context, store segment.UUID, id uint64)
 		return nil, err
 	}
 	if b.ID != id || b.Store != store {
-		return nil, &UnreadableError{a.At(name), errors.New("it is about something else than its name says")}
+		return nil, &UnreadableError{a.At(name), errors.New("its content does not match its name")}
 	}
 	return b, nil
 }
@@ -194,7 +194,7 @@ func (a *Archive) DeleteBackup(ctx context.Context, store segment.UUID, id uint6
 }
 
 // RemoveBackup writes the marker first. From then on the backup counts as deleted: if the work
-// is cut off here, whoever finds the marker finishes it.
+// is cut off here, the next prune finishes it.
 func (a *Archive) RemoveBackup(ctx context.Context, store segment.UUID, id uint64) error {
 	err := a.InReserve(ctx, func() error {
 		return a.PutMarker(ctx, backupName(store, id, "gone"), &Marker{Why: "backup deleted"})
@@ -234,7 +234,7 @@ func (a *Archive) PutBackup(ctx context.Context, b *Backup) error {
 }
 
 // confirmed resolves an unknown outcome. If the manifest is there, whole and ours, it was
-// stored, whatever the answer was.
+// stored, whatever the target answered.
 func (a *Archive) confirmed(ctx context.Context, b *Backup, err error) error {
 	if err == nil {
 		return nil

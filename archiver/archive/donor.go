@@ -9,8 +9,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Donor returns the archive as a source from which a damaged store can be repaired. What it
-// gives is not verified here: the repair verifies it before use.
+// Donor returns the archive as a source from which a damaged store can be repaired. It verifies
+// nothing: the repair does, before use.
 func (a *Archive) Donor() Donor { return Donor{a} }
 
 // Donor is an archive as a repair.Donor.

@@ -106,8 +106,7 @@ func (a *Archive) ReadRange(ctx context.Context, name string, off, n int64) ([]b
 	return b.Bytes(), errors.Join(err, r.Close())
 }
 
-// IsSegment returns an error if a header is not the header of the segment under whose name it
-// was found.
+// IsSegment returns an error if h is not the header of segment ref of the store.
 func (a *Archive) IsSegment(h *segment.Header, store segment.UUID, ref segment.Ref) error {
 	if h.UUID == store && h.Ref == ref {
 		return nil
@@ -117,8 +116,7 @@ func (a *Archive) IsSegment(h *segment.Header, store segment.UUID, ref segment.R
 	}, SegmentName(store, ref), ref)
 }
 
-// Damaged completes an error about an object's bytes with what only the archive
-// knows.
+// Damaged adds the object's URL, its segment and the remedy to a *segment.CorruptError.
 func (a *Archive) Damaged(err error, name string, ref segment.Ref) error {
 	if c, ok := errors.AsType[*segment.CorruptError](err); ok {
 		c.File, c.Segment = a.At(name), ref
@@ -129,7 +127,7 @@ func (a *Archive) Damaged(err error, name string, ref segment.Ref) error {
 	return err
 }
 
-// Vanished turns the absence of a segment that a listing named into damage.
+// Vanished turns target.ErrNotExist for a segment that was listed into damage.
 func (a *Archive) Vanished(err error, store segment.UUID, ref segment.Ref) error {
 	if errors.Is(err, target.ErrNotExist) {
 		return &segment.CorruptError{File: a.At(SegmentName(store, ref)), Segment: ref, Reason: "it was listed, and is not there"}
@@ -170,8 +168,8 @@ func (a *Archive) Footer(ctx context.Context, store segment.UUID, s Stored) (*se
 	return f, nil
 }
 
-// Tailed reads the end of its source at once while it opens a footer, and passes
-// reads through after that.
+// Tailed reads the last bytes of its source with one read, for the opening of a footer. All
+// other reads go to the source.
 type Tailed struct {
 	Src   io.ReaderAt
 	Size  int64
@@ -180,7 +178,7 @@ type Tailed struct {
 	Ahead bool
 }
 
-// From returns the offset from which on the end is read at once.
+// From returns the offset of the part that is read with one read.
 func (t *Tailed) From() int64 { return max(0, t.Size-t.N) }
 
 // ReadAt implements io.ReaderAt.

@@ -14,8 +14,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// The newest commit in an archive does not tell how fresh the archive is: perhaps nobody has
-// written to the store since, perhaps its archiver has died. A heartbeat tells the two apart.
+// The newest commit in an archive does not show how fresh the archive is: perhaps nobody has
+// written to the store since, perhaps its archiver has died. A heartbeat shows which.
 
 // Heartbeat says that everything that was committed on a timeline up to a moment is archived.
 // A new one replaces those before it: it is put, and then they are removed. Where the target
@@ -67,8 +67,8 @@ func (a *Archive) heartbeatIDs(ctx context.Context, store segment.UUID) (ids []u
 	return ids, unknown, nil
 }
 
-// readHeartbeat reads one. The error is an *UnreadableError, wraps target.ErrNotExist, or is the
-// target's.
+// readHeartbeat reads a heartbeat. The error is an *UnreadableError, wraps target.ErrNotExist,
+// or is the target's.
 func (a *Archive) readHeartbeat(ctx context.Context, store segment.UUID, id uint64) (*Heartbeat, error) {
 	h := &Heartbeat{}
 	name := heartbeatName(store, id)
@@ -76,7 +76,7 @@ func (a *Archive) readHeartbeat(ctx context.Context, store segment.UUID, id uint
 		return nil, err
 	}
 	if h.Store != store || h.ID != id {
-		return nil, &UnreadableError{a.At(name), errors.New("it is about something else than its name says")}
+		return nil, &UnreadableError{a.At(name), errors.New("its content does not match its name")}
 	}
 	return h, nil
 }

@@ -52,9 +52,8 @@ const (
 )
 
 // Cuts returns names that cut a listing of a backup's store into parts of about equal length.
-// The parts are listed at the same time: a server answers with a thousand names, and only the
-// last of them tells where the next request begins. A folder on disk is read at once, and is
-// not cut.
+// The parts are listed at the same time: a server answers with a thousand names, and the next
+// request begins after the last of them. A folder on disk is read at once, and is not cut.
 func (a *Archive) Cuts(b *Backup) (names []string) {
 	if target.IsLocal(a.target) {
 		return nil

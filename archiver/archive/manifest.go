@@ -22,12 +22,11 @@ type manifest interface {
 	format() *int
 	sum() *string
 
-	// check returns an error if the content cannot be. It is called after format
-	// and sum were found right.
+	// check returns an error for impossible content. It is called when format and sum are right.
 	check() error
 }
 
-// manifestFormat is the only one yet, of all manifests.
+// manifestFormat is the format of all manifests.
 const manifestFormat = 1
 
 // encode sets format and sum of a manifest, and returns its bytes.
@@ -78,8 +77,8 @@ func (a *Archive) putSmall(ctx context.Context, name string, b []byte) error {
 	return a.target.Put(ctx, name, bytes.NewReader(b), int64(len(b)), sha256.Sum256(b))
 }
 
-// putManifest stores a manifest where no object has its name. It first decodes the bytes that
-// it is about to store: a manifest that cannot be read would block all who need it.
+// putManifest stores a manifest where no object has its name. It first decodes the bytes that it
+// is about to store: a manifest that cannot be read would stop every prune.
 func (a *Archive) putManifest(ctx context.Context, name string, m manifest) error {
 	b, err := encode(m)
 	if err != nil {
@@ -87,7 +86,7 @@ func (a *Archive) putManifest(ctx context.Context, name string, m manifest) erro
 	}
 	again := reflect.New(reflect.TypeOf(m).Elem()).Interface().(manifest)
 	if err := decode(b, again); err != nil {
-		return fmt.Errorf("%s: could not be read again, so it is not written: %w", a.At(name), err)
+		return fmt.Errorf("%s: the bytes to be stored cannot be decoded, so nothing is written: %w", a.At(name), err)
 	}
 	return a.putSmall(ctx, name, b)
 }
@@ -114,7 +113,7 @@ type UnreadableError struct {
 
 // Error names the object and the next step.
 func (e *UnreadableError) Error() string {
-	next := segment.Remedy("put it back from another copy of the archive, or, if it is worth nothing, remove it by hand")
+	next := segment.Remedy("put it back from another copy of the archive, or, if it is not needed, remove it by hand")
 	if errors.Is(e.Err, segment.ErrVersion) {
 		next = segment.UseNewer
 	}
@@ -125,7 +124,7 @@ func (e *UnreadableError) Error() string {
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // ErrNoReason is returned by AcceptGap without a reason.
-var ErrNoReason = errors.New("a gap is accepted with a reason, for those who come after")
+var ErrNoReason = errors.New("a gap is accepted only with a reason: its marker keeps it")
 
 // AcceptGap records that a segment is missing for good, and why. It writes a marker, so that
 // audits no longer report the segment. If the segment is there, the error wraps

@@ -10,8 +10,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Marker is the content of an object that stands in the place of another. It tells people why
-// that one is gone. Programs need only its name.
+// Marker is the content of an object that stands for one that is gone. It tells people why.
+// Programs need only its name.
 type Marker struct {
 	Format int       `json:"format"`
 	Time   time.Time `json:"time"` // UTC
@@ -37,7 +37,7 @@ func (a *Archive) PutMarker(ctx context.Context, name string, m *Marker) error {
 	return err
 }
 
-// Drop is a tip that is given up: the timeline, as it was then.
+// Drop is a tip that is given up: the timeline, as far as it went then.
 type Drop struct {
 	Timeline segment.Timeline `json:"timeline"`
 	Newest   segment.ID       `json:"newest"` // its newest log; with a newer one the timeline lives, and is not given up

@@ -11,8 +11,8 @@ import (
 )
 
 // Stream reads a whole object as an io.ReaderAt. Reads in order share one request: a read that
-// begins where the one before ended goes on in the same answer. It is for one goroutine.
-// Whoever makes it closes it.
+// begins where the one before ended goes on in the same answer. It is for one goroutine. The
+// caller closes it.
 type Stream struct {
 	Object
 	onRead func(n int64) // told of bytes that were read, each once; may be nil
@@ -91,15 +91,15 @@ func (a *Archive) VerifyObject(ctx context.Context, store segment.UUID, ref segm
 	return ship.SHA256, a.IsSegment(&segment.Header{Head: segment.Head{UUID: ship.Store, Ref: ship.Ref}}, store, ref)
 }
 
-// BadSegment is a segment that is not what the backup needs.
+// BadSegment is a segment of a backup that is missing or damaged.
 type BadSegment struct {
 	Ref     segment.Ref `json:"segment"`
 	Object  string      `json:"object"` // its URL
 	Problem string      `json:"problem"`
 }
 
-// ProblemOf returns what is wrong with a segment, from the error of looking at it. An error
-// that says nothing of the segment is returned as it is.
+// ProblemOf returns what an error says is wrong with a segment. An error that is not about the
+// segment is returned as it is.
 func ProblemOf(err error) (problem string, _ error) {
 	_, corrupt := errors.AsType[*segment.CorruptError](err)
 	switch {

@@ -47,11 +47,10 @@ func (p *Pin) Until() time.Time {
 // pinsOf returns the folder of a store's pins.
 func pinsOf(store segment.UUID) string { return store.String() + "/restores/" }
 
-// Pin pins segments until unpin is called, or ctx ends: a pin holds for ttl, and is
-// renewed before it ends, so that one whose process was killed holds up nothing
-// for longer than that. what says to people who needs them. The error names
-// segments that prune has begun to delete, or wraps target.ErrDenied where the target
-// may only be read: there nothing is pinned.
+// Pin pins segments until unpin is called, or ctx ends. A pin holds for ttl, and is renewed
+// before it ends: after a kill it blocks prune for no longer than ttl. what tells people who
+// needs the segments. The error names segments that prune has begun to delete. Where the target
+// may only be read, nothing is pinned, and the error wraps target.ErrDenied.
 func (a *Archive) Pin(ctx context.Context, store segment.UUID, refs []segment.Ref, what string, ttl time.Duration) (unpin func(context.Context) error, err error) {
 	set := segment.SetOf(refs...)
 	p, err := a.PutPin(ctx, store, set, what, ttl)
@@ -100,8 +99,8 @@ func (a *Archive) renew(ctx context.Context, p *Pin, set segment.Set, ttl time.D
 	return p
 }
 
-// Pins reads the pins of a store: those that hold at now, and those that have ended, which
-// whoever made them left behind. The error is an *UnreadableError, or the target's.
+// Pins reads the pins of a store: those that hold at now, and those that have ended and were
+// left behind. The error is an *UnreadableError, or the target's.
 func (a *Archive) Pins(ctx context.Context, store segment.UUID, now time.Time) (live, ended []*Pin, err error) {
 	for info, err := range a.target.List(ctx, pinsOf(store), "") {
 		if err != nil {
@@ -115,7 +114,7 @@ func (a *Archive) Pins(ctx context.Context, store segment.UUID, now time.Time) (
 		case err != nil:
 			return nil, nil, err
 		case p.Store != store || p.Object() != info.Name:
-			return nil, nil, &UnreadableError{a.At(info.Name), errors.New("it is about something else than its name says")}
+			return nil, nil, &UnreadableError{a.At(info.Name), errors.New("its content does not match its name")}
 		case p.Until().After(now):
 			live = append(live, p)
 		default:

@@ -15,13 +15,13 @@ import (
 
 // PrunePlan is what the first phase of a prune leaves for the second. It holds one of two
 // things. Segments are those that nothing needed then: the second phase deletes those of them
-// that nothing needs by then either. Drops are tips that are given up. Such a plan stays as
-// long as the timelines do, since no segment tells that its tip was given up.
+// that nothing needs by then either. Drops are tips that are given up. Such a plan stays as long
+// as the timelines do, since no segment says that its tip was given up.
 //
 // Beside a plan of segments stands an object that says that the plan waits. The second phase
-// removes this object before it deletes a segment, and removes the plan after it wrote a
-// marker for each segment. So a plan that does not wait says of its segments what markers
-// would say. It says so before any room is needed: removing an object takes none.
+// removes this object before it deletes a segment, and removes the plan after it wrote a marker
+// for each segment. So each segment of a plan that does not wait counts as deleted, as if it had
+// a marker. This takes no room on a full target: an object is removed, none is written.
 type PrunePlan struct {
 	Format   int           `json:"format"`
 	ID       uint64        `json:"id"`
@@ -46,9 +46,8 @@ func (p *PrunePlan) Object() string { return PlanName(p.Store, p.ID, "json") }
 // Waiting returns the name of the object that says that the plan waits.
 func (p *PrunePlan) Waiting() string { return PlanName(p.Store, p.ID, "wait") }
 
-// Due is when the second phase may begin: the grace after the plan was made, by
-// the clock of who made it and by that of the target, so that one clock that is
-// wrong does not take the grace away.
+// Due is when the second phase may begin: the grace after the plan was made, by its maker's
+// clock and by the target's. So one wrong clock does not shorten the grace.
 func (p *PrunePlan) Due(grace time.Duration) time.Time {
 	made := p.Made
 	if p.stored.After(made) {
@@ -74,8 +73,8 @@ func (a *Archive) PrunePlans(ctx context.Context, store segment.UUID) ([]*PruneP
 	return plans, err
 }
 
-// PlansAndStrays is PrunePlans, and also returns the ids of plans that were never written
-// though an object says that they wait: whoever began them was killed.
+// PlansAndStrays is PrunePlans, and also returns the ids of plans that were never written though
+// an object says that they wait: their writer was killed.
 func (a *Archive) PlansAndStrays(ctx context.Context, store segment.UUID) (plans []*PrunePlan, strays []uint64, err error) {
 	for info, err := range a.target.List(ctx, plansOf(store), "") {
 		if err != nil {
@@ -97,7 +96,7 @@ func (a *Archive) PlansAndStrays(ctx context.Context, store segment.UUID) (plans
 		case err != nil:
 			return nil, nil, err
 		case p.Store != store || p.Object() != info.Name:
-			return nil, nil, &UnreadableError{a.At(info.Name), errors.New("it is about something else than its name says")}
+			return nil, nil, &UnreadableError{a.At(info.Name), errors.New("its content does not match its name")}
 		}
 		plans = append(plans, p)
 	}
@@ -135,7 +134,7 @@ func planID(made time.Time) uint64 { return uint64(made.UnixNano()) }
 // PutBegun is PutPlan for a plan that does not wait: what is left of one that has begun.
 func (a *Archive) PutBegun(ctx context.Context, p *PrunePlan) error {
 	for p.ID = planID(p.Made); ; p.ID++ {
-		_, err := a.target.Stat(ctx, p.Waiting()) // of a writer that was killed: it would have this plan wait
+		_, err := a.target.Stat(ctx, p.Waiting()) // left by a writer that was killed: it would make this plan wait
 		if err == nil {
 			continue
 		}

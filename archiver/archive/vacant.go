@@ -17,8 +17,8 @@ type NotEmptyError struct {
 	URL  string
 	Name string // of something that is there
 
-	// Archived is whether all that is there is named as what an archive holds, so
-	// that it may be an archive that lost its identity.
+	// Archived is true if every name there is one that an archive uses: it may be an archive
+	// that lost its identity.
 	Archived bool
 }
 
@@ -35,8 +35,8 @@ func (e *NotEmptyError) Error() string {
 func (e *NotEmptyError) Unwrap() error { return ErrNotEmpty }
 
 // Vacant returns nil for a target that holds nothing, and else a *NotEmptyError: an archive
-// must have its place for itself. A Topped target says what counts; any other target is
-// listed.
+// shares its folder or prefix with nothing else. A target.Topped says what counts; any other
+// target is listed.
 func Vacant(ctx context.Context, t target.Target) error {
 	names, err := target.TopNames(ctx, t, func(name string) bool { return !archived(name) })
 	if err != nil || len(names) == 0 {

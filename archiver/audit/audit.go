@@ -51,7 +51,7 @@ type Report struct {
 	Broken string `json:"broken,omitempty"`
 }
 
-// Finding is something that is not as exactly once demands.
+// Finding is something that breaks exactly once.
 type Finding struct {
 	Kind    string         `json:"kind"`
 	Segment segment.Ref    `json:"segment"`
@@ -76,11 +76,11 @@ const (
 	GivenUp    = "given up" // by a prune, and the store still needs it
 )
 
-// Run proves that every sealed segment of the store was stored exactly once, or finds where
+// Run proves that every sealed segment of the store was stored exactly once, or reports what was
 // not. It compares what the store says with what the archive says: the names in the headers of
-// all logs on the store's chain, the receipts, the objects. It changes nothing and works
-// beside writers and archivers; their newest segments may then be findings. A finding is not
-// an error: the error is the store's or the target's.
+// all logs on the store's chain, the receipts, the objects. It changes nothing and works beside
+// writers and archivers; their newest segments may then be findings. A finding is not an error:
+// the error is the store's or the target's.
 func Run(ctx context.Context, a *archive.Archive, o Options) (*Report, error) {
 	receipts, err := receipt.Open(vfs.Dir(o.Receipts))
 	if err != nil {

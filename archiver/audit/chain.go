@@ -32,7 +32,7 @@ func (d *auditor) listStore(context.Context) error {
 		d.local[g.Ref] = g
 	}
 	for _, g := range list.Damaged {
-		d.note("%s of the store is not to be told for a segment: %v", g.Name, g.Err)
+		d.note("%s of the store cannot be read as a segment: %v", g.Name, g.Err)
 	}
 	if err := d.newestUnsealed(); err != nil {
 		return err
@@ -179,7 +179,8 @@ func (d *auditor) listArchive(ctx context.Context) error {
 	return d.listBegun(ctx, before)
 }
 
-// plans reads the plans of prune. What cannot be read is worth a note: a prune says more.
+// plans reads the plans of prune. If they cannot be read, that is a note: prune reports it in
+// full.
 func (d *auditor) plans(ctx context.Context) (plans []*archive.PrunePlan, err error) {
 	err = target.Persist(ctx, target.Allowance(0), func(ctx context.Context) (err error) {
 		plans, err = d.a.PrunePlans(ctx, d.store)
@@ -217,11 +218,11 @@ func (d *auditor) listBegun(ctx context.Context, before []*archive.PrunePlan) er
 	return nil
 }
 
-// unknown reports an object whose name means nothing.
+// unknown reports an object whose name varve does not write.
 func (d *auditor) unknown(name string, t segment.Timeline) {
 	if before, _, ok := strings.Cut(name, badMark); ok {
 		if _, ref, ext, ok := archive.ParseRefName(before); ok && ext == "seg" {
-			d.note("%s was set aside when segment %v was put back; when nobody needs it, delete it", d.a.At(name), ref)
+			d.note("%s was set aside when segment %v was put back; delete it when it is not needed any more", d.a.At(name), ref)
 			return
 		}
 	}
@@ -328,7 +329,7 @@ func (d *auditor) explain(ctx context.Context) error {
 			logs = append(logs, ref)
 		}
 	}
-	next := 0 // logs before that were read
+	next := 0 // logs before it were read
 	for _, ref := range d.chain() {
 		if d.o.Data || d.known(ref) || d.gone[ref] {
 			continue
@@ -362,7 +363,7 @@ func (d *auditor) absorb(h *segment.Header, edits []segment.EditSet) {
 		d.reach[p.Timeline] = max(d.reach[p.Timeline], p.ID)
 	}
 	d.name(h.Live)
-	d.retired = d.retired.Union(h.Retired) // among them may be what an open left alone, which is not of the chain
+	d.retired = d.retired.Union(h.Retired) // a retired log may be one that an open left alone: it is not of the chain
 	for _, e := range edits {
 		d.name(segment.SetOf(e.Adopt...))
 		d.name(segment.SetOf(e.Retire...))
@@ -377,9 +378,9 @@ func (d *auditor) name(set segment.Set) {
 	}
 }
 
-// onChain reports whether a segment, if it is of this history at all, belongs to what led to
-// the store's newest log. Where a timeline ended, its last log may have gone on elsewhere, and
-// so may all logs after it: those count only if they are named.
+// onChain reports whether a segment belongs to the history of the store's newest log. The last
+// segment that the chain has of a timeline, and those after it, may be of a copy that went on:
+// they count only if they are named.
 func (d *auditor) onChain(ref segment.Ref) bool {
 	return ref.ID < d.reach[ref.Timeline] || d.known(ref)
 }

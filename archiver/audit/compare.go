@@ -43,8 +43,8 @@ func (d *auditor) chain() []segment.Ref {
 	return slices.DeleteFunc(slices.SortedFunc(maps.Keys(all), segment.Ref.Compare), func(ref segment.Ref) bool { return !d.onChain(ref) })
 }
 
-// weigh finds out whether a segment is where it should be, and reports whether there is an
-// object to inspect.
+// weigh checks that a segment is where it should be, and reports whether there is an object to
+// inspect.
 func (d *auditor) weigh(ref segment.Ref) bool {
 	_, object := d.objects[ref]
 	_, receipt := d.noted[ref]
@@ -83,7 +83,8 @@ func (d *auditor) weigh(ref segment.Ref) bool {
 	return false
 }
 
-// rewrites returns ask, which writes a receipt of an object again, if the store has the segment.
+// rewrites returns the remedy for an object without a sound receipt: ask if the store has the
+// segment.
 func (d *auditor) rewrites(local bool, ask segment.Remedy) segment.Remedy {
 	if local {
 		return ask
@@ -129,7 +130,7 @@ func (d *auditor) missing(kind string, ref segment.Ref, next segment.Remedy, for
 	d.find(kind, ref, next, format, args...)
 }
 
-// inspect holds an object, and the store's segment, against the receipt.
+// inspect compares an object, and the store's segment, with the receipt.
 func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
 	name := archive.SegmentName(d.store, ref)
 	var info target.Info
@@ -142,7 +143,7 @@ func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
 	if err != nil {
 		return err
 	}
-	next := segment.Remedy("move the object aside by hand when it was looked at; a copy may have it whole")
+	next := segment.Remedy("look at the object and move it away by hand; a copy of the archive may hold the right one")
 	if _, local := d.local[ref]; newer {
 		next = segment.UseNewer
 	} else if local {
@@ -160,7 +161,7 @@ func (d *auditor) inspect(ctx context.Context, ref segment.Ref) error {
 	d.rep.Objects++
 	d.rep.Bytes += info.Size
 	d.mu.Unlock()
-	if !noted { // the store's segment is held against the object instead
+	if !noted { // then the store's segment is compared with the object instead
 		rec = receipt.Receipt{Size: info.Size, SHA256: info.SHA256}
 	}
 	return d.inspectLocal(ctx, ref, &rec)
@@ -179,7 +180,7 @@ func (d *auditor) look(ctx context.Context, ref segment.Ref, name string) (targe
 	return info, err
 }
 
-// inspectLocal holds the store's segment against what was shipped.
+// inspectLocal compares the store's segment with what was shipped.
 func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *receipt.Receipt) error {
 	g, ok := d.local[ref]
 	if !ok {
@@ -206,7 +207,7 @@ func (d *auditor) inspectLocal(ctx context.Context, ref segment.Ref, want *recei
 	return nil
 }
 
-// seqRange is what a log has of the sequence.
+// seqRange is the range of sequence numbers of a log.
 type seqRange struct {
 	ref         segment.Ref
 	first, last uint64
@@ -225,7 +226,7 @@ func (d *auditor) sequence(ctx context.Context) error {
 			if before.ID+1 == l.ref.ID {
 				next = LookAtFiles
 			}
-			d.find(Sequence, l.ref, next, "it begins with sequence number %d where %d is due: what was between is in no log", l.first, due)
+			d.find(Sequence, l.ref, next, "it begins with sequence number %d where %d is due: the numbers between are in no log", l.first, due)
 		}
 		if l.first < due && !d.named.Has(l.ref) && l.ref != d.newest.Ref {
 			continue // retired only: perhaps a log that was left alone
@@ -240,8 +241,8 @@ func (d *auditor) sequence(ctx context.Context) error {
 	return nil
 }
 
-// spans returns the logs of the chain that can be read, in order; of those that
-// were pruned nothing is known.
+// spans returns the logs of the chain that can be read, in order; a log that was pruned is not
+// among them.
 func (d *auditor) spans(ctx context.Context) ([]seqRange, error) {
 	var logs []seqRange
 	for _, ref := range slices.SortedFunc(maps.Keys(d.headers), segment.Ref.Compare) {

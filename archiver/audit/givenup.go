@@ -34,7 +34,7 @@ func (h *repairer) findGivenUp(ctx context.Context, list *source.Listing) (done 
 	}
 	st, err := h.source.NewestOf(list)
 	if err != nil {
-		return nothing, nil // there is no such state, or it is damaged, which is not for this to say
+		return nothing, nil // there is no such state, or it is damaged: other checks report that
 	}
 	err = target.Persist(ctx, target.Allowance(0), func(ctx context.Context) (err error) {
 		h.lost, err = h.a.GivenUp(ctx, st.Store, st.Set, 0)

@@ -208,7 +208,7 @@ func (h *repairer) putBack(ctx context.Context, name string, r *receipt.Receipt,
 		case err == nil && there.SHA256 != r.SHA256:
 			return refuse("it is a sound segment all the same, of some other history; find out whose it is, and move it away by hand")
 		case errors.Is(err, segment.ErrVersion):
-			return refuse("%v, so nobody here can tell whether it is damaged; %s", err, segment.UseNewer)
+			return refuse("%v, so this version cannot tell whether it is damaged; %s", err, segment.UseNewer)
 		}
 	}
 	if h.o.DryRun {

@@ -27,9 +27,9 @@ type CreateOptions struct {
 	Now      time.Time         // zero: the present
 
 	// After is what an archiver of the same store and receipts knows, whose Once has just
-	// shipped: see archiver.Archiver.Shipped. What it knows is not looked up again, which
-	// saves most of the time of a backup of many segments. The backup is of the store as it
-	// was then. Nil: of the store as it is.
+	// shipped: see archiver.Archiver.Shipped. What it knows is not looked up again, which saves
+	// most of the time of a large backup. The backup is of the store as it was then. Nil: of the
+	// store as it is now.
 	After *source.Shipped
 }
 
@@ -103,9 +103,8 @@ func Unshipped(a *archive.Archive, o *CreateOptions) ([]segment.Ref, error) {
 	return nil, err
 }
 
-// newestState reads the header of the newest sealed log, and its edits. Which log that is may
-// be known already: from what was noted beside the receipts, or from the archiver that has
-// just shipped.
+// newestState reads the header of the newest sealed log, and its edits. Which log that is may be
+// known from notes beside the receipts, or from the archiver that has just shipped.
 func (o *CreateOptions) newestState() (st *source.State, err error) {
 	src := source.New(o.Store)
 	if o.After != nil {
@@ -114,7 +113,7 @@ func (o *CreateOptions) newestState() (st *source.State, err error) {
 		src.Recall(vfs.AsFS(vfs.Dir(o.Receipts)))
 		st, err = src.NewestState()
 	}
-	if errors.Is(err, source.ErrOtherSegment) || o.After != nil && errors.Is(err, fs.ErrNotExist) { // it is not so any more
+	if errors.Is(err, source.ErrOtherSegment) || o.After != nil && errors.Is(err, fs.ErrNotExist) { // what was known is out of date
 		return source.New(o.Store).NewestState()
 	}
 	return st, err
@@ -149,7 +148,7 @@ func describe(ctx context.Context, a *archive.Archive, receipts *receipt.Folder,
 		if err != nil {
 			return nil, err
 		}
-		if !ok { // made where other segments are: count everything anew
+		if !ok { // prev relies on a segment that has no receipt here: count everything anew
 			return describe(ctx, a, receipts, st, &archive.Backup{})
 		}
 		b.Objects, b.Bytes = b.Objects-int64(r.Puts), b.Bytes-r.Size

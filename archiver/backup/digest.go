@@ -9,11 +9,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// digest is a digest over a set of segments: the sum modulo 2^256 of the SHA-256
-// of a line for each, "timeline/id size sha256\n". It does not depend on their
-// order, and a segment is taken out of it as easily as put in, so a backup's
-// digest costs what changed since the one before. It finds damage; it is no proof
-// against somebody who makes up segments.
+// digest is a digest over a set of segments: the sum modulo 2^256 of the SHA-256 of a line for
+// each, "timeline/id size sha256\n". It does not depend on their order, and a segment is taken
+// out of it as easily as put in, so a backup's digest costs what changed since the one before.
+// It finds damage; it does not protect against forged segments.
 type digest [4]uint64
 
 // term is what a segment adds.

@@ -1,5 +1,6 @@
-// Package backup makes and verifies backups: manifests that pin the segments of a store's
-// newest sealed state. It ships nothing: package archiver does that first.
+// Package backup makes and verifies backups: manifests that pin the segments of a store's newest
+// sealed state. It ships nothing: package archiver does that first. It restores nothing: package
+// restore does.
 //
 // The invariant: a backup is written only if each of its segments has a receipt and is listed
 // in the archive. So a backup that is there can be restored.

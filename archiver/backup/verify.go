@@ -31,8 +31,8 @@ type VerifyReport struct {
 	Level    string               `json:"level"`    // what was compared: "size", "hash" or "data"
 	Bad      []archive.BadSegment `json:"bad,omitempty"`
 
-	// Digest is "same" if sizes and hashes add up to the manifest's digest,
-	// "other" if not, "unknown" where hashes were not to be had, or segments are bad.
+	// Digest is "same" if sizes and hashes add up to the manifest's digest, "other" if not,
+	// "unknown" where hashes are missing, or segments are bad.
 	Digest string `json:"digest"`
 
 	Unread []archive.Tip `json:"unread,omitempty"` // tips whose newest state the backup does not pin: they were not looked at

@@ -31,7 +31,7 @@ func (l *lineage) clockSight(now time.Time) *clockSight {
 	return s
 }
 
-// times returns what the footer of a log tells, and the moment by which it was written.
+// times returns the times in the footer of a log, and the moment by which the log was written.
 func (s *clockSight) times(ctx context.Context, i int) (segment.LogTimes, error) {
 	f, err := s.Footer(ctx, s.links[i].Stored)
 	if err != nil {
@@ -48,8 +48,8 @@ func (s *clockSight) ahead(ctx context.Context, i int) (bool, error) {
 	return t.LastTime > segment.ClockLimit(s.by[i]), err
 }
 
-// clockJump returns the run of commits whose times do not tell when they were made, if moment
-// t lies in one. at is the place that was found for t.
+// clockJump returns the run of commits whose times are too late, if moment t lies in one. at is
+// the place that was found for t.
 func (l *lineage) clockJump(ctx context.Context, at *place, t time.Time) (*segment.ClockJump, error) {
 	s := l.clockSight(time.Now())
 	logs, err := s.near(ctx, at.at)
@@ -137,8 +137,7 @@ func (s *clockSight) run(ctx context.Context, logs []int, n int) ([]int, error) 
 	return logs, err
 }
 
-// refine finds the last commit of log i whose time is still believed, which no footer
-// tells.
+// refine finds the last commit of log i whose time is credible. Footers do not hold it.
 func (s *clockSight) refine(ctx context.Context, i int, t *segment.LogTimes, j *segment.ClockJump) error {
 	limit := segment.ClockLimit(s.by[i])
 	if t.FirstTime > limit || t.LastTime <= limit {
@@ -149,7 +148,7 @@ func (s *clockSight) refine(ctx context.Context, i int, t *segment.LogTimes, j *
 		return err
 	}
 	last, err := s.cut(ctx, i, f, s.links[i].limit, limit)
-	if err == nil && last.end >= 0 { // else no batch of the log is
+	if err == nil && last.end >= 0 { // else no commit of the log is credible
 		j.AfterSeq, j.AfterTime = last.seq, last.time
 	}
 	return err

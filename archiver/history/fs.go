@@ -71,7 +71,7 @@ func (p *Plan) FS(ctx context.Context) (fs.FS, error) {
 	return d, nil
 }
 
-// memFile is a file in memory that is written from the beginning on.
+// memFile is a file in memory that is only appended to.
 type memFile struct{ b []byte }
 
 // WriteAt appends.
@@ -131,7 +131,7 @@ func (d *planFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
-// openPlanFile is an open file: an io.ReaderAt and io.Seeker, too.
+// openPlanFile is an open file. It is an io.ReaderAt and io.Seeker, too.
 type openPlanFile struct {
 	*io.SectionReader
 	info planFile

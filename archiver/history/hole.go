@@ -11,10 +11,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A hole is what an archive once held and cannot give any more: a segment that is not there,
-// or that cannot be read. A state behind a hole cannot be restored; a state before it is older
-// than what was asked for. So either a plan needs nothing that is missing, or it is an error
-// that names the hole. A caller who accepts the older state says so, by Point.AcceptOlder.
+// A hole is what an archive once held and cannot give any more: a segment that is not there, or
+// that cannot be read. A state behind a hole cannot be restored; a state before it is older than
+// what was asked for. So either a plan needs nothing that is missing, or it is an error that
+// names the hole. A caller accepts the older state by Point.AcceptOlder.
 
 // without returns the Restorable in which a segment counts as missing, since it was found
 // damaged: err says which and how. ok is false for any other error.
@@ -45,8 +45,8 @@ func (s *Restorable) without(err error) (next *Restorable, ok bool) {
 	return next, true
 }
 
-// remember reads the newest backup, whose newest log the archive once held. A timeline that
-// only a backup names has a branch from then on. A backup that cannot be read tells nothing.
+// remember reads the newest backup, whose newest log the archive once held. A timeline that only
+// a backup names has a branch from then on. A backup that cannot be read is ignored.
 func (s *Restorable) remember(ctx context.Context) error {
 	if s.backup != nil {
 		return nil
@@ -159,16 +159,15 @@ func (l *lineage) complete(ctx context.Context, p Point, hole *MissingError, n i
 	}
 }
 
-// explain notes in a plan why it is for less than was asked, and in the error which plan there
-// is.
+// explain notes in the plan what was missing, and in the error the state that the plan is for.
 func (l *lineage) explain(plan *Plan, hole *MissingError) {
 	l.blame(hole)
 	hole.Newest = &Moment{plan.Timeline, plan.Seq, plan.Time}
 	plan.Hole, plan.Held = hole, hole.Missing
 }
 
-// before returns how many links do not need what an error names. It was found at link i. Every
-// log after the first missing segment needs that segment.
+// before returns how many links do not need what an error names, at most i: at link i it was
+// found. Every log after the first missing segment needs that segment.
 func (l *lineage) before(e *MissingError, i int) int {
 	id := e.Between[0].ID + 1
 	if e.Between[0] == (segment.Ref{}) {

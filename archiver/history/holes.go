@@ -15,7 +15,7 @@ import (
 // found only by reading it. The error is the target's.
 func Holes(ctx context.Context, a *archive.Archive, store segment.UUID, backups []*archive.Backup) (holes []*MissingError, err error) {
 	s, err := newRestorable(ctx, a, store)
-	if errors.Is(err, target.ErrNotExist) { // there are manifests alone
+	if errors.Is(err, target.ErrNotExist) { // the archive holds only manifests
 		s, err = &Restorable{Tree: &Tree{A: a, Store: store}}, nil
 	}
 	if err != nil {
@@ -40,7 +40,7 @@ func Holes(ctx context.Context, a *archive.Archive, store segment.UUID, backups 
 	if err != nil {
 		return nil, err
 	}
-	points := []Point{{}} // what no log tells of
+	points := []Point{{}} // the newest state, for which there is no log
 	for _, b := range tips {
 		points = append(points, Point{Timeline: b.Id})
 	}

@@ -2,12 +2,12 @@ package history
 
 import "context"
 
-// planLater plans a moment that is later than all that the archive holds of the history.
+// planLater plans a moment after the newest commit that the archive holds of the history.
 // outside is the error for that; hole is what is known to be missing.
 func (l *lineage) planLater(ctx context.Context, p Point, outside *PointError, hole *MissingError) (*Plan, error) {
 	if p.Before.IsZero() {
-		// The newest archived state is that of the moment only if a heartbeat says so, and
-		// if the archive holds just what that speaks of.
+		// The newest archived state is the state of that moment only if a heartbeat says so, and
+		// the archive ends with the sequence number that the heartbeat names.
 		h, err := l.A.Heartbeat(ctx, l.Store, outside.Timeline)
 		if err != nil {
 			return nil, err

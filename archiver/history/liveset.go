@@ -27,7 +27,8 @@ func (l *lineage) base(ctx context.Context, at *place) ([]segment.Ref, error) {
 	}
 	fail := l.hole(Point{}, lacking)
 	for from := at.at; len(lacking) > 0; {
-		// It was not there yet, perhaps, in an earlier log; from then on, the logs have all.
+		// The set of an earlier log may not have it yet. From that log on, the logs hold
+		// everything.
 		from, _, err = l.logs().Search(ctx, 0, from, func(_ int, h *segment.Header) (bool, error) {
 			return !h.Live.Has(lacking[0]), nil
 		})

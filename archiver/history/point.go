@@ -29,9 +29,9 @@ type Point struct {
 
 	Seq uint64 // after the last commit whose sequence numbers are not greater
 
-	// AcceptOlder takes less where the archive lacks what the point needs: the newest
-	// earlier point that is complete. Plan.Hole then says what is missing. Without it
-	// such a point is a *MissingError.
+	// AcceptOlder takes the newest earlier point that is complete where the archive lacks what
+	// the point needs. Plan.Hole then says what is missing. Without it such a point is a
+	// *MissingError.
 	AcceptOlder bool
 }
 
@@ -41,7 +41,7 @@ func (p *Point) newest() bool { return p.moment().IsZero() && p.Seq == 0 && p.Ba
 // moment is Time or Before, whichever is set; zero: neither.
 func (p *Point) moment() time.Time { return cmp.Or(p.Time, p.Before) }
 
-// check refuses a point that says two things.
+// check refuses a point that sets more than one of them.
 func (p *Point) check() error {
 	n := 0
 	for _, set := range []bool{p.Backup != 0, !p.Time.IsZero(), !p.Before.IsZero(), p.Seq != 0} {
@@ -111,9 +111,9 @@ func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9
 // Unwrap returns ErrNoPoint.
 func (e *PointError) Unwrap() error { return ErrNoPoint }
 
-// A MissingError says that a point cannot be had, since an archive lacks segments that
-// it needs, or holds them damaged. With Point.AcceptOlder the newest point before it
-// is taken instead.
+// A MissingError says that a point cannot be restored, since the archive lacks segments that it
+// needs, or holds them damaged. With Point.AcceptOlder the newest point before it is taken
+// instead.
 type MissingError struct {
 	Where   string // the target's URL
 	Store   segment.UUID

@@ -86,9 +86,9 @@ func (s *Restorable) maxID() (most segment.ID) {
 	return most
 }
 
-// choose returns the branch of the timeline that is asked for, or the only tip. A timeline
-// that is no tip now may be one with all that the archive once held. Then hole names what is
-// missing, and is the error unless the point accepts it.
+// choose returns the branch of the timeline that is asked for, or the only tip. A timeline that
+// is no tip now may have been one before the archive lost segments. Then hole names what is
+// missing, and is the error unless the point accepts an older state.
 func (s *Restorable) choose(ctx context.Context, p Point) (b *Branch, hole *MissingError, err error) {
 	hole = s.hole(p, nil)
 	if p.Timeline != 0 {

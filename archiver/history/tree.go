@@ -13,8 +13,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Tree is what an archive holds of a store, and how its timelines go on from each
-// other. What can be restored and what prune keeps both go by it.
+// Tree is what an archive holds of a store, and how its timelines go on from each other.
+// Restores and prune both rely on it.
 type Tree struct {
 	A        *archive.Archive
 	Store    segment.UUID
@@ -22,8 +22,8 @@ type Tree struct {
 	Header   func(context.Context, segment.Ref) (*segment.Header, error)
 }
 
-// Branch is one timeline of a tree. The fields behind Contents are known once they were asked
-// for: see newest, place and FindTips.
+// Branch is one timeline of a tree. The fields after Contents are set by newest, place and
+// FindTips.
 type Branch struct {
 	*archive.Contents
 	Id segment.Timeline
@@ -98,9 +98,9 @@ func (t *Tree) newest(ctx context.Context, b *Branch) (*segment.Header, error) {
 	return h, err
 }
 
-// place finds the branch that b began on. The headers of b name it. If it has no log, a crash
-// ended it before it had one to ship. Then b began on the branch of the newest log that was in
-// the store at that time, and took over all of that log.
+// place finds the branch that b began on. The headers of b name it. If the parent has no log, a
+// crash ended it before it had one to ship. Then b began on the branch of the newest log that
+// was in the store at that time, and took over all of that log.
 func (t *Tree) place(ctx context.Context, b *Branch) error {
 	if b.placed {
 		return nil
@@ -171,7 +171,7 @@ func (t *Tree) Footer(ctx context.Context, s archive.Stored) (*segment.Footer, e
 	return f, err
 }
 
-// PlaceAll places every branch, and tells the parents of their children.
+// PlaceAll places every branch, and adds each to the children of its parent.
 func (t *Tree) PlaceAll(ctx context.Context) error {
 	all := slices.Sorted(maps.Keys(t.Branches))
 	err := parallel.Each(ctx, parallel.Looks, len(all), func(ctx context.Context, i int) error {
@@ -216,7 +216,7 @@ func (t *Tree) Continuation(ctx context.Context, b *Branch) (*Branch, error) {
 			continue
 		}
 		if c.Fork.ID > b.Log.Ref.ID {
-			return c, nil // all that is here of b was taken over
+			return c, nil // c took over all that the archive has of b
 		}
 		if b.Log.FirstSeq > c.forkSeq+1 {
 			continue
@@ -248,13 +248,13 @@ func (b *Branch) From(first, last segment.ID) segment.Set {
 }
 
 // StoredSince returns the segments with ids up to last that were stored since a moment. It
-// returns none if begin, the begin of the window, is zero. Logs in the window may adopt
-// outputs that were made before it.
+// returns none if begin, the start of the window, is zero. Logs in the window may adopt outputs
+// that were made before it.
 func (b *Branch) StoredSince(moment, begin time.Time, last segment.ID) segment.Set {
 	return b.those(func(s archive.Stored) bool { return !begin.IsZero() && s.Ref.ID <= last && s.Modified.After(moment) })
 }
 
-// those returns the segments of a branch that a test lets through.
+// those returns the segments of a branch for which test holds.
 func (b *Branch) those(test func(archive.Stored) bool) segment.Set {
 	var refs []segment.Ref
 	for _, s := range b.Segments {

@@ -11,11 +11,11 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Unread returns the tips of a store whose newest log is not among refs: a check that read
-// only refs says nothing of them. They are in order of timeline. Each names the segments of
-// its timeline that were not read. A tip that was given up does not count. A newest log that
-// is damaged counts, by its name; its size is then not known. Unread lists the archive, and
-// reads headers and footers of newest logs. The error is the target's.
+// Unread returns the tips of a store whose newest log is not among refs: a check that read only
+// refs did not read them. They are in order of timeline. Each names the segments of its timeline
+// that were not read. A tip that was given up does not count. A damaged newest log counts too;
+// its size is not known then. Unread lists the archive, and reads headers and footers of newest
+// logs. The error is the target's.
 func Unread(ctx context.Context, a *archive.Archive, store segment.UUID, refs []segment.Ref) ([]archive.Tip, error) {
 	s, err := newRestorable(ctx, a, store)
 	if errors.Is(err, target.ErrNotExist) { // there is nothing left to read

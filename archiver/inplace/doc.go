@@ -3,6 +3,6 @@
 // use history.Plan.FS; to have the store on disk, use package restore.
 //
 // The invariant: an answer is what the store of the plan would answer, or an error. A segment
-// whose bounds are not known is looked into. A damaged segment is never taken for one without
-// the key.
+// whose bounds are not known is searched. A damaged segment is never treated as one without the
+// key: an older value would be a wrong answer.
 package inplace

@@ -23,9 +23,9 @@ type Reader struct {
 
 // Options are options of NewReader. A nil pointer is all defaults.
 type Options struct {
-	// CacheBytes of what was fetched are kept, at most: pages of segments, and a quarter of
-	// it block indexes. Beside that, a segment that was looked into takes some hundred
-	// bytes, with the bounds of its keys. Default 64 MiB.
+	// CacheBytes bounds what is kept of fetched bytes: pages of segments and, for a quarter of
+	// it, block indexes. Each segment that was searched takes some hundred bytes more, with the
+	// bounds of its keys. Default 64 MiB.
 	CacheBytes int64
 }
 
@@ -51,11 +51,11 @@ func NewReader(ctx context.Context, a *archive.Archive, p *history.Plan, o *Opti
 	return r
 }
 
-// wave is how many segments find looks into at once, to begin with.
+// wave is how many segments find searches at once, to begin with.
 const wave = 4
 
-// Get returns the object of a key, as the caller's own. A key that is not there is
-// segment.ErrNotFound; what is damaged is a *segment.CorruptError.
+// Get returns the object of a key. The caller owns it. The error is segment.ErrNotFound for a
+// key that is not there, and a *segment.CorruptError for damage.
 func (r *Reader) Get(key []byte) (segment.Object, error) {
 	in, e, err := r.find(key)
 	if err != nil {
@@ -67,8 +67,8 @@ func (r *Reader) Get(key []byte) (segment.Object, error) {
 	return in.object(key, e.Seq, e.Offset, e.Size)
 }
 
-// Has reports whether a key is there. It reads tables, and no object. What is damaged
-// is a *segment.CorruptError.
+// Has reports whether a key is there. It reads tables, and no object. The error is a
+// *segment.CorruptError for damage.
 func (r *Reader) Has(key []byte) (bool, error) {
 	in, _, err := r.find(key)
 	return in != nil, err
@@ -77,9 +77,9 @@ func (r *Reader) Has(key []byte) (bool, error) {
 // find returns the newest entry of a key and the segment that holds it; a nil segment
 // if the key is not there.
 //
-// It looks into the newest segments first, and ends early: what a segment holds was
-// written before any log of a greater id was begun, since an output takes its
-// records from segments that were sealed before it.
+// It searches the newest segments first, and ends early: what a segment holds was written before
+// any log of a greater id was begun, since an output takes its records from segments that were
+// sealed before it.
 func (r *Reader) find(key []byte) (in *remote, best segment.Entry, err error) {
 search:
 	for from, n := 0, wave; from < len(r.segs); from, n = from+n, min(4*n, 64) {
@@ -114,8 +114,8 @@ type hit struct {
 	err   error
 }
 
-// lookAt looks for a key above a sequence number in several segments at a time. Each has its
-// own error: an error in a segment behind the answer does not count.
+// lookAt looks for a key above a sequence number in several segments at a time. Each has its own
+// error: an error in a segment that is older than the answer does not count.
 func (r *Reader) lookAt(list []*remote, key []byte, above uint64) ([]hit, error) {
 	hits := make([]hit, len(list))
 	err := parallel.Each(r.ctx, parallel.Looks, len(list), func(_ context.Context, i int) error {

@@ -54,7 +54,7 @@ type scan struct {
 const (
 	maxWindow   = 1024
 	windowBytes = 8 << 20
-	maxGap      = 64 << 10 // bytes that are read for nothing rather than by another request
+	maxGap      = 64 << 10 // a gap of up to so many bytes is read too, which costs less than another request
 	maxRead     = 4 << 20
 )
 
@@ -89,7 +89,7 @@ func (s *scan) run() error {
 	return s.flush()
 }
 
-// add puts an item into the window, and lends the window where it is full.
+// add puts an item into the window, and yields the window when it is full.
 func (s *scan) add(it item) error {
 	s.win = append(s.win, it)
 	s.bytes += it.size
@@ -100,7 +100,7 @@ func (s *scan) add(it item) error {
 	return s.flush()
 }
 
-// flush fetches the objects of the window and lends them.
+// flush fetches the objects of the window and yields them.
 func (s *scan) flush() error {
 	if !s.rg.KeysOnly {
 		if err := s.fetch(); err != nil {

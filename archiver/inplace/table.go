@@ -29,8 +29,8 @@ type remote struct {
 	place   atomic.Pointer[segment.ChecksumSeed]
 }
 
-// summary is what a reader keeps of each segment that it has looked into: enough to leave
-// the segment alone when a key cannot be there. It is never changed.
+// summary is what a reader keeps of each segment that it has looked into: enough to skip the
+// segment when a key cannot be there. It is never changed.
 type summary struct {
 	kind            segment.Kind
 	firstSeq        uint64
@@ -47,7 +47,7 @@ func (b *summary) excludes(lo, hi []byte) bool {
 	return b.empty || hi != nil && bytes.Compare(b.least, hi) >= 0 || b.greatest != nil && bytes.Compare(b.greatest, lo) < 0
 }
 
-// summaryOf returns what a footer says.
+// summaryOf returns the summary of a segment, from its footer.
 func summaryOf(f *segment.Footer) *summary {
 	least := f.FirstKey()
 	return &summary{kind: f.Kind(), firstSeq: f.FirstSeq, lastSeq: f.LastSeq, empty: f.Entries() == 0,
@@ -64,8 +64,8 @@ func (b summary) upTo(key []byte) *summary {
 }
 
 // table returns the footer of the segment if keys of [lo, hi) may be in its table, and nil
-// otherwise; a nil hi is no bound. What it learns of the bounds is kept: a segment that
-// they exclude costs no request the next time.
+// otherwise; a nil hi is no bound. The bounds that it reads are kept: a segment that they
+// exclude costs no request the next time.
 func (s *remote) table(lo, hi []byte) (*segment.Footer, error) {
 	if b := s.known.Load(); b != nil && b.excludes(lo, hi) {
 		return nil, nil
@@ -79,7 +79,7 @@ func (s *remote) table(lo, hi []byte) (*segment.Footer, error) {
 		return nil, nil
 	}
 	if _, last := f.LastBlock(); b.greatest == nil && bytes.Compare(lo, last) > 0 {
-		// The block that would hold lo tells the greatest key, too.
+		// The block that would hold lo also holds the greatest key.
 		key, err := f.LastKey()
 		if err != nil {
 			return nil, s.damaged(err)
@@ -125,7 +125,7 @@ func (s *remote) fetch() (*segment.Footer, error) {
 	if s.known.Load() == nil {
 		b := summaryOf(f)
 		if off, _ := f.LastBlock(); !b.empty && off >= src.From() {
-			// Damage of the block is left to whoever needs its entries.
+			// A damaged block is an error only for a key that needs it.
 			if key, err := f.LastKey(); err == nil {
 				b = b.upTo(key)
 			}
@@ -136,8 +136,8 @@ func (s *remote) fetch() (*segment.Footer, error) {
 	return f, nil
 }
 
-// fetchWhole finds out from the header, too, why there is no footer: the object may be
-// another segment than its name says.
+// fetchWhole reads the header, too, to find out why there is no footer: the object may not be
+// the segment of its name.
 func (s *remote) fetchWhole(why error) (*segment.Footer, error) {
 	_, corrupt := errors.AsType[*segment.CorruptError](why)
 	if !corrupt && !errors.Is(why, segment.ErrNoFooter) {
@@ -153,8 +153,7 @@ func (s *remote) fetchWhole(why error) (*segment.Footer, error) {
 	return nil, err
 }
 
-// damaged names the object in an error of reading it. One that is not there any more
-// is as bad as a damaged one.
+// damaged names the object in an error of reading it. An object that is gone counts as damaged.
 func (s *remote) damaged(err error) error {
 	return s.a.Vanished(s.a.Damaged(err, s.name, s.Ref), s.store, s.Ref)
 }
@@ -193,7 +192,8 @@ func (s *remote) object(key []byte, seq uint64, off, size int64) (segment.Object
 	return s.parse(b, key, seq, off)
 }
 
-// placed returns what ties records to the segment. It stays when the footer is dropped.
+// placed returns the checksum seed of the segment's records. It stays when the footer is
+// dropped.
 func (s *remote) placed() (*segment.ChecksumSeed, error) {
 	if p := s.place.Load(); p != nil {
 		return p, nil
@@ -210,7 +210,7 @@ func (s *remote) placed() (*segment.ChecksumSeed, error) {
 	return &p, nil
 }
 
-// parse makes sure that b is the record that the table means, and returns its object.
+// parse checks that b is the record that the table names, and returns its object.
 func (s *remote) parse(b, key []byte, seq uint64, off int64) (segment.Object, error) {
 	place, err := s.placed()
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *remote) parse(b, key []byte, seq uint64, off int64) (segment.Object, er
 		err = &segment.CorruptError{Offset: off, Reason: "record cut off"}
 	}
 	if err == nil && (rec.Seq != seq || rec.Size != int64(len(b)) || rec.Kind != segment.Put || !bytes.Equal(rec.Key, key)) {
-		err = &segment.CorruptError{Offset: off, Reason: "another record than the table has"}
+		err = &segment.CorruptError{Offset: off, Reason: "not the record that the table names"}
 	}
 	if c, ok := errors.AsType[*segment.CorruptError](err); ok && c.Keys == nil {
 		c.Keys = [][]byte{bytes.Clone(key)}

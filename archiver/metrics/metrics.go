@@ -55,13 +55,13 @@ func New(a *archiver.Archiver) prometheus.Collector {
 		backlog:    desc("backlog_bytes", "Bytes of the sealed segments that the target does not have yet.", "target"),
 		oldest:     desc("oldest_unshipped_age_seconds", "Age of the oldest commit in a sealed segment that the target does not have yet, 0 for none.", "target"),
 		last:       desc("last_success_timestamp_seconds", "When a segment was last shipped, or found at the target; 0 for never.", "target"),
-		through:    desc("archived_through_timestamp_seconds", "The moment up to which the target has every commit: that of the oldest one that it lacks, sealed or not, or else of the last look at the store; 0 for not known.", "target"),
+		through:    desc("archived_through_timestamp_seconds", "The moment up to which the target has every commit: the time of the oldest commit that it lacks, sealed or not, or else of the last look at the store; 0 for not known.", "target"),
 		alarm:      desc("alarm", "1 while there is an alarm of the kind about the target: see the kinds in the documentation.", "target", "kind"),
 		storeAlarm: desc("store_alarm", "1 while there is an alarm of the kind about the store.", "kind"),
 		damaged:    desc("damaged_segments", "Segment files that are not shipped because they are damaged or cannot be read."),
 		drill:      desc("last_drill_timestamp_seconds", "When a restore drill last succeeded; 0 for never."),
 	}
-	for _, url := range a.URLs() { // so that an absence is never taken for a zero
+	for _, url := range a.URLs() { // so that each series is there, as zero, before its first event
 		c.seconds.WithLabelValues(url)
 		c.sizes.WithLabelValues(url)
 	}

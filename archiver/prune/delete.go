@@ -16,11 +16,10 @@ import (
 // pruneParallel is how many requests of a prune are under way at a time.
 const pruneParallel = 16
 
-// secondPhase deletes what is free and was written down longer ago than the grace. It
-// frees room before it needs any: what says that the plans wait goes first, then the
-// segments, and only then are the markers written; the plans, which until then stand for
-// the markers, go last. So wherever it is cut off, a segment that is gone is
-// named as pruned.
+// secondPhase deletes what is free and was written down longer ago than the grace. It frees room
+// before it needs any. First it removes the objects that say that the plans wait, then the
+// segments. Then it writes the markers. The plans stand for the markers until then, and go last.
+// So wherever it is cut off, a segment that is gone is named as pruned.
 func (p *pruner) secondPhase(ctx context.Context) error {
 	planned, due := segment.Set{}, []*archive.PrunePlan{}
 	for _, plan := range p.plans {
@@ -70,8 +69,8 @@ func (p *pruner) unmark(ctx context.Context) error {
 	})
 }
 
-// deleteSegments deletes the doomed segments of plans that are due, but for those that
-// cannot be read and those that somebody has pinned since the pins were read.
+// deleteSegments deletes the doomed segments of plans that are due, except those that cannot be
+// read and those that were pinned since the pins were read.
 func (p *pruner) deleteSegments(ctx context.Context, due []*archive.PrunePlan, doomed segment.Set) error {
 	refs := slices.Collect(doomed.All())
 	refs, err := p.readable(ctx, refs)
@@ -103,8 +102,8 @@ func (p *pruner) deleteSegments(ctx context.Context, due []*archive.PrunePlan, d
 	return err
 }
 
-// begin says that plans wait no more. Whoever pins one of their segments from now on finds
-// that it is too late.
+// begin says that plans wait no more. A pin on one of their segments from now on is refused as
+// too late.
 func (p *pruner) begin(ctx context.Context, due []*archive.PrunePlan) error {
 	return parallel.Each(ctx, pruneParallel, len(due), func(ctx context.Context, i int) error {
 		return p.a.Target().Delete(ctx, due[i].Waiting())

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// readHeartbeats finds the heartbeats that say nothing any more. One that cannot be read is
-// left alone, like everything that is not understood.
+// readHeartbeats finds the heartbeats that are out of date. One that cannot be read is left
+// alone.
 func (p *pruner) readHeartbeats(ctx context.Context) error {
 	newest, older, unknown, unreadable, err := p.a.Heartbeats(ctx, p.store)
 	if err != nil {

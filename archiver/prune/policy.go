@@ -12,9 +12,8 @@ import (
 // Policy says what a prune gives up. The zero Policy gives up no backup and no
 // tip, and keeps no points but the newest ones and those of backups.
 type Policy struct {
-	// Keep and KeepWithin say which backups stay: the newest so many, and all that
-	// are not older. Where neither is set, every backup stays. The newest one
-	// always does.
+	// Keep is how many of the newest backups stay; KeepWithin is the age up to which all stay.
+	// Where neither is set, every backup stays. The newest one always does.
 	Keep       int
 	KeepWithin time.Duration
 
@@ -22,12 +21,12 @@ type Policy struct {
 	// time of the prune; zero: no point in time is kept for its own sake.
 	Window time.Duration
 
-	// DropTips are timelines whose newest state is given up: also by later prunes,
-	// until the timeline goes on. Their points in the window stay.
+	// DropTips are timelines whose newest state is given up, by later prunes too, until the
+	// timeline goes on. Their points in the window stay.
 	DropTips []segment.Timeline
 }
 
-// check returns an error for a policy that cannot be meant.
+// check returns an error for a policy with a negative number.
 func (p *Policy) check() error {
 	if p.Keep < 0 || p.KeepWithin < 0 || p.Window < 0 {
 		return errors.New("a prune keeps no negative number of backups and no negative time")

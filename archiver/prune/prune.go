@@ -25,7 +25,8 @@ type Options struct {
 	Now     time.Time     // zero: the present
 }
 
-// defaultGrace is longer than any restore takes that could not pin what it reads.
+// defaultGrace is longer than a restore takes. One that cannot pin what it reads has only the
+// grace.
 const defaultGrace = 24 * time.Hour
 
 // Report is what a prune did, or, with DryRun, would do.
@@ -53,17 +54,15 @@ type Amount struct {
 // no restore that runs, no point in time in the window, and not the newest state
 // of any tip.
 //
-// It works in two phases. The first writes down what could go. The second, in
-// the first prune after the grace, finds out anew what is needed, and deletes what
-// both say: it first says that it has begun, then reads the pins once more, and
-// spares what they need; each segment that it deleted gets a marker. So whoever relied on
-// a segment when it was written down, or begins to meanwhile, has the grace or a pin to
-// protect it. Backups that the policy gives up are deleted at once; their segments
-// go through both phases.
+// It works in two phases. The first writes down what could go. The second, in the first prune
+// after the grace, finds out anew what is needed, and deletes what was not needed both times. It
+// first notes that it has begun, then reads the pins once more, and spares what they need. Each
+// segment that it deleted gets a marker. So what needs a segment then, or begins to need it
+// later, is protected by the grace or by a pin. Backups that the policy gives up are deleted at
+// once; their segments go through both phases.
 //
-// It works on a target without room: it deletes before it writes, and what the first
-// phase needs it takes from the reserve of the archive, which it makes again once there
-// is room.
+// It works on a full target: it deletes before it writes, and the first phase uses the reserve
+// of the archive, which is made again once there is room.
 //
 // If an object that decides what is kept cannot be read, the error is an
 // *archive.UnreadableError for it, and nothing is changed. What is not of this store, or
@@ -120,7 +119,7 @@ type pruner struct {
 	newDrops []archive.Drop // tips that this prune gives up
 
 	roots   roots
-	free    segment.Set // what nobody needs
+	free    segment.Set // what is not needed
 	deleted segment.Set // of free: deleted by the second phase, or, with DryRun, what would be
 	spared  segment.Set // of free: left alone by the second phase
 }
@@ -146,7 +145,7 @@ func (p *pruner) read(ctx context.Context) error {
 		return fmt.Errorf("nothing was deleted: %w", err)
 	}
 	for _, id := range strays {
-		if time.Unix(0, int64(id)).Before(p.now.Add(-statefile.TempAge)) { // else the plan may be on its way
+		if time.Unix(0, int64(id)).Before(p.now.Add(-statefile.TempAge)) { // else its plan may still be written
 			p.void = append(p.void, archive.PlanName(p.store, id, "wait"))
 		}
 	}
@@ -197,9 +196,9 @@ func (p *pruner) judge(ctx context.Context) error {
 	return nil
 }
 
-// removeVoid deletes objects that say nothing any more: pins that have ended; plans of tips
-// that were given up and went on; what is left of a plan that was never written; heartbeats
-// that a newer one replaces, or of timelines of which nothing is there.
+// removeVoid deletes objects that mean nothing any more: pins that have ended; plans of tips
+// that were given up and went on; what is left of a plan that was never written; heartbeats that
+// a newer one replaces, or of timelines of which nothing is there.
 func (p *pruner) removeVoid(ctx context.Context) error {
 	if p.o.DryRun {
 		return nil
@@ -255,8 +254,8 @@ func (p *pruner) writeDown(ctx context.Context, fresh segment.Set) error {
 	return nil
 }
 
-// deleteBackups deletes manifests. Where there is no room for the markers of many at a
-// time, there is for one after the other, since each manifest makes room.
+// deleteBackups deletes manifests. On a full target it does so one after the other: each deleted
+// manifest makes room for the next marker.
 func (p *pruner) deleteBackups(ctx context.Context, ids []uint64) error {
 	err := parallel.Each(ctx, pruneParallel, len(ids), func(ctx context.Context, i int) error {
 		return p.a.RemoveBackup(ctx, p.store, ids[i])

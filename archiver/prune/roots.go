@@ -18,8 +18,8 @@ type root struct {
 	set segment.Set
 }
 
-// roots are the reasons to keep the segments of a store, the strongest first.
-// Whatever none of them holds is of no use to anybody.
+// roots are the reasons to keep the segments of a store, the strongest first. A segment that
+// none of them holds is not needed.
 type roots struct {
 	list []root
 	all  segment.Set // their union
@@ -40,9 +40,9 @@ func (c *roots) addPins(backups []*archive.Backup, pins []*archive.Pin) {
 	}
 }
 
-// settle is the least time that a segment is given to be adopted after it was stored. An
-// output may be shipped shortly before the edit that adopts it. Until then its name does not
-// tell it from an output that nobody adopts.
+// settle is the least time that a segment is given to be adopted after it was stored. An output
+// may be shipped shortly before the edit that adopts it. Until then it looks like an output that
+// is never adopted.
 const settle = time.Hour
 
 // addHistory adds what the newest state of every tip needs, and what the points
@@ -54,7 +54,7 @@ func (h *tree) addHistory(ctx context.Context, c *roots, begin time.Time, grace 
 			continue
 		}
 		if b.Log == nil {
-			c.add(fmt.Sprintf("timeline %v has no log here that would tell of it", t), b.From(0, 1<<64-1))
+			c.add(fmt.Sprintf("timeline %v has no log here that says what it needs", t), b.From(0, 1<<64-1))
 			continue
 		}
 		if b.Dropped && b.End && !begin.IsZero() {
@@ -110,8 +110,8 @@ func (h *tree) addSince(ctx context.Context, c *roots, b *history.Branch, why st
 		if err != nil {
 			return err
 		}
-		// The newest log is no use yet if what it builds on is still being
-		// shipped; that must not go meanwhile.
+		// The newest log is of no use while what it builds on is still being shipped, and that
+		// must not be deleted meanwhile.
 		if newest != nil {
 			set = set.Union(newest.Live)
 		}

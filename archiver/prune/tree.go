@@ -14,7 +14,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// tree is the tree of a store as prune looks at it.
+// tree is the tree of a store, with what prune has learned of its segments.
 type tree struct {
 	*history.Tree
 	have segment.Set // all segments that are there
@@ -82,8 +82,8 @@ func (h *tree) completeLog(ctx context.Context, b *history.Branch, n int, t time
 		if missing.Len() == 0 {
 			return hd, i, newest, nil
 		}
-		// A segment leaves the set once and for good, so of the logs up to this one
-		// those that list it are the last. Those before it was made cannot.
+		// A segment that left the set never returns. So the logs that list it, up to this one,
+		// are in one run, which ends here and begins after the segment's own id.
 		for _, r := range missing.Runs() {
 			from := 0
 			if r.Timeline == b.Id {
@@ -107,8 +107,8 @@ func (h *tree) completeLog(ctx context.Context, b *history.Branch, n int, t time
 	return nil, -1, newest, err
 }
 
-// dropsOf turns the tips that a caller gives up into drops, gives them up, and finds
-// out which tips are left. One that is no tip is an error that says why.
+// dropsOf turns the tips that a caller gives up into drops, gives them up, and finds out which
+// tips are left. A timeline that is no tip is an error that says why.
 func (h *tree) dropsOf(ctx context.Context, give []segment.Timeline, before []archive.Drop) ([]archive.Drop, error) {
 	var drops []archive.Drop
 	for _, t := range give {
@@ -128,7 +128,7 @@ func (h *tree) dropsOf(ctx context.Context, give []segment.Timeline, before []ar
 			return nil, err
 		}
 		if c != nil {
-			return nil, fmt.Errorf("%s: store %v: timeline %v is no tip: timeline %v goes on from it; what only it needs goes without being dropped",
+			return nil, fmt.Errorf("%s: store %v: timeline %v is no tip: timeline %v goes on from it; prune deletes what only it needs, without a drop",
 				h.A.Target().URL(), h.Store, t, c.Id)
 		}
 	}

@@ -21,11 +21,11 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A restore works in steps. Each is on the disk before the next begins. First, what is not
-// there is fetched into temporary files and verified. Then these files get their names, and
-// the last log is put in place, which turns the segments into the store. Where there is no
-// store yet, the last log comes before the names (see build); where there is one, it comes
-// after them (see freshen).
+// A restore works in steps. Each is on the disk before the next begins. First, missing segments
+// are fetched into temporary files and verified. Then these files get their names, and the last
+// log is put in place, which turns the segments into the store. Where there is no store yet, the
+// last log comes before the names (see build); where there is one, it comes after them (see
+// freshen).
 
 // fetch brings every segment of the plan into the folder, verified, under its name or a
 // temporary one. Unless the last log is there, it also fetches the beginning of the log that
@@ -83,7 +83,7 @@ func (r *restorer) enoughRoom(last bool) error {
 		}
 	}
 	if cut := r.toFetch(last); cut != nil {
-		need += 2 * cut.Offset // as it was, and as it is written anew
+		need += 2 * cut.Offset // the fetched copy, and the one that is written anew
 	}
 	free, err := r.fsys.Free()
 	if err == nil && free < need {
@@ -92,8 +92,8 @@ func (r *restorer) enoughRoom(last bool) error {
 	return nil // where free space is unknown, the write reports a full disk
 }
 
-// sized returns the file that may be a segment of the plan, by header, size and
-// mode: a temporary file is whole once it may not be written to.
+// sized returns the file that may be a segment of the plan, by header, size and mode: a
+// temporary file is whole if its mode forbids writing.
 func (r *restorer) sized(x archive.Stored) *integrity.Entry {
 	if f := r.dir.sealed(x.Ref); f != nil && f.Size == x.Size {
 		return f
@@ -130,7 +130,7 @@ func (r *restorer) have(ctx context.Context, x archive.Stored) (s *sealed.Segmen
 	return s, at, err
 }
 
-// glance checks only header and footer of a segment.
+// glance checks only the header and the footer of a segment.
 func glance(f vfs.File, x *integrity.Entry) (*sealed.Segment, error) {
 	r, foot, err := sealed.Footed(f, x.Size)
 	if err != nil {
@@ -233,7 +233,7 @@ func (r *restorer) putLast(least segment.ID, retired segment.Set) error {
 	return r.fsys.SyncDir(".")
 }
 
-// none is no records.
+// none yields no records.
 func none(func(*segment.Record, error) bool) {}
 
 var _ iter.Seq2[*segment.Record, error] = none

@@ -16,7 +16,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// fetchBuffer is what stays in the processor's cache between reading, writing and hashing.
+// fetchBuffer is small enough to stay in the processor's cache between reading, writing and
+// hashing.
 const fetchBuffer = 256 << 10
 
 // fetcher brings objects of an archive into a folder, whole and verified.
@@ -131,7 +132,7 @@ func (f *fetcher) isSegment(ctx context.Context, file vfs.File, x archive.Stored
 	return s, isRef(s.Store, s.Ref, f.store, x.Ref)
 }
 
-// isRef returns an error unless a header named the segment that was looked for.
+// isRef returns an error unless a header names the wanted segment.
 func isRef(store segment.UUID, ref segment.Ref, wantStore segment.UUID, want segment.Ref) error {
 	if store == wantStore && ref == want {
 		return nil
@@ -142,10 +143,10 @@ func isRef(store segment.UUID, ref segment.Ref, wantStore segment.UUID, want seg
 // ErrNoRoom is wrapped by the error of a restore that does not fit on the disk.
 var ErrNoRoom = errors.New("not enough room on the disk")
 
-// noRoom makes the system's errors about a full disk known as such.
+// noRoom wraps the system's errors about a full disk in ErrNoRoom.
 func noRoom(err error) error {
 	if err != nil && vfs.IsDiskFull(err) {
-		return fmt.Errorf("%w: %w; make room and restore again: what was fetched is kept", ErrNoRoom, err)
+		return fmt.Errorf("%w: %w; make room and restore again; what was fetched is kept", ErrNoRoom, err)
 	}
 	return err
 }
@@ -154,12 +155,12 @@ func noRoom(err error) error {
 type Progress struct {
 	Bytes   int64     // fetched, or found in place
 	Total   int64     // of the plan
-	LogTime time.Time // all that was committed up to then is there; zero: nothing yet
+	LogTime time.Time // every commit up to then is there; zero: none yet
 }
 
 // tracker counts the bytes of a restore, and how far the log has come.
 type tracker struct {
-	report func(Progress) // nil: nobody wants to know
+	report func(Progress) // may be nil
 
 	mu    sync.Mutex // guards what follows, and the calls of report
 	now   Progress

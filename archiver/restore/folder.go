@@ -39,7 +39,7 @@ func lookAt(fsys vfs.FS, owner segment.UUID) (*folder, error) {
 	for _, x := range slices.Concat(s.Newer, s.Unread) {
 		return nil, segment.InFile(fsys.Path(x.Name), x.Err)
 	}
-	for _, x := range slices.Backward(s.Own) { // so that of several the best stays
+	for _, x := range slices.Backward(s.Own) { // so that the best of several stays
 		if d.maxID = max(d.maxID, x.Header.Ref.ID); x.Sealed {
 			d.seals[x.Header.Ref] = x
 		}
@@ -76,12 +76,12 @@ func (d *folder) remove(files ...*integrity.Entry) error {
 	return d.FS.SyncDir(".")
 }
 
-// copyState is how a copy of a store stands: its newest log, and what that says.
+// copyState is the state of a copy of a store: its newest log, and what the log says.
 type copyState struct {
 	log  *integrity.Entry
 	hdr  *segment.Header // its own
 	v    *integrity.Verdict
-	live segment.Set // what the store is made of beside the log, or with it if it was ended
+	live segment.Set // the live set, with the log itself only if it was ended
 	seq  uint64      // its last sequence number
 }
 

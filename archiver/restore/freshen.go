@@ -14,18 +14,17 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A copy is freshened without a moment at which it does not open. If segments were put into
-// the folder one after the other, each would be the newest log of the store for a while. So
-// first a bridge is put in place: a log of a new timeline, with an id above all. It holds what
-// the copy's newest log holds, and says that the segments to come are not of the store. Beside
-// it they get their names. Then the last log gets its name. This one rename is the moment of
-// change: it makes the segments the store.
+// A copy opens at every moment while it is freshened. If segments were put into the folder one
+// after the other, each would be the newest log of the store for a while. So first a bridge is
+// put in place: a log of a new timeline, with the highest id. It holds what the copy's newest
+// log holds, and its live set leaves out the new segments. Then the new segments get their
+// names. Last, the last log gets its name. This one rename makes the segments part of the store.
 
 // ErrDiverged is wrapped by a *DivergedError.
 var ErrDiverged = errors.New("not an older copy")
 
-// A DivergedError says that a folder holds something else than the beginning of
-// the history that is to be restored.
+// A DivergedError says that a folder does not hold an earlier state of the history to be
+// restored.
 type DivergedError struct {
 	Dest     string
 	Reason   string
@@ -77,7 +76,7 @@ func (r *restorer) freshen(ctx context.Context) (*Report, error) {
 	}
 	if there {
 		r.rep.Unchanged, r.rep.Timeline = !r.placesAny(), old.hdr.Ref.Timeline
-		if err := r.place(); err != nil { // what was damaged, or a build that was ended had not placed yet
+		if err := r.place(); err != nil { // what was damaged, or not yet placed by a build that was cut off
 			return nil, err
 		}
 		if err := r.clean(append(r.retired(old), r.temporaries(true)...)...); err != nil {
@@ -89,10 +88,10 @@ func (r *restorer) freshen(ctx context.Context) (*Report, error) {
 	if gone, err := r.lacks(integrity.RestoringName); gone || err != nil {
 		return r.rep, err
 	}
-	return r.rep, r.unmark() // of a build that was ended just before
+	return r.rep, r.unmark() // left by a build that was cut off just before
 }
 
-// isCopy makes sure that a folder holds a store before anything is written to it.
+// isCopy checks that a folder holds a store, before anything is written to it.
 func (r *restorer) isCopy() (err error) {
 	if r.dir, err = lookAt(r.fsys, segment.UUID{}); err == nil && len(r.dir.Own) == 0 {
 		err = r.noStore()
@@ -104,8 +103,8 @@ func (r *restorer) noStore() error {
 	return fmt.Errorf("%s: %w: it is not empty, and holds no store; name a folder that is absent or empty", r.fsys.Path("."), ErrDiverged)
 }
 
-// mayFreshen refuses a copy that is no beginning of the plan's history, or has
-// sameRecords decide.
+// mayFreshen refuses a copy that is not an earlier state of the plan's history, or leaves the
+// decision to sameRecords.
 func (r *restorer) mayFreshen(old *copyState) error {
 	h, p := old.hdr, r.plan
 	e := &DivergedError{Dest: r.fsys.Path("."), Timeline: h.Ref.Timeline, Seq: old.seq, Plan: p.Timeline, PlanSeq: p.Seq}
@@ -176,8 +175,7 @@ func (r *restorer) replace(ctx context.Context, old *copyState) error {
 	return r.clean(append(append(gone, r.torn(old)...), r.temporaries(true)...)...)
 }
 
-// samePrefix makes sure that a log which is replaced by its sealed self is the
-// beginning of that one.
+// samePrefix checks that a log is the beginning of the sealed segment that replaces it.
 func (r *restorer) samePrefix(old *copyState) error {
 	ref := old.hdr.Ref
 	i := slices.IndexFunc(r.ready, func(x ready) bool { return x.ref == ref && !x.placed })
@@ -253,7 +251,7 @@ func (r *restorer) bridge(old *copyState) (*integrity.Entry, error) {
 		Head: segment.Head{Kind: segment.Log, UUID: was.UUID, FirstSeq: was.FirstSeq, Time: segment.NextTime(max(was.Time, old.v.LastTime), time.Now()),
 			Parent: was.Ref, ParentSeq: old.seq, Replaced: was.Ref}, Live: old.live,
 	}
-	if r.plan.To(was.Ref.Timeline) == nil { // of a restore: it stands for the same
+	if r.plan.To(was.Ref.Timeline) == nil { // the archive does not know its timeline: the bridge has the same parent
 		h.Parent, h.ParentSeq, h.Replaced = was.Parent, was.ParentSeq, was.Replaced
 	}
 	recs := none
@@ -294,8 +292,8 @@ func (r *restorer) leaving(old *copyState) (gone []*integrity.Entry) {
 	return gone
 }
 
-// retired returns the files of segments that had left the set of a copy that is at the point
-// already: a restore that was ended had still to remove them.
+// retired returns the files of segments that have left the set of a copy that is at the point
+// already: a restore that was cut off did not remove them.
 func (r *restorer) retired(old *copyState) (gone []*integrity.Entry) {
 	for _, x := range r.leaving(old) {
 		if x != old.log {
@@ -313,7 +311,7 @@ func (r *restorer) torn(old *copyState) (gone []*integrity.Entry) {
 			gone = append(gone, x)
 		}
 	}
-	for _, x := range r.dir.Alien { // what a torn write uncovered
+	for _, x := range r.dir.Alien { // its header is stale bytes, after a torn write
 		if !x.Sealed && x.ID == old.v.Successor.ID {
 			gone = append(gone, x)
 		}

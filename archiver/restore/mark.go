@@ -11,21 +11,21 @@ import (
 )
 
 // A folder in which a restore builds a store holds integrity.RestoringName before it holds
-// anything that was fetched, and until all is in place. So nobody begins a new store among
-// the temporary files of a restore that was killed.
+// anything that was fetched, and until all is in place. So no new store is begun among the
+// temporary files of a killed restore.
 
 // mark makes the file that says that a restore is at work.
 func (r *restorer) mark() (err error) {
 	f, err := r.fsys.Create(integrity.RestoringName)
 	if errors.Is(err, fs.ErrExist) {
-		return r.fsys.SyncDir(".") // the name: whoever made the file may not have come to that
+		return r.fsys.SyncDir(".") // the name: its maker may have been killed before this sync
 	}
 	if err != nil {
 		return noRoom(err)
 	}
 	text := fmt.Sprintf("A restore of the store %v began here at %s, and has not finished as long as this file is here.\nRestore again into this folder, or remove it.\n",
 		r.plan.Store, time.Now().UTC().Format(time.RFC3339))
-	_, err = f.WriteAt([]byte(text), 0) // for people, who can do without after a power cut
+	_, err = f.WriteAt([]byte(text), 0) // for people only: a power cut may lose it
 	if err = noRoom(errors.Join(err, f.Close())); err != nil {
 		return err
 	}
@@ -47,8 +47,8 @@ func (r *restorer) lacks(name string) (bool, error) {
 }
 
 // withdraw removes what a build that failed has made, unless there is something in the folder
-// that the next attempt can use. A lock file that was there before stays: it may hold a
-// witness. A power cut may bring the names back, which is no harm.
+// that the next attempt can use. A lock file that was there before stays: it may hold a witness.
+// A power cut may bring the names back, which does no harm.
 func (r *restorer) withdraw(newLock bool) error {
 	d, err := lookAt(r.fsys, r.plan.Store)
 	if err != nil || len(d.Own)+len(d.Alien)+len(d.headless())+len(d.tmps) > 0 {

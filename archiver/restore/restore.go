@@ -28,7 +28,7 @@ type Options struct {
 	Rate     int64          // most bytes fetched in a second. Default 0: no bound
 	Timeout  time.Duration  // of an attempt to fetch a segment, for each 64 MiB. Default 5 minutes
 	Quick    bool           // take what is in place for sound if its header and footer are, without reading it all
-	Progress func(Progress) // is told how far the work has come; its calls do not overlap. Default: nobody is
+	Progress func(Progress) // gets how far the work has come; its calls do not overlap. May be nil
 }
 
 // Report says what a restore did.
@@ -53,20 +53,20 @@ type Report struct {
 // pinFor is how long the segments of a restore are kept from being pruned.
 const pinFor = 24 * time.Hour
 
-// Run brings a store to the state of a plan, in the folder dest, which ends as a
-// store that opens in order, on a timeline of its own.
+// Run brings a store to the state of a plan, in the folder dest, which then holds a store that
+// opens in order, on a timeline of its own.
 //
-// Where dest is absent, all is built beside it, in dest.restoring, and put in place by
-// one rename. Where it is an empty folder, which may be a mount point or ".", all is
-// built in it: until all is there it does not open, with an error that says that a restore
-// has not finished. What was fetched by a restore that was ended before is not fetched
-// again. One that fails before anything is fetched leaves nothing behind.
+// Where dest is absent, the store is built beside it, in dest.restoring, and put in place by one
+// rename. Where dest is an empty folder, which may be a mount point or ".", the store is built
+// in it. Until all is there it does not open: the error says that a restore has not finished.
+// What an earlier restore fetched before it was cut off is not fetched again. A restore that
+// fails before anything is fetched leaves nothing behind.
 //
-// Where dest holds an older copy of the store, that is freshened: what differs is
-// fetched, and put in place by one rename of the last log; until then it opens
-// as what it was, also after a power cut, and may be read all the time. A copy that
-// was written to since, or that is later than the plan, is refused with a
-// *DivergedError, and one that a process has open for writing with vfs.ErrLocked.
+// Where dest holds an older copy of the store, the copy is freshened: what differs is fetched,
+// and put in place by one rename of the last log. Until then it opens as the older copy, after a
+// power cut too, and may be read all the time. A copy that was written to since, or that is
+// later than the plan, is refused with a *DivergedError, and one that a process has open for
+// writing with vfs.ErrLocked.
 //
 // Every byte is verified before anything is put in place: damage in the archive is a
 // *segment.CorruptError that names the object. A disk without the room is
@@ -102,12 +102,12 @@ func Run(ctx context.Context, a *archive.Archive, dest string, o Options) (rep *
 		rep.Notes = append(rep.Notes, note)
 	}
 	if _, err := above.Stat(besideOf(name)); there && err == nil {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is left of a restore that was ended while %s was absent; remove it", above.Path(besideOf(name)), dest))
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is left from a restore that was cut off while %s was absent; remove it", above.Path(besideOf(name)), dest))
 	}
 	return rep, nil
 }
 
-// isThere reports whether dest is a folder; false is that there is nothing.
+// isThere reports whether dest is a folder; false: nothing is there.
 func isThere(dest vfs.FS) (bool, error) {
 	info, err := dest.Stat(".")
 	switch {
@@ -121,8 +121,8 @@ func isThere(dest vfs.FS) (bool, error) {
 	return true, nil
 }
 
-// restoreInto restores into a folder that is there. What a restore left there that was
-// ended before its log had its name counts as nothing.
+// restoreInto restores into a folder that is there. What a restore left there that was cut off
+// before its log had its name does not count.
 func restoreInto(ctx context.Context, a *archive.Archive, dest vfs.FS, o Options) (*Report, error) {
 	s, err := integrity.List(dest)
 	if err != nil {
@@ -159,8 +159,8 @@ func restoreBeside(ctx context.Context, a *archive.Archive, above vfs.FS, name s
 	return rep, above.SyncDir(".") // the name, before anybody is told that the store is there
 }
 
-// pinPlan pins the segments of a plan while they are read. A target that may only
-// be read takes no pin, which is worth a note.
+// pinPlan pins the segments of a plan while they are read. A target that may only be read takes
+// no pin: note says so.
 func pinPlan(ctx context.Context, a *archive.Archive, p *history.Plan, dest string) (unpin func(), note string, err error) {
 	refs := p.Set()
 	if p.Cut != nil {
@@ -178,10 +178,10 @@ func pinPlan(ctx context.Context, a *archive.Archive, p *history.Plan, dest stri
 	case errors.Is(err, archive.ErrPruned) || ctx.Err() != nil:
 		return nil, "", err
 	}
-	return func() {}, fmt.Sprintf("nothing kept prune from deleting what was being read: %v", err), nil
+	return func() {}, fmt.Sprintf("the segments could not be pinned, so a prune could have deleted them meanwhile: %v", err), nil
 }
 
-// fetchers is a bound of how many fetch at a time and share the rate.
+// fetchers bounds how many fetches run at a time and share the rate.
 const fetchers = 64
 
 // restorer is one restore into one folder.
@@ -227,9 +227,9 @@ func (r *restorer) lock() (unlock func(), err error) {
 	return func() { c.Close() }, nil
 }
 
-// build makes the store in a folder in which there is none. The last log gets its name
-// before the segments get theirs: until all of them are there the store does not open,
-// so that nobody takes a part of it for the whole.
+// build makes the store in a folder in which there is none. The last log gets its name before
+// the segments get theirs: until all of them are there the store does not open, so that a part
+// of it is never used as the whole.
 func (r *restorer) build(ctx context.Context) (_ *Report, err error) {
 	newLock, err := r.lacks(lockName)
 	if err != nil {
@@ -263,7 +263,7 @@ func (r *restorer) build(ctx context.Context) (_ *Report, err error) {
 	if err := r.clean(r.stale()...); err != nil {
 		return nil, err
 	}
-	r.rep.Removed = nil // only what an earlier attempt left
+	r.rep.Removed = nil // it lists only what an earlier attempt left
 	if err := r.putLast(0, segment.Set{}); err != nil {
 		return nil, err
 	}
@@ -273,7 +273,7 @@ func (r *restorer) build(ctx context.Context) (_ *Report, err error) {
 	return r.rep, r.unmark()
 }
 
-// stale returns what a restore that was ended before left of no use.
+// stale returns useless files of an earlier restore that was cut off.
 func (r *restorer) stale() (old []*integrity.Entry) {
 	for _, x := range r.dir.Own {
 		i, ours := archive.Find(r.plan.Segments, x.Header.Ref.ID)

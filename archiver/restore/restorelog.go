@@ -8,10 +8,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A restore ends with a log of its own timeline, as recovery does: the records
-// of the log that was cut, up to the point, and none of its edits, since its
-// header states the set. It is closed in order, so that the store opens from its
-// tables and goes on with this log.
+// A restore ends with a log of its own timeline, as recovery does: the records of the log that
+// was cut, up to the point, and none of its edits, since the header holds the set. It is closed
+// in order, so that the store opens from its tables and continues this log.
 
 // putLog writes a log with the given records and closes it. It is on the disk under
 // its name when putLog returns; until then it has a temporary one.

@@ -12,11 +12,11 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A recovery may have begun the copy's newest log on a timeline that the archive does not
-// know. The copy may still hold nothing of its own: each open after a crash begins a timeline,
-// and a timeline on which nobody wrote is never shipped. Then its segments are of known
-// timelines, and the records in its newest log were taken over from a log of the archive. That
-// is not believed: the records are compared.
+// A recovery may have begun the copy's newest log on a timeline that the archive does not know.
+// The copy may still hold nothing of its own: each open after a crash begins a timeline, and a
+// timeline on which nobody wrote is never shipped. Then its segments are of known timelines, and
+// the records in its newest log were taken over from a log of the archive. To prove it, the
+// records are compared.
 
 // unknownLine is for a copy whose own log names a timeline that the plan does not know. It
 // returns the stretch of the plan's history on which the copy's segments end; nil if there is
@@ -36,13 +36,13 @@ func unknownLine(p *history.Plan, old *copyState) *history.Stretch {
 	}
 	own := p.To(newest.Timeline)
 	if own == nil || old.hdr.FirstSeq > own.To+1 {
-		return nil // what they hold beyond the stretch is of a history of their own
+		return nil // what they hold beyond the stretch is a history of their own
 	}
 	return own
 }
 
-// sameRecords makes sure that the records in the copy's log are those that the fetched
-// logs have under the same sequence numbers.
+// sameRecords checks that the records in the copy's log are those of the fetched logs, by
+// sequence number.
 func (r *restorer) sameRecords(old *copyState) error {
 	next := old.hdr.FirstSeq
 	f, err := r.fsys.Open(old.log.Name)
@@ -96,8 +96,8 @@ func (r *restorer) logged(from uint64) iter.Seq2[*segment.Record, error] {
 	}
 }
 
-// loggedIn yields the records of one file: up to an offset, or of a sealed file all. It
-// reports whether more are asked for.
+// loggedIn yields the records of one file up to an offset; of a sealed file it yields all. It
+// reports whether more are wanted.
 func (r *restorer) loggedIn(name string, end int64, from uint64, yield func(*segment.Record, error) bool) bool {
 	f, err := r.fsys.Open(name)
 	if err != nil {

@@ -83,7 +83,7 @@ func TestOneLineForEachArchive(t *testing.T) {
 	err := targetErrors(r, errors.Join(errors.New("not sealed"), errors.Join(full, nil, away, r.Targets[3].Err)))
 	want := []string{
 		"file:///full: the archive is full; make room there, or give up old backups: varve backup prune (and 1 more failure); since 2026-11-20 15:04:05; 2 segments wait, 2.0 KiB",
-		"file:///away: " + target.ErrNoIdentity.Error() + "; it was archive 0123; what waits is shipped when that is back; since 2026-11-20 15:04:05; 1 segment waits, 1.0 KiB",
+		"file:///away: " + target.ErrNoIdentity.Error() + "; it was archive 0123; what waits is shipped when that archive is back; since 2026-11-20 15:04:05; 1 segment waits, 1.0 KiB",
 		"file:///slow: timeout; nothing waits",
 		"not sealed",
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/varve-db/varve/internal/testkit"
 )
 
-// What follows spells out the layout of an archive a second time, as literals, so that a
-// change of it is noticed by a test.
+// The layout of an archive stands here a second time, as literals, so that a test notices a
+// change of it.
 
 // Folder returns the prefix of a folder of the store UUID: backups, restores (pins), prune
 // (plans).

@@ -318,7 +318,7 @@ func (w *Writer) Restored(k int, line segment.Timeline, nextID segment.ID, now t
 	return n
 }
 
-// Needs returns what the writer has use for: its live set, and outputs to come.
+// Needs returns what the writer needs: its live set, and outputs that are not adopted yet.
 func (w *Writer) Needs() []segment.Ref {
 	refs := slices.Clone(w.Live)
 	for _, o := range w.Outputs {

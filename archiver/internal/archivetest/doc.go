@@ -1,4 +1,4 @@
-// Package archivetest is for tests. It has the life of a real store whose state is known at
-// every moment, a target in memory to ship it to, and a forger of segments that no writer
-// makes yet.
+// Package archivetest is for tests. Life is a real store whose state is known at every commit,
+// Vault a target in memory to ship it to, Forger a maker of segments that no writer makes yet.
+// It checks nothing of the archiver by itself.
 package archivetest

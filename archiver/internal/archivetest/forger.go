@@ -33,7 +33,7 @@ func (f *Forger) Branch(id segment.ID, live []segment.Ref, parent segment.Ref, s
 	f.Seal(h.ChecksumSeed().AppendRecord(out, int64(len(out)), &end))
 }
 
-// Forger writes segments by hand, with what no writer does yet: compaction.
+// Forger writes segments by hand, for histories that no writer makes yet: with compaction.
 type Forger struct {
 	T    *testing.T
 	V    *Vault

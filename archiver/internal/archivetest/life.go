@@ -207,7 +207,7 @@ func (v *Vault) Archive(t testing.TB) *archive.Archive {
 // Moment is a state that a store was in: after a commit.
 type Moment struct {
 	Seq  uint64
-	At   time.Time // after the commit, before the next
+	At   time.Time // a moment between this commit and the next
 	Want map[string]string
 }
 

@@ -2,8 +2,8 @@ package pages
 
 import "io"
 
-// What is read by range is fetched in pages: a header, a block of a table, a small
-// object each cost one request, and what lies beside them is there for the next.
+// What is read by range is fetched in pages. A header, a block of a table or a small object
+// costs one request, and its neighbors need none.
 const (
 	PageSize = 32 << 10
 	maxPaged = 1 << 20 // longer reads are not kept

@@ -8,8 +8,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Digests hashes the bytes of a segment file as they go by, in order. It makes two SHA-256: of
-// the whole file, and of all before the one that the footer holds.
+// Digests hashes the bytes of a segment file as they go by, in order. It makes two SHA-256
+// hashes: of the whole file, and of all before the hash in the footer.
 type Digests struct {
 	sum   hash.Hash
 	at    int64    // hashed so far

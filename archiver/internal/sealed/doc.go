@@ -1,4 +1,4 @@
-// Package sealed proves that bytes are a sealed segment, every one of them: as they are read
-// from somewhere, or as they are copied. It is the one place that decides what may be shipped,
-// restored or put back.
+// Package sealed proves that a file is a sealed segment, by every byte of it: as it is read, or
+// as it is copied. It repairs nothing. The invariant: nothing else decides what may be shipped,
+// restored or put back, so damage passes nowhere.
 package sealed

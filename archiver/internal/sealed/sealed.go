@@ -56,7 +56,7 @@ func Footed(src io.ReaderAt, size int64) (*segment.Reader, *segment.Footer, erro
 	return r, f, Footless(err, r.Header.Ref, size)
 }
 
-// Footless turns the lack of a footer into damage.
+// Footless turns segment.ErrNoFooter into damage.
 func Footless(err error, ref segment.Ref, size int64) error {
 	if errors.Is(err, segment.ErrNoFooter) {
 		return &segment.CorruptError{Segment: ref, Offset: size, Reason: "a sealed segment without a footer"}
@@ -64,7 +64,7 @@ func Footless(err error, ref segment.Ref, size int64) error {
 	return err
 }
 
-// Summarized is the segment that header and footer tell of.
+// Summarized is the segment that a header and a footer describe.
 func Summarized(r *segment.Reader, f *segment.Footer, sum [32]byte) *Segment {
 	return &Segment{
 		Store: r.Header.UUID, Ref: r.Header.Ref, Kind: r.Header.Kind,

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Burst is how many bytes go at once under a rate: a tenth of a second's, within
-// bounds that keep both the steps fine and the calls few.
+// Burst is how many bytes are read at once under a rate: those of a tenth of a second, within
+// bounds, so that steps are small and calls few.
 func Burst(perSecond int64) int {
 	return int(min(max(perSecond/10, 4<<10), 1<<20))
 }
