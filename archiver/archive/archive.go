@@ -130,7 +130,7 @@ func (a *Archive) Store(ctx context.Context, want string) (segment.UUID, error) 
 		}
 		name, err := target.FirstName(ctx, a.target, want+"/", "")
 		if err == nil && name == "" {
-			err = fmt.Errorf("%s: store %s: the archive holds nothing of it: %w", a.target.URL(), want, target.ErrNotExist)
+			err = fmt.Errorf("%s: store %s: the archive holds nothing of it: %w; if no store is named, the error lists the choices", a.target.URL(), want, target.ErrNotExist)
 		}
 		return uuid, err
 	}
