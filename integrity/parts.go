@@ -43,6 +43,8 @@ func (st *State) gather() error {
 	}
 	var missing []segment.Ref
 	bare := ByID(st.Bare)
+	parts := st.opener()
+	defer parts.close()
 	for ref := range st.Live.All() {
 		e := st.File(ref)
 		if e == nil && st.tolerate {
@@ -56,7 +58,7 @@ func (st *State) gather() error {
 			st.Missing = append(st.Missing, ref)
 			continue
 		}
-		p, err := st.openPart(e)
+		p, err := parts.open(e)
 		if newer := errors.Is(err, segment.ErrVersion); err != nil && p != nil && st.tolerate && (newer || segment.IsCorrupt(err)) {
 			if p.Err = err; !newer {
 				st.rebuild(p)
@@ -145,13 +147,6 @@ func (st *State) openPart(e *Entry) (*Part, error) {
 	}
 	if err == nil && st.tolerate {
 		err = segment.InFile(st.FS.Path(e.Name), checkTable(p.Footer))
-	}
-	if err != nil || st.table == nil {
-		return p, err
-	}
-	keep, err := st.table(p)
-	if err == nil && !keep {
-		p.Footer = &segment.Footer{Summary: p.Footer.Summary}
 	}
 	return p, err
 }

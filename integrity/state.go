@@ -53,13 +53,14 @@ type ResolveOptions struct {
 
 	// Open opens the file of an entry that has a header. Nil: as the file system does. If
 	// the Source of a sealed file has a method FooterRead(), that is called once its footer
-	// was read, or could not be, and before all other reads.
+	// was read, or could not be, and before all other reads. With Table, several goroutines
+	// call it at once.
 	Open func(*Entry) (Source, error)
 
 	// Table, if set, is called with each part once its footer was read, in the order of
 	// Parts, and reports whether the part keeps the way to its table. Else of the footer the
 	// Summary alone is kept: for a small segment, the rest takes more memory than all else that
-	// is kept of it. An error ends Resolve.
+	// is kept of it. One goroutine calls it at a time. An error ends Resolve.
 	Table func(*Part) (keep bool, err error)
 }
 
