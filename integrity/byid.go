@@ -2,9 +2,8 @@ package integrity
 
 import "github.com/varve-db/varve/segment"
 
-// Many segments of one store can be missing or damaged at once. What is looked for once for
-// each of them is looked for in a map or by a sorted search, so that the work grows with their
-// number, and not with its square.
+// Many segments of one store can be missing or damaged at once. Each lookup uses a map or a
+// binary search, so that the work does not grow with the square of their number.
 
 // ByID returns the files of lists by the number in their names. Those of one number stay in
 // order.

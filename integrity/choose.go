@@ -10,14 +10,15 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// better orders files by segment, and those of one segment by how well they stand for it: the
-// name of the segment counts before any other, and a seal before none, since a seal that was
-// written anew may have left the log it was made from.
+// better orders files by segment. Of several files of one segment, a file with the segment's
+// name comes first, and then a sealed file: a seal that was written anew may have left the
+// log from which it was made.
 func better(a, b *Entry) int {
 	return cmp.Or(a.Header.Ref.Compare(b.Header.Ref), boolOrder(b.Fits(), a.Fits()), boolOrder(b.Sealed, a.Sealed), strings.Compare(a.Name, b.Name))
 }
 
-// Groups iterates over the files of each segment, of which own are some or all: see Inventory.Own.
+// Groups iterates over the segments of own, and yields the files of each. Own is all of
+// Inventory.Own or a part of it, in the same order.
 func Groups(own []*Entry) iter.Seq[[]*Entry] {
 	return func(yield func([]*Entry) bool) {
 		for i := 0; i < len(own); {
@@ -33,9 +34,9 @@ func Groups(own []*Entry) iter.Seq[[]*Entry] {
 	}
 }
 
-// Twice returns the error for the files of one segment if none of them stands for it: they
-// are several, and none has the segment's name. Its File is the name of the second. Nil: the
-// first stands for the segment.
+// Twice returns the error for a segment that has several files, none with the segment's name:
+// nothing says which of them counts. The error's File is the name of the second. Nil: the first
+// file counts.
 func Twice(group []*Entry) *segment.CorruptError {
 	if len(group) == 1 || group[0].Fits() {
 		return nil
@@ -67,7 +68,7 @@ func (s *Inventory) choose() error {
 		e := group[0]
 		s.Files = append(s.Files, e)
 		if !e.Fits() {
-			continue // and of the others nothing is known
+			continue // nothing says which file counts
 		}
 		for _, o := range group[1:] {
 			if o.Fits() {
@@ -81,7 +82,7 @@ func (s *Inventory) choose() error {
 	return nil
 }
 
-// demote makes e, which is not in Files, a file without a header that tells what it is.
+// demote takes e, which is not in Files, for a file without a usable header.
 func (s *Inventory) demote(e *Entry, reason string) {
 	e.Err = &segment.CorruptError{Segment: e.Header.Ref, Reason: fmt.Sprintf("the header of %s, %s", e.Header.Ref, reason)}
 	e.Header = nil

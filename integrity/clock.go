@@ -6,9 +6,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// ClockJumps returns the runs of commits whose times do not tell when they were made.
-// Headers, footers and the heads of the newest log have told; only where there is a run, the
-// heads of the log are read in which it begins.
+// ClockJumps returns the runs of commits whose times are not the times at which they were made.
+// Headers, footers and the heads of the newest log show them. Only where a run begins in another
+// log, the heads of that log are read.
 func (st *State) ClockJumps(now time.Time) []segment.ClockJump {
 	jumps := segment.ClockJumps(st.logTimes(), now)
 	for i := range jumps {

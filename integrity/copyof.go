@@ -5,9 +5,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// CopyOf says why a log in the folder of a store, which ends with a close record, cannot be
-// told from a copy of the file in which that was written; empty: it is that very file. It is
-// for those that read a log without a survey of the store.
+// CopyOf says why a log that ends with a close record may be a copy of the file in which that
+// record was written. An empty text means that it is that very file. Callers with a State do not
+// need it: see State.Why.
 func CopyOf(fsys vfs.FS, name string, h *segment.Header, last *segment.Record) (why string, err error) {
 	w, _, err := ReadWitness(fsys)
 	if err != nil {
@@ -27,9 +27,9 @@ type lastClose struct {
 
 // copyOf is CopyOf with the witness of the store's last close, or nil.
 //
-// Inode numbers are given to other files soon, so they alone are no proof. Where the file
-// system tells no birth times, the time of the last change does, which no copy has: the
-// witness knows it, as it was after the close.
+// A freed inode number is soon given to another file, so it alone proves nothing. Where the file
+// system has no birth times, the time of the last change is compared instead: no copy has the
+// same. The witness holds it, as it was after the close.
 func copyOf(fsys vfs.FS, name string, c *lastClose, w *segment.Witness) (why string, err error) {
 	f, err := fsys.Open(name)
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// diagnosis names what is wrong with a segment file of which it is known that
-// something is.
+// diagnosis names what is wrong with a segment file that did not check.
 type diagnosis struct {
 	ctx  context.Context
 	src  *walk.ReadAround
@@ -22,8 +21,8 @@ type diagnosis struct {
 	findings
 }
 
-// diagnose returns at least one finding: why is what the quick way ended with.
-// Only the end of the context spares it that.
+// diagnose returns at least one finding, unless the context ends. why is the error of the
+// quick way.
 func diagnose(p *pass, size int64, o *VerifyOptions, v *Verified, why error) []Finding {
 	d := &diagnosis{ctx: p.Ctx, src: &walk.ReadAround{Ctx: p.Ctx, Src: p}, size: size, o: o, v: v}
 	d.ref = o.Ref

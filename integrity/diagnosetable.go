@@ -41,7 +41,7 @@ func (d *diagnosis) nameKeys(f *segment.Footer, ranges []damaged) error {
 		t.keys.add(e.Key)
 	}
 	if err := c.Err(); err != nil {
-		if segment.IsCorrupt(err) { // whoever judges the table says so
+		if segment.IsCorrupt(err) { // table adds the finding
 			return nil
 		}
 		return err
@@ -58,7 +58,7 @@ func (d *diagnosis) nameKeys(f *segment.Footer, ranges []damaged) error {
 }
 
 // sealed returns the footer that the records give, which are sound and end at
-// an offset, and its bytes. The error is that of Seal.
+// an offset, and its bytes. The error is one of Seal.
 func (d *diagnosis) sealed(end int64) (*segment.Footer, []byte, error) {
 	b, sum, err := d.r.Seal(end)
 	if err != nil {
@@ -218,7 +218,7 @@ func (x *difference) add(e *segment.Entry, what string) {
 	x.seqs.span(e.Seq, e.Seq)
 }
 
-// tell adds a finding, if there is anything to tell.
+// tell adds a finding if there are such entries.
 func (x *difference) tell(d *diagnosis, f *segment.Footer, format string) {
 	if x.keys.n == 0 {
 		return

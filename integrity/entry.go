@@ -20,12 +20,12 @@ type Entry struct {
 	Size   int64
 	Err    error // why there is no header that is sound
 
-	// Header is nil where none is sound. The sets of a log's header are not kept: those
-	// of all logs of a store would take more than all else. Who needs one reads it again.
+	// Header is nil where none is sound. The sets of a log's header are not kept: the sets
+	// of all logs would take more memory than all else. WholeHeader reads them again.
 	Header     *segment.Head
 	HeaderSize int64
 
-	bare *segment.Header // of which Header is a part, without sets; nil: Header stands by itself
+	bare *segment.Header // Header is a part of it; it has no sets. Nil: Header is no part of anything
 	d    fs.DirEntry     // as it was listed
 }
 
@@ -51,8 +51,8 @@ func (e *Entry) WholeHeader(src io.ReaderAt) (*segment.Header, error) {
 }
 
 // readEntries fills in the entries, a few at a time: opening thousands of files
-// is mostly waiting. The error is that the process may open no more files, which is nothing
-// of the store.
+// is mostly waiting. An error means that the process may open no more files, which says
+// nothing about the store.
 func readEntries(fsys vfs.FS, found []*Entry) error {
 	const workers = 8
 	var wg sync.WaitGroup
@@ -65,7 +65,7 @@ func readEntries(fsys vfs.FS, found []*Entry) error {
 	}
 	wg.Wait()
 	for _, e := range found {
-		if vfs.IsTooManyFiles(e.Err) { // the workers had them, perhaps
+		if vfs.IsTooManyFiles(e.Err) { // the other workers may have used them up
 			e.Err = nil
 			e.read(fsys)
 		}
@@ -122,7 +122,7 @@ func (e *Entry) renamed(fsys vfs.FS) bool {
 	if e.Sealed {
 		return false
 	}
-	name := e.ID.String() + ".seg"
+	name := segment.FileName(e.ID, segment.SealedExt)
 	info, err := fsys.Stat(name)
 	if err != nil {
 		return false
@@ -131,15 +131,15 @@ func (e *Entry) renamed(fsys vfs.FS) bool {
 	return true
 }
 
-// Fits reports whether the name is that of the segment.
+// Fits reports whether the file has the name of its segment.
 func (e *Entry) Fits() bool { return e.ID == e.Header.Ref.ID }
 
-// Misnamed reports whether a log has the name of another. What a torn first write
-// uncovers may be the header of a freed file, so its header alone does not tell what it is.
+// Misnamed reports whether a log has the name of another log. A torn first write may uncover
+// the header of a freed file, so such a header does not prove what the file is.
 func (e *Entry) Misnamed() bool { return !e.Sealed && !e.Fits() }
 
-// Open opens the file of an entry: by way of h, so that few are open at once, if it is
-// sealed and so keeps its name.
+// Open opens the file of an entry. A sealed file, which keeps its name, is opened by way of h, so
+// that few are open at once.
 func (e *Entry) Open(fsys vfs.FS, h *vfs.Handles) (Source, error) {
 	if e.Sealed {
 		return h.Open(e.Name)

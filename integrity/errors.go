@@ -36,14 +36,14 @@ func (e *MissingError) Unwrap() error { return ErrMissing }
 
 // RestoringName is a file that a restore makes first in the folder where it builds a store,
 // and removes last. Where there is no segment beside it, or some are missing, the restore
-// has not finished. A store that is whole is one, with the file or without.
+// has not finished. A whole store is a store, with this file or without it.
 const RestoringName = "RESTORING"
 
 // UnfinishedError is the error of opening a folder where a restore has not finished. Nothing
 // was changed.
 type UnfinishedError struct {
 	Dir  string
-	Live bool  // a process holds the lock: the restore is at work, perhaps
+	Live bool  // a process holds the lock: the restore may be at work
 	Err  error // what the folder lacks; nil: there is no segment
 }
 
@@ -62,7 +62,8 @@ func (e *UnfinishedError) Error() string {
 // Unwrap returns what the folder lacks.
 func (e *UnfinishedError) Unwrap() error { return e.Err }
 
-// unfinished puts what explains it in the place of an error of a folder that lacks segments.
+// unfinished replaces an error about missing segments by an UnfinishedError, if a restore did not
+// finish.
 func (s *Inventory) unfinished(err error, live bool) error {
 	switch {
 	case !s.Restoring:

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// fileEnd is a source of which the end is read at once, with the first read that lies
-// in it, and kept as far as keep says.
+// fileEnd reads the end of a source at once, with the first read that lies in it, and keeps as
+// much of it as keep says.
 type fileEnd struct {
 	src  io.ReaderAt
 	size int64
@@ -34,7 +34,7 @@ func (f *fileEnd) ReadAt(b []byte, off int64) (int, error) {
 	return copy(b, f.tail[off-f.from:]), nil
 }
 
-// read reads the end. What fails here is read again by itself, for the error.
+// read reads the end. If that fails, the caller reads its own bytes, and gets the error.
 func (f *fileEnd) read() error {
 	f.from = max(0, f.size-endSize)
 	tail := make([]byte, f.size-f.from)

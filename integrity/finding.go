@@ -22,7 +22,6 @@ const (
 	Contradiction Kind = "contradiction" // segments that do not chain, two files of one segment, segments of two stores
 	NewerVersion  Kind = "newer version" // not judged; needs a newer varve
 	Unreadable    Kind = "unreadable"    // the disk or the system refuses to read
-	WrongIndex    Kind = "wrong index"   // the index in memory is not what the segments say
 )
 
 // A Finding is one thing that is wrong with a store.

@@ -64,7 +64,7 @@ func TestFewFileHandlesAreEnough(t *testing.T) {
 	if n < 20 {
 		t.Fatalf("%d segments are too few for this test", n)
 	}
-	m := &meagre{FS: repair.Folder(dir), most: 12}
+	m := &meagre{FS: integrity.Folder(dir), most: 12}
 	rep, err := check.Run(context.Background(), vfs.AsFS(m), check.Options{Level: integrity.Full, Workers: 16})
 	if err != nil || len(rep.Findings) != 0 || rep.Whole < n-2 {
 		t.Errorf("check: %v, %+v", err, rep)

@@ -11,40 +11,40 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Inventory is what a store's folder holds. All who ask that, ask here: the store, its check,
-// repair and salvage, and the archiver as it ships and restores.
+// Inventory is what a store's folder holds. The store, its check, repair and salvage, and the
+// archiver as it ships and restores all use it, so that they agree.
 type Inventory struct {
 	FS   vfs.FS
-	UUID segment.UUID // whose folder it is: see owner
+	UUID segment.UUID // of the store whose folder it is: see owner
 
-	// Own is the files with a sound header of this store, in order of Ref.Compare; of
-	// several files of one segment the first is the one that stands for it, if any does: see
-	// better. It is set by ReadHeaders alone. Survey and SurveyTolerant decide between the files, into Files,
-	// Dups and Bare.
+	// Own is the files with a sound header of this store, in order of Ref.Compare. Of
+	// several files of one segment the best comes first: see better and Twice. Only
+	// ReadHeaders sets it. Survey and SurveyTolerant decide between the files, and sort
+	// them into Files, Dups and Bare.
 	Own []*Entry
 
 	Files  []*Entry    // one for each segment with a sound header of this store, in order of Ref.Compare; see File
 	Dups   [][2]*Entry // a sealed segment and the log it was made from
-	Bare   []*Entry    // not empty, and without a header that tells what they are
+	Bare   []*Entry    // not empty, and without a usable header
 	Empty  []*Entry    // logs not begun
-	Alien  []*Entry    // of another store, by their headers; after Survey in Others, too
+	Alien  []*Entry    // of another store, by their headers; after Survey also in Others
 	Newer  []*Entry    // of a newer version
 	Unread []*Entry    // that could not be read
 	Tmps   []string    // unfinished files
 	Torn   []string    // what recovery cut off and kept
 	Others []string    // what is not ours
 	MaxID  segment.ID  // greatest id in any name or header
-	Traces bool        // there are traces of a store without segments
+	Traces bool        // the folder has traces of a store, other than segments
 
 	// Restoring reports that RestoringName is there.
 	Restoring bool
 
-	// Witness is what the last close left in the lock file, or nil; BadWitness says why
-	// what stands there is none. Without one there is less proof, and nothing else.
+	// Witness is what the last close left in the lock file, or nil. BadWitness says why it
+	// cannot be used. Without a witness there is less proof; nothing else changes.
 	Witness    *segment.Witness
 	BadWitness error
 
-	// Problems is what SurveyTolerant went on past.
+	// Problems is what SurveyTolerant found wrong, and a tolerant Resolve.
 	Problems []error
 
 	found    []*Entry   // all with the name of a segment file, by name
@@ -66,8 +66,8 @@ var (
 // a newer version, or of segments that contradict each other.
 func Survey(fsys vfs.FS) (*Inventory, error) { return survey(fsys, false) }
 
-// SurveyTolerant is like Survey, but collects in Inventory.Problems what it can go on past.
-// The error is that of listing the folder.
+// SurveyTolerant is like Survey, but collects problems in Inventory.Problems. An error means
+// that the folder cannot be listed.
 func SurveyTolerant(fsys vfs.FS) (*Inventory, error) { return survey(fsys, true) }
 
 func survey(fsys vfs.FS, tolerate bool) (*Inventory, error) {
@@ -115,8 +115,8 @@ type HeaderOptions struct {
 }
 
 // ReadHeaders lists the folder, reads every header, and sorts the files. It decides nothing
-// between files that contradict each other: see Inventory.Own. The error is that of listing
-// the folder, or wraps ErrNotStore where two stores have as many files: see owner.
+// between files that contradict each other: see Inventory.Own. An error means that the folder
+// cannot be listed, or wraps ErrNotStore where two stores have equally many files: see owner.
 func ReadHeaders(fsys vfs.FS, o HeaderOptions) (*Inventory, error) {
 	s, err := List(fsys)
 	if err != nil {
@@ -144,7 +144,7 @@ func ReadHeaders(fsys vfs.FS, o HeaderOptions) (*Inventory, error) {
 	return s, nil
 }
 
-// problem is an error of a survey that must be sound, and a note in one that goes on.
+// problem returns err for a strict survey. A tolerant one notes it, and returns nil.
 func (s *Inventory) problem(err error) error {
 	if err == nil || !s.tolerate {
 		return err
@@ -153,11 +153,10 @@ func (s *Inventory) problem(err error) error {
 	return nil
 }
 
-// owner decides whose folder this is: the store that most headers name. Of two that have
-// one file each it is that of the first by name, since a torn first write to the second may
-// have uncovered a header of some other store. Of two that have more, and as many, it is
-// nobody's: whoever wants a store there is refused with ErrNotStore, and SurveyTolerant notes that and
-// takes the first.
+// owner returns the store whose folder this is: the one that most headers name. If two stores
+// have one file each, it is the store of the first file by name: a torn first write to the
+// second may have uncovered the header of some other store. If two stores have equally many
+// files, and more than one, the error wraps ErrNotStore, and the store is that of the first file.
 func (s *Inventory) owner() (segment.UUID, error) {
 	count := map[segment.UUID]int{}
 	var best, second segment.UUID
@@ -182,7 +181,7 @@ func (s *Inventory) owner() (segment.UUID, error) {
 	return best, nil
 }
 
-// sort puts each file that was found where its header says.
+// sort puts each file into the list that its header says.
 func (s *Inventory) sort() {
 	s.Own, s.Bare, s.Empty, s.Alien, s.Newer, s.Unread, s.ids = nil, nil, nil, nil, nil, nil, nil
 	names := map[string]bool{}
@@ -223,8 +222,8 @@ func (s *Inventory) NewestLog() *Entry {
 	return NewestOf(s.Files)
 }
 
-// NewestOf returns the newest log of files that are in order; of several files of it, the
-// first.
+// NewestOf returns the newest log among files that are in order. If it has several files, the
+// first of them is returned.
 func NewestOf(files []*Entry) (newest *Entry) {
 	for _, e := range slices.Backward(files) {
 		if newest != nil && newest.Header.Ref != e.Header.Ref {
@@ -260,7 +259,7 @@ func (s *Inventory) FilesOf(ref segment.Ref) []*Entry {
 	return s.Own[i:n:n]
 }
 
-// Headerless returns the files without a header that tells what they are, read or not.
+// Headerless returns the files without a usable header: those in Bare and in Unread.
 func (s *Inventory) Headerless() []*Entry { return byName(s.Bare, s.Unread) }
 
 func byName(lists ...[]*Entry) []*Entry {

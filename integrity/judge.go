@@ -16,7 +16,7 @@ type Verdict struct {
 	End      int64  // offset after the last whole batch; what follows is cut off by recovery
 	NextSeq  uint64 // the sequence number after the last one below End
 	LastTime int64  // the newest commit time below End; zero: none
-	Durable  int64  // the log is vouched for up to here, by itself or by the witness of a close
+	Durable  int64  // the log, or the witness of a close, vouches for all bytes up to here
 
 	// Successor is the log that an End record names; zero if there is none.
 	Successor segment.Ref
@@ -64,7 +64,7 @@ func Judge(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error)
 		return nil, err
 	}
 	if span.Depth == segment.Heads && j.bad != nil {
-		// It does not end where it was closed, so all values count, too.
+		// It does not end where it was closed, so all values are checked.
 		closed, j = false, newJudge(w, r)
 		if err := j.walk(segment.Span{Depth: segment.CheckValues}); err != nil {
 			return nil, err
@@ -177,7 +177,7 @@ func (j *judge) commit(rec *segment.Record, data int64, edits []segment.EditSet)
 	}
 }
 
-// decide tells a torn tail from damage.
+// decide decides between a torn tail and damage.
 func (j *judge) decide() (*Verdict, error) {
 	v, r := &j.v, j.r
 	if v.Successor != (segment.Ref{}) {
@@ -256,8 +256,8 @@ func (j *judge) corrupt(at int64, reason string, seen uint64) error {
 	return e
 }
 
-// short makes the error for a log of which only the witness of a close says that it was on
-// the disk beyond at, up to the offset closed.
+// short makes the error for a log that ends at an offset, where the witness of a close says that
+// it was on the disk up to the offset closed.
 func (j *judge) short(at int64, reason string, closed int64) error {
 	e := &segment.CorruptError{Segment: j.r.Header.Ref, Offset: at, Closed: true}
 	e.Reason = fmt.Sprintf("%s; %s, with this log on the disk up to offset %d, so this is damage and not the end of a torn write", reason, Witnessed(j.w), closed)

@@ -15,8 +15,8 @@ const (
 	ScrubLogName   = "scrub.json" // when which segment was verified
 )
 
-// List sorts the names in the folder. It reads no file: of the Inventory, only what
-// names tell is there.
+// List sorts the names in the folder. It reads no file, so the Inventory has only what names
+// say.
 func List(fsys vfs.FS) (*Inventory, error) {
 	s := &Inventory{FS: fsys}
 	names, err := fsys.ReadDir(".")

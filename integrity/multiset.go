@@ -8,7 +8,7 @@ import (
 )
 
 // multiset stands for a number of entries of a table, in whatever order they came:
-// the sum of a hash of each. The hash has a random seed, so nobody can make two
+// the sum of a hash of each. The hash has a random seed, so no one can make two
 // different ones alike; by chance they are with a probability of about 2⁻⁶⁴.
 type multiset struct {
 	keys   *hashKeys

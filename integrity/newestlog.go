@@ -41,8 +41,8 @@ func (st *State) judge(o *ResolveOptions) error {
 	return st.judgeClose()
 }
 
-// twoTips says of old, a sealed log that does not know of the log e, what that is: no torn
-// write, and no damage of its header, but the end of another history.
+// twoTips sets the error of old, a sealed log that does not know of the log e. Its header is neither
+// torn nor damaged: the folder holds the ends of two histories.
 func (st *State) twoTips(old, e *Entry) {
 	c, ok := segment.AsCorrupt(old.Err)
 	if a, b := st.R.Header.Ref, e.Header.Ref; ok && a.Timeline != b.Timeline {

@@ -23,11 +23,10 @@ func (st *State) LostError() error {
 		st.FS.Path("."), ErrLostLog, st.V.Successor)
 }
 
-// Opens returns nil if the store would open for writing, if nothing is wrong with the tables
-// of its segments, which it does not read, and otherwise the error that says why not: that of
-// Survey or Resolve, or one that wraps ErrLostLog. It changes nothing, takes no lock, and works
-// beside a writer. It reads every header and the end of every segment, and of the newest log
-// what a writer would.
+// Opens returns nil if the store would open for writing, and otherwise the error of Survey or
+// Resolve, or one that wraps ErrLostLog. It changes nothing, takes no lock, and works beside a
+// writer. It reads every header, the end of every segment, and as much of the newest log as a
+// writer would. It does not read the tables of segments, so damage there is not found.
 func Opens(fsys vfs.FS) error {
 	return WhileWritten(fsys, func(live bool) error {
 		s, err := Survey(fsys)
@@ -43,7 +42,7 @@ func Opens(fsys vfs.FS) error {
 	})
 }
 
-// noTable is the ResolveOptions.Table of one who reads no table.
+// noTable is ResolveOptions.Table for callers that read no table.
 func noTable(*Part) (keep bool, err error) { return false, nil }
 
 // WhileWritten calls look, which surveys the store, and tells it whether a process

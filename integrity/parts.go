@@ -22,15 +22,13 @@ type Part struct {
 	*Entry
 	Src Source
 
-	// Footer is the table. Bytes is what it was read from where the file does not
-	// have it: the log was not sealed yet or, where Err is set, what the file
-	// has is damaged and the records are sound.
+	// Footer is the table. Bytes is its encoding, if the file does not have it: the log was not
+	// sealed yet or, where Err is set, the footer in the file is damaged and the records are sound.
 	Footer *segment.Footer
 	Bytes  []byte
 
-	// Err, of a State that tolerates damage, is what is wrong with the segment:
-	// damage, or that it is of a newer version. Without a Footer, nothing is known of
-	// what it holds.
+	// Err is set by a tolerant Resolve alone. It says that the segment is damaged, or of a newer
+	// version. Without a Footer, nothing is known of what the segment holds.
 	Err error
 }
 
@@ -103,10 +101,10 @@ func (st *State) openNow(e *Entry) (Source, error) {
 	return f, vfs.TooManyFiles(err)
 }
 
-// A footerWaiter is a Source that is read first for its footer, and is told when that was
-// done: only then it becomes what other reads want, such as a map of the file. Pages
-// of a map that were read stay with the process, which for the footers of 50,000
-// small segments is more than all else that an open takes.
+// A footerWaiter is a Source that is first read for its footer. After that, FooterRead is called,
+// and the Source may prepare for other reads, such as by a map of the file. Pages of a map that
+// were read stay with the process: for the footers of 50,000 small segments they would take more
+// memory than all the rest of an open.
 type footerWaiter interface{ FooterRead() }
 
 func footerRead(src Source) {
@@ -115,7 +113,7 @@ func footerRead(src Source) {
 	}
 }
 
-// footerOf reads the footer of a sealed file, at once and with its table if that is small.
+// footerOf reads the footer of a sealed file. A small one is read at once, with its table.
 func (st *State) footerOf(e *Entry, src Source) (*segment.Footer, error) {
 	defer footerRead(src)
 	end := &fileEnd{src: src, size: e.Size}
@@ -132,8 +130,8 @@ func (st *State) footerOf(e *Entry, src Source) (*segment.Footer, error) {
 	return f, nil
 }
 
-// openPart opens a segment with its table. One that was not sealed when a crash came
-// gets its footer in memory first. The part is nil if the file cannot be opened.
+// openPart opens a segment with its table. If a crash came before the segment was sealed, its
+// footer is made in memory. The part is nil if the file cannot be opened.
 func (st *State) openPart(e *Entry) (*Part, error) {
 	src, err := st.openFile(e)
 	if err != nil {
@@ -151,8 +149,8 @@ func (st *State) openPart(e *Entry) (*Part, error) {
 	return p, err
 }
 
-// checkTable reads a table to its end. Who builds an index from it does so, too; but
-// who tolerates damage has to know before.
+// checkTable reads a table to its end. To build an index does the same, but where damage is
+// tolerated it must be known before.
 func checkTable(f *segment.Footer) error {
 	c := f.Cursor()
 	for c.Next() {
@@ -161,7 +159,7 @@ func checkTable(f *segment.Footer) error {
 }
 
 // rebuild computes the table of a damaged part from its records, if they are
-// sound and complete: those of a log end with an End record.
+// sound and complete. A log is complete if it has an End record.
 func (st *State) rebuild(p *Part) {
 	why := p.Err
 	p.Footer, p.Bytes = nil, nil

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// passBurst is the most that is read at once at a byte rate. Whoever makes the
-// limiter gives it a burst of as much.
+// passBurst is the most that is read at once at a byte rate. NewLimiter gives its limiters a burst
+// of as much.
 const passBurst = 256 << 10
 
 // NewLimiter returns a limiter of so many bytes a second for VerifyOptions and
@@ -24,10 +24,9 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(bytesPerSecond), passBurst)
 }
 
-// pass is a file that is read from its beginning to its end, once: each byte is
-// hashed as it comes by for the first time, while it is in the processor's cache
-// for whoever asked. Until begin is called, and after end, reads go through and count for
-// nothing.
+// pass reads a file once, from its beginning to its end. Each byte is hashed when it is read for
+// the first time, while it is in the processor's cache. Before begin and after end, reads are
+// not hashed.
 type pass struct {
 	LimitedReader // of uncached
 	uncached
@@ -84,7 +83,7 @@ func (p *pass) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// catchUp hashes what nobody asked for before an offset.
+// catchUp hashes the bytes before an offset that were not read yet.
 func (p *pass) catchUp(to int64) error {
 	for p.at < to {
 		b := make([]byte, min(passBurst, to-p.at))
@@ -105,7 +104,7 @@ func (p *pass) digest(to int64) (sum [32]byte, err error) {
 	return sum, nil
 }
 
-// leave has the rest read from src itself.
+// leave makes all later reads go to src itself.
 func (u *uncached) leave() {
 	if u.direct {
 		u.past.End()
@@ -113,8 +112,8 @@ func (u *uncached) leave() {
 	}
 }
 
-// ReadAt implements io.ReaderAt. What is wrong where the way past the page cache fails, src
-// itself says.
+// ReadAt implements io.ReaderAt. If a read past the page cache fails, src is read instead, and its
+// error counts.
 func (u *uncached) ReadAt(b []byte, off int64) (int, error) {
 	if u.direct {
 		if n, err := u.past.ReadAt(b, off); err == nil {

@@ -19,9 +19,6 @@ const (
 	// CheckStore asks for a check, which finds all that is damaged.
 	CheckStore segment.Remedy = "check the store, which finds the place"
 
-	// OpenAgain is for what only the index in memory has wrong.
-	OpenAgain segment.Remedy = "open the store again, and check it"
-
 	// DoNothing is for damage that the store does not depend on.
 	DoNothing segment.Remedy = "nothing needs to be done"
 )
@@ -33,8 +30,6 @@ func RemedyFor(k Kind) segment.Remedy {
 		return MakeRepair
 	case NewerVersion:
 		return segment.UseNewer
-	case WrongIndex:
-		return OpenAgain
 	}
 	return RepairFromCopy
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// ScrubLog is what is remembered of which segment was verified when: the file
-// ScrubLogName. It is no truth. What it lacks counts as not verified, and a damaged
-// one as empty.
+// ScrubLog remembers when each segment was last verified whole. It is the file ScrubLogName.
+// Nothing depends on it: a segment that it lacks counts as not verified, and a damaged file as
+// an empty one.
 type ScrubLog map[segment.Ref]Scrubbed
 
-// Scrubbed is of one segment: when it was last verified whole, and the SHA-256
-// in its footer. It says nothing of a file with another.
+// Scrubbed says when a segment was last verified whole, and the SHA-256 in its footer. It does not
+// count for a file with another SHA-256.
 type Scrubbed struct {
 	Verified time.Time
 	SHA256   [32]byte
@@ -29,7 +29,7 @@ type Scrubbed struct {
 // maxScrubLog bounds the file: room for 200,000 segments.
 const maxScrubLog = 32 << 20
 
-// scrubLogFile is the JSON of a Memory.
+// scrubLogFile is the JSON of a ScrubLog.
 type scrubLogFile struct {
 	Version  int                     `json:"version"`
 	Segments map[string]scrubLogLine `json:"segments"` // by timeline/id

@@ -7,9 +7,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// State is what the files of a store amount to: its newest log, what that log
-// says the store is made of, and what is wrong with its end. Finding it changes
-// nothing. Close lets go of the files.
+// State is what the files of a store amount to: its newest log, the segments that the log says
+// the store is made of, and how the log ends. Close closes the files.
 type State struct {
 	*Inventory
 	Newest *Entry
@@ -18,19 +17,19 @@ type State struct {
 	V      *Verdict
 	Parts  []*Part     // the segments that have a table, or can have one
 	Live   segment.Set // the set: the parts, and what is missing
-	Next   *Entry      // the named successor, if it is there without a sound header
-	Lost   bool        // the named successor is not there, or nothing of it though it was begun
-	Clean  bool        // closed in order, and this very file
+	Next   *Entry      // the log that the newest one names as the next, if its file is there without a sound header
+	Lost   bool        // that log is not there, or it was begun and nothing of it is there
+	Clean  bool        // closed in order, and this is the very file that was closed
 	Why    string      // why the newest log cannot be continued
 	Short  error       // with AcceptLost: a *segment.CorruptError, what the witness says is missing from the newest log
 
-	// Missing is what is not there of the set, if that is tolerated; see also
-	// Inventory.Problems and Part.Err.
+	// Missing is the segments of the set that are not there; only a tolerant Resolve sets it. See
+	// also Inventory.Problems and Part.Err.
 	Missing []segment.Ref
 
 	open    func(*Entry) (Source, error)
 	lastSeq uint64                             // the greatest of the parts so far
-	unknown bool                               // of one of them nothing is known
+	unknown bool                               // nothing is known of what one of them holds
 	table   func(*Part) (keep bool, err error) // see ResolveOptions
 }
 
@@ -39,16 +38,16 @@ type ResolveOptions struct {
 	// Level is how the newest log is judged.
 	Level Level
 
-	// Live says that a writer is at work: then the newest log counts only as far
-	// as it is known to be on the disk, and what looks torn is what is being written.
+	// Live says that a writer is at work. Then the newest log counts only as far as it is known
+	// to be on the disk: what looks torn is being written.
 	Live bool
 
-	// Tolerate goes on past segments that are damaged or missing. The newest log
-	// must be sound all the same. The tables of all parts are read to find out.
+	// Tolerate accepts segments that are damaged or missing, and notes them. The newest log must
+	// be sound nevertheless. The tables of all parts are read.
 	Tolerate bool
 
-	// AcceptLost takes a newest log for what is there of it, though the witness of a close
-	// says that there was more: see State.Short.
+	// AcceptLost accepts a newest log that is shorter than the witness of a close says: see
+	// State.Short.
 	AcceptLost bool
 
 	// Open opens the file of an entry that has a header. Nil: as the file system does. If
@@ -58,13 +57,13 @@ type ResolveOptions struct {
 	Open func(*Entry) (Source, error)
 
 	// Table, if set, is called with each part once its footer was read, in the order of
-	// Parts, and reports whether the part keeps the way to its table. Else of the footer the
-	// Summary alone is kept: for a small segment, the rest takes more memory than all else that
-	// is kept of it. One goroutine calls it at a time. An error ends Resolve.
+	// Parts. It reports whether the part keeps access to its table. If not, only the footer's
+	// Summary is kept: for a small segment, the rest takes more memory than all else that is kept.
+	// One goroutine calls it at a time. An error ends Resolve.
 	Table func(*Part) (keep bool, err error)
 }
 
-// Resolve finds out how the store stands. The error is a *segment.CorruptError, wraps
+// Resolve finds the State of the store. It changes no file. The error is a *segment.CorruptError, wraps
 // ErrMissing, ErrNotStore or segment.ErrVersion, or is one of reading.
 func (s *Inventory) Resolve(o ResolveOptions) (st *State, err error) {
 	s.tolerate = s.tolerate || o.Tolerate
@@ -83,8 +82,8 @@ func (s *Inventory) Resolve(o ResolveOptions) (st *State, err error) {
 		return st, err
 	}
 	if e := Unaccounted(st.Files, st.R.Header, st.edited()); e != nil && !o.Live {
-		// Either a torn first write uncovered the header of a freed file, which
-		// the end record of the log before it proves, or e does not belong here.
+		// Either e does not belong here, or a torn first write uncovered the header of a
+		// freed file. The end record of the log before it proves which.
 		old := st.Newest
 		s.Files = slices.DeleteFunc(s.Files, func(o *Entry) bool { return o == old })
 		s.demote(old, "which does not know of "+e.Name+"; one of them does not belong here")
@@ -110,7 +109,7 @@ func (s *Inventory) Resolve(o ResolveOptions) (st *State, err error) {
 	return st, st.chain()
 }
 
-// Close lets go of the files.
+// Close closes the files.
 func (st *State) Close() error {
 	var err error
 	if st.Src != nil {
@@ -122,10 +121,10 @@ func (st *State) Close() error {
 	return err
 }
 
-// Unaccounted returns a log among files, which are in order of Ref.Compare, that was begun
-// after those of the set in h, the header of the newest log, and is not the one that this
-// replaced: whoever began the newest log did not know of it. Live is the set in the
-// end, by the edits in the newest log.
+// Unaccounted returns a log that the newest log does not know of; nil: there is none. Such a log
+// has an id above all in the sets of h, the header of the newest log, it is not in live, and the
+// newest log did not replace it. Files are in order of Ref.Compare, and live is the set of h after
+// the edits in the newest log.
 func Unaccounted(files []*Entry, h *segment.Header, live segment.Set) *Entry {
 	known := h.Live.Union(h.Retired)
 	last := known.MaxID()
@@ -141,7 +140,7 @@ func Unaccounted(files []*Entry, h *segment.Header, live segment.Set) *Entry {
 	return nil
 }
 
-// edited is the set in the header of the newest log, by the edits in it.
+// edited is the set in the header of the newest log, after the edits in that log.
 func (st *State) edited() segment.Set {
 	live := st.R.Header.Live
 	for _, e := range st.V.Edits {
@@ -150,8 +149,8 @@ func (st *State) edited() segment.Set {
 	return live
 }
 
-// Retired returns what the newest log says has left the set, and may be on the
-// disk still.
+// Retired returns the segments that have left the set, by the newest log, and may still be on the
+// disk.
 func (st *State) Retired() segment.Set {
 	s := st.R.Header.Retired
 	for _, e := range st.V.Edits {

@@ -18,7 +18,7 @@ type VerifyOptions struct {
 	Ref  segment.Ref // the segment that the file must hold; zero: whatever its header says
 
 	Limit    *rate.Limiter // bytes a second, see NewLimiter; nil: none
-	Progress func(n int64) // called as n more bytes of the file have come by; nil: not
+	Progress func(n int64) // called after n more bytes of the file were read; nil: not called
 
 	past *vfs.Direct // used for one file after the other; nil: one for this file alone
 }
@@ -39,13 +39,13 @@ type Verified struct {
 //
 // It reads the file once, from its beginning to its end, after its header and the
 // block index; in memory it holds that index and up to 3 MiB. On Linux a file of the
-// operating system of 4 MiB or more, of which less than half is in the page cache, is
-// read past it: what is on the disk is seen, and others keep their pages. Only where
+// operating system of 4 MiB or more is read past the page cache, if less than half of it is
+// there: so the bytes on the disk are seen, and others keep their pages. Only where
 // something does not agree it reads again, to name what, goes on past the damage, and
 // may take as much memory as Seal. The file and segment of the findings are
 // filled in; Good and Next are the caller's to say.
 //
-// An error of reading is a finding too. The error returned is that of the context.
+// A read error is a finding too. The error returned is the context's.
 func VerifySealed(ctx context.Context, src io.ReaderAt, size int64, o VerifyOptions) (*Verified, []Finding, error) {
 	if o.past == nil {
 		o.past = &vfs.Direct{}
@@ -67,9 +67,8 @@ func VerifySealed(ctx context.Context, src io.ReaderAt, size int64, o VerifyOpti
 	return v, findings, ctx.Err()
 }
 
-// errDisagree says that the parts of a file are sound, each by itself, and do
-// not belong together. What it wraps is for the case that a second look finds
-// nothing.
+// errDisagree says that each part of a file is sound, and that the parts do not belong together.
+// The text around it is used if a second look finds nothing.
 var errDisagree = errors.New("the parts of the file do not agree")
 
 // verify is the quick way: its error only says that there is something to name.

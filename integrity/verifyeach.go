@@ -10,8 +10,8 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// Verifier verifies sealed segments, one after the other, and holds between them what reads past
-// the page cache need. It is for one goroutine; see VerifyEach.
+// Verifier verifies sealed segments, one after the other, and keeps the buffers that reads past the
+// page cache need. It is for one goroutine; see VerifyEach.
 type Verifier struct {
 	past vfs.Direct
 }
@@ -22,7 +22,7 @@ func (v *Verifier) Sealed(ctx context.Context, src io.ReaderAt, size int64, o Ve
 	return VerifySealed(ctx, src, size, o)
 }
 
-// mostWorkers times the memory of VerifySealed is what VerifyEach may take.
+// mostWorkers bounds the memory of VerifyEach: each worker takes as much as VerifySealed.
 const mostWorkers = 20
 
 // VerifyEach calls verify for each i below n, in order, several at once: each of workers

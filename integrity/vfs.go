@@ -2,8 +2,8 @@ package integrity
 
 import "github.com/varve-db/varve/internal/vfs"
 
-// What stands in a folder is read and changed by few calls, those of an FS. Folder makes one.
-// These are the names of their types outside this module.
+// A store's folder is read and changed by the few calls of an FS. These are the names of its types
+// outside this module.
 type (
 	FS       = vfs.FS       // a folder
 	File     = vfs.File     // an open file
@@ -12,3 +12,6 @@ type (
 	Handles  = vfs.Handles  // many files, of which few are kept open
 	Handle   = vfs.Handle   // one of these
 )
+
+// Folder returns the folder at path, over the operating system.
+func Folder(path string) FS { return vfs.Dir(path) }

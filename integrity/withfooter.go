@@ -2,8 +2,8 @@ package integrity
 
 import "io"
 
-// WithFooter is what src holds up to the offset end, and the footer behind it: a segment whose
-// file does not have that footer.
+// WithFooter reads src up to the offset end, and the footer after that: a segment whose file does
+// not have that footer.
 func WithFooter(src io.ReaderAt, footer []byte, end int64) io.ReaderAt {
 	return &withFooter{src, footer, end}
 }

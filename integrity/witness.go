@@ -12,7 +12,7 @@ import (
 )
 
 // A clean close leaves a witness in the lock file (segment.Witness): that the newest log was
-// on the disk up to an offset. Whoever closes writes it, under the lock, after the last sync
+// on the disk up to an offset. The writer writes it, under the lock, after the last sync
 // of the close, and so after all that it vouches for. It is read before the folder is
 // listed, so that what is found then is never older than it, even beside a process
 // that opens and closes the store meanwhile.
@@ -32,8 +32,9 @@ import (
 //	there is no segment at all                      they are missing; no store is begun there
 //
 // "After" is on one timeline, with a greater id: there each log is begun by the end of the one
-// before it. Who accepts a lost log (ResolveOptions.AcceptLost) waives the last four but one;
-// then the log is never continued, so that no number is given twice on one timeline.
+// before it. A caller that accepts a lost log (ResolveOptions.AcceptLost) waives "W is N, and they do not", "W comes after N, and N
+// has no End record", and "W comes after N, and N names its successor". Such a log is never
+// continued, so that no number is given twice on one timeline.
 
 // ReadWitness reads the witness of a close. One that does not check, or that may not be
 // read, proves nothing: bad says why.
@@ -83,8 +84,8 @@ func unended(w *segment.Witness, h *segment.Header, v *Verdict) error {
 	return e
 }
 
-// JudgeNewest is Judge for the newest log of a store, which must have ended if the witness
-// names a later one.
+// JudgeNewest is Judge for the newest log of a store. If the witness names a later log, the newest
+// one must have ended.
 func JudgeNewest(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, error) {
 	v, err := Judge(w, r, level)
 	h := r.Header
@@ -98,8 +99,8 @@ func JudgeNewest(w *segment.Witness, r *segment.Reader, level Level) (*Verdict, 
 // the last close. For a log that was closed in order it checks values as the level says; of
 // any other it checks them all. Bytes that do not check and lie in the durable part are a
 // *segment.CorruptError, and so is a log that ends below what the witness says; others are a
-// torn tail, and the Verdict says so. The log must be the newest of those with a sound header; if it names
-// a next one that was begun, the error wraps ErrLostLog.
+// torn tail, and the Verdict says so. The log must be the newest with a sound header. If it names a
+// next log that was begun, the error wraps ErrLostLog.
 func JudgeNewestIn(fsys vfs.FS, r *segment.Reader, level Level) (*Verdict, error) {
 	w, _, err := ReadWitness(fsys)
 	if err != nil {

@@ -53,8 +53,8 @@ func (l *log) fits(size int64) bool {
 }
 
 // logName is what a log is called until it is sealed, sealName afterwards.
-func logName(id segment.ID) string  { return id.String() + ".open" }
-func sealName(id segment.ID) string { return id.String() + ".seg" }
+func logName(id segment.ID) string  { return segment.FileName(id, segment.OpenExt) }
+func sealName(id segment.ID) string { return segment.FileName(id, segment.SealedExt) }
 
 // newLog is a log that does not exist yet; its header goes to the file with
 // the first group.

@@ -177,7 +177,7 @@ func (db *DB) writeTorn(e *integrity.Entry, from int64, name string) error {
 		return err
 	}
 	defer src.Close()
-	tmp := e.ID.String() + ".tmp"
+	tmp := segment.FileName(e.ID, segment.TempExt)
 	if err := removeIfThere(db.fs, tmp); err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func (s *scrubber) sealed() (there []sealedFile, gone []segment.Ref, err error) 
 	}
 	files := map[string]bool{}
 	for _, d := range list {
-		if d.Type().IsRegular() && strings.HasSuffix(d.Name(), ".seg") {
+		if d.Type().IsRegular() && strings.HasSuffix(d.Name(), segment.SealedExt) {
 			files[d.Name()] = true
 		}
 	}

@@ -203,7 +203,7 @@ func sealFile(fsys vfs.FS, f vfs.File, id segment.ID, end int64, anew bool) erro
 // writeAnew writes the first end bytes of f and the footer to a file of their
 // own, puts that in place as the sealed segment, and removes the log.
 func writeAnew(fsys vfs.FS, f vfs.File, id segment.ID, end int64, footer []byte) (err error) {
-	tmp := id.String() + ".tmp"
+	tmp := segment.FileName(id, segment.TempExt)
 	if err := removeIfThere(fsys, tmp); err != nil {
 		return err
 	}

@@ -26,7 +26,6 @@ var commands = map[segment.Remedy]string{
 	integrity.RepairFromCopy: "varve repair -d {} --from COPY",
 	integrity.SalvageRest:    "varve repair -d {} --salvage DEST",
 	integrity.CheckStore:     "varve check -d {} finds the place",
-	integrity.OpenAgain:      "open the store again, and: varve check -d {}",
 	archive.PutBack:          "varve archive repair puts it back from the store",
 	archive.ListBackups:      "varve backup list",
 	audit.Ship:               "varve archive once ships it",

@@ -15,23 +15,23 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Options are the options of Check. The zero value works.
+// Options are the options of Run. The zero value works.
 type Options struct {
 	Level integrity.Level // how much is read; default Tail
 
-	// Writer reports whether a process has the store open for writing. Then files
-	// that change meanwhile are looked at again, and the newest log counts as far as
-	// it is known to be on the disk. Default: nobody has.
+	// Writer reports whether a process has the store open for writing. If one has, files
+	// that change meanwhile are read again, and the newest log counts as far as it is
+	// known to be on the disk. Default: no process has.
 	Writer func() (bool, error)
 
-	// Sample is the share of the sealed segments, above 0 and at most 1, that is
-	// read whole at Full, chosen at random; of the others what Log reads. Default: 1.
+	// Sample is the share of the sealed segments, above 0 and at most 1, that is read whole
+	// at Full. They are chosen at random. Of the others, as much is read as at Log. Default: 1.
 	Sample float64
 	Seed   uint64 // by which the sample is drawn; default: a random one
 
 	Workers  int                  // that read at once; default: two for each processor, so that one reads while the other hashes, and at most 20
 	Rate     int64                // bytes a second; default: no limit
-	Progress func(n, total int64) // told of n more bytes of about total; the calls do not overlap; default: nobody
+	Progress func(n, total int64) // called after n more bytes of about total were read; calls do not overlap; default: not called
 }
 
 func (o *Options) bad() error {
@@ -46,7 +46,7 @@ func (o *Options) bad() error {
 	return nil
 }
 
-// checker is the state of one Check.
+// checker is the state of one Run.
 type checker struct {
 	ctx   context.Context
 	fsys  fs.FS
@@ -59,7 +59,7 @@ type checker struct {
 	handles *vfs.Handles // of sealed segments
 
 	s    *integrity.Inventory
-	st   *integrity.State                 // nil: the newest log does not tell
+	st   *integrity.State                 // nil: the newest log cannot be read
 	live segment.Set                      // see setLive
 	byID map[segment.ID]segment.Ref       // of live; nil until something is looked for
 	odd  *unclear                         // of s; nil until something is looked for
@@ -69,16 +69,15 @@ type checker struct {
 	sources []*source
 }
 
-// Run looks at the store in the root of fsys, changes nothing, and goes on past
-// whatever it finds. At each level it reads what an open for reading would, and the
-// tables of all segments; at Full also every other byte of every sealed segment
-// of the store, of those that left its set, too: a finding in one of these says
-// that nothing depends on it.
+// Run checks the store in the root of fsys. It changes nothing, and goes on past whatever it
+// finds. At each level it reads what an open for reading would, and the tables of all segments.
+// At Full it also reads every other byte of every sealed segment. That includes segments that
+// have left the set: a finding in one of these says that nothing depends on it.
 //
-// The error is that of the context, of the options, of o.Writer or of listing the
-// folder, or says that the process may not open so many files; it wraps integrity.ErrNotStore
-// if there is no store. Whatever else cannot be read is a finding. Memory does not grow with the size of segments, unless they
-// are damaged.
+// An error is one of the context, of the options, of o.Writer or of listing the folder, or says
+// that the process may not open so many files. It wraps integrity.ErrNotStore if there is no store.
+// All else that cannot be read is a finding. Memory does not grow with the size of segments,
+// unless they are damaged.
 func Run(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if err := o.bad(); err != nil {
 		return nil, err
@@ -103,15 +102,15 @@ func Run(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	return c.rep, nil
 }
 
-// close lets go of all files.
+// close closes all files.
 func (c *checker) close() {
 	for _, s := range c.sources {
 		s.Close()
 	}
 }
 
-// resolve finds out how the store stands. While a process writes, files change
-// their names and come and go; so what is found must be found twice.
+// resolve finds the state of the store. While a process writes, files change their names, and come
+// and go. So findings count only if they are found twice.
 func (c *checker) resolve() error {
 	const tries = 20
 	before := ""
@@ -190,8 +189,8 @@ func (c *checker) resolveOnce(live bool) error {
 	return nil
 }
 
-// source is a segment file that is read in time with the limit, and counted. integrity.VerifySealed,
-// which does both itself, is given file.
+// source is a segment file that is read under the limit, and counted. integrity.VerifySealed does both
+// itself, and gets file.
 type source struct {
 	integrity.LimitedReader
 	file integrity.Source
@@ -229,7 +228,7 @@ func (c *checker) source(e *integrity.Entry) (*source, error) {
 	return s, nil
 }
 
-// remember reads what was verified when.
+// remember reads when each segment was verified.
 func (c *checker) remember() {
 	m, err := integrity.LoadScrubLog(c.fsys)
 	if err != nil {
@@ -238,7 +237,7 @@ func (c *checker) remember() {
 	c.mem = m
 }
 
-// finish sorts what was found and says of each since when and what next.
+// finish sorts the findings, and adds to each since when it can be there and what has to be done.
 func (c *checker) finish() {
 	r := c.rep
 	for i := range r.Findings {
@@ -274,7 +273,7 @@ func (c *checker) good(f *integrity.Finding) time.Time {
 	return lastWhole(c.mem, f.Segment, sum, written)
 }
 
-// outside reports whether a segment is none of the store's any more.
+// outside reports whether a segment does not belong to the store's set.
 func (c *checker) outside(ref segment.Ref) bool { return !c.live.Has(ref) }
 
 // lastWhole returns when a segment was last known to be whole: as remembered, else when

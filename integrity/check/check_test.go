@@ -344,7 +344,7 @@ func TestFilesThatMoveBesideAWriterAreLookedForAgain(t *testing.T) {
 	}
 }
 
-// integrity.copyOf copies the files of a store that is open, as a crash leaves them.
+// copyOf copies the files of a store that is open, as a crash leaves them.
 func copyOf(t *testing.T, dir string) fstest.MapFS {
 	m := mapped(t, dir)
 	delete(m, "LOCK")

@@ -18,8 +18,8 @@ type job struct {
 	bytes int64 // to be read, about
 }
 
-// jobs lists the segments to be read, the largest first. Those of the set are open
-// already, so that a writer cannot take them away.
+// jobs lists the segments to be read, the largest first. Segments of the set are open already, so
+// that a writer cannot remove them meanwhile.
 func (c *checker) jobs() []*job {
 	var list []*job
 	mine := map[*integrity.Entry]bool{}
@@ -68,7 +68,7 @@ func (c *checker) sample(list []*job) {
 	c.rep.Confidence = &conf
 }
 
-// work does all jobs, several at once. The error is that of the context.
+// work does all jobs, several at once. The error is the context's.
 func (c *checker) work(list []*job) error {
 	total := int64(0)
 	for _, j := range list {

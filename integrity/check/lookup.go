@@ -19,10 +19,10 @@ func (c *checker) footerAt(ref segment.Ref) *segment.Footer {
 	return c.st.Parts[i].Footer
 }
 
-// unclear is the files of a check's survey that have no sound header or could not be judged.
+// unclear is the files of a survey that have no sound header, or could not be judged.
 type unclear struct {
 	byID  map[segment.ID][]*integrity.Entry
-	byErr map[error]*integrity.Entry // by what is wrong with each
+	byErr map[error]*integrity.Entry // by the error of each
 }
 
 // unclearOf returns the unclear files of a survey.
@@ -49,7 +49,8 @@ func (u *unclear) about(err error) *integrity.Entry {
 	return nil
 }
 
-// errorKey returns what tells an error from others, whatever was added to it; nil: nothing does.
+// errorKey returns the value by which an error is known, also after text was added to it; nil: there
+// is none.
 func errorKey(err error) error {
 	if c, ok := segment.AsCorrupt(err); ok {
 		return c

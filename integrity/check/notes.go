@@ -9,7 +9,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// tell fills in what the report says of the store as a whole, and the notes.
+// tell fills in what the report says about the store as a whole, and the notes.
 func (c *checker) tell() {
 	c.modes()
 	c.leftovers()
@@ -64,7 +64,7 @@ func (c *checker) each(names []string, text string) {
 	}
 }
 
-// recordsOf is how many puts and deletes a part has, as far as is known.
+// recordsOf is how many puts and deletes a part has; zero: not known.
 func recordsOf(p *integrity.Part) int64 {
 	if p.Footer == nil {
 		return 0

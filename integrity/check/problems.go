@@ -12,8 +12,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// problems turns what a tolerant State went on past into findings. What is
-// wrong inside sealed segments is left to the jobs, which name it all.
+// problems turns the problems of a tolerant survey into findings. Damage inside sealed segments is
+// left to the jobs, which name all of it.
 func (c *checker) problems() {
 	for _, err := range c.s.Problems {
 		c.problem(err)
@@ -27,7 +27,7 @@ func (c *checker) problems() {
 	c.missing(st.Missing)
 	unjudged := slices.ContainsFunc(slices.Concat(c.s.Newer, c.s.Unread), func(e *integrity.Entry) bool { return e.ID == st.V.Successor.ID })
 	if st.Lost && !unjudged {
-		f := integrity.Finding{Kind: integrity.LostLog, Segment: st.V.Successor, File: c.fs.Path(st.V.Successor.ID.String() + ".open"),
+		f := integrity.Finding{Kind: integrity.LostLog, Segment: st.V.Successor, File: c.fs.Path(segment.FileName(st.V.Successor.ID, segment.OpenExt)),
 			Reason:   fmt.Sprintf("the log that %s names as the next is not there", c.fs.Path(st.Newest.Name)),
 			FirstSeq: st.V.NextSeq, LastSeq: st.V.NextSeq}
 		if w := st.Witness; w.Began(st.UUID, st.V.Successor) {
@@ -41,8 +41,8 @@ func (c *checker) problems() {
 	}
 }
 
-// finding makes one of an error. A kind that the error itself tells goes before
-// the one given, which is for damage.
+// finding makes a finding of an error. If the error is about damage, its kind is k; otherwise the
+// error itself says the kind.
 func (c *checker) finding(k integrity.Kind, err error) integrity.Finding {
 	f := integrity.Finding{Kind: k, Reason: err.Error()}
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
@@ -93,8 +93,7 @@ func sameError(e, err error) bool {
 	return e != nil && errors.Is(err, e)
 }
 
-// unclear returns the files of which nobody knows what they are, by what is wrong with them
-// and by their numbers.
+// unclear returns the files without a usable header, by their errors and by their numbers.
 func (c *checker) unclear() *unclear {
 	if c.odd == nil {
 		c.odd = unclearOf(c.s)
@@ -144,15 +143,15 @@ func (c *checker) missing(refs []segment.Ref) {
 		if len(c.unclear().byID[ref.ID]) > 0 {
 			continue
 		}
-		f := integrity.Finding{Kind: integrity.Missing, Segment: ref, File: c.fs.Path(ref.ID.String() + ".seg"), Reason: "a segment of the store is not there"}
+		f := integrity.Finding{Kind: integrity.Missing, Segment: ref, File: c.fs.Path(segment.FileName(ref.ID, segment.SealedExt)), Reason: "a segment of the store is not there"}
 		c.stake(&f)
 		c.rep.find(f)
 	}
 }
 
-// withoutNewest is for a store whose newest log does not tell what it is made of:
-// why is what ended the survey. What is left is checked all the same, against
-// the set that the log's header gives and its sound edits change.
+// withoutNewest is for a store whose newest log cannot be read to its end: why is the error. The
+// rest of the store is checked nevertheless, against the set in the log's header, after the log's
+// sound edits.
 func (c *checker) withoutNewest(why error) error {
 	newest := c.s.NewestLog()
 	if newest == nil && errors.Is(why, integrity.ErrNotStore) {
@@ -188,7 +187,7 @@ func (c *checker) withoutNewest(why error) error {
 		if err := c.damagedLog(newest, f); err != nil {
 			return err
 		}
-	case slices.ContainsFunc(c.s.Bare, func(e *integrity.Entry) bool { return e.Sealed && sameError(e.Err, why) }): // told above
+	case slices.ContainsFunc(c.s.Bare, func(e *integrity.Entry) bool { return e.Sealed && sameError(e.Err, why) }): // found above
 	case slices.ContainsFunc(c.s.Bare, func(e *integrity.Entry) bool { return c.fs.Path(e.Name) == f.File && !sameError(e.Err, why) }):
 		f.Kind = integrity.DamagedHeader // of a log whose records say that it was durable
 		c.rep.find(f)

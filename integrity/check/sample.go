@@ -36,9 +36,9 @@ func (c Confidence) String() string {
 // certainty is the probability that a Confidence is stated for.
 const certainty = 0.95
 
-// confidenceOf works out what n of total segments without a finding say: the least
-// number k of damaged segments of which n drawn without putting back would miss
-// all with a probability of at most 5 %, which is (total−k over n) / (total over n).
+// confidenceOf returns what n of total segments without a finding prove. It finds the least number
+// k of damaged segments that a draw of n would miss entirely with a probability of at most 5 %. That
+// probability is (total−k over n) / (total over n).
 func confidenceOf(n, total int) Confidence {
 	c := Confidence{Read: n, Of: total, Probability: certainty, Share: 1}
 	miss := 1.0

@@ -13,13 +13,8 @@ import (
 	"strings"
 
 	"github.com/varve-db/varve/integrity"
-	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
-
-// Folder returns the store's folder at path, over the operating system, as MakePlan and
-// Repair take it. Check and Salvage, which only read, take any fs.FS: os.DirFS(path) will do.
-func Folder(path string) vfs.FS { return vfs.Dir(path) }
 
 // A Donor has segments from which a store can be healed: another copy of it, or
 // an archive. What it gives is proven before it is used. Its methods are called
@@ -28,7 +23,7 @@ type Donor interface {
 	// String says where the segments are, for people.
 	String() string
 
-	// Stores returns the stores of which the donor has segments.
+	// Stores returns the stores whose segments the donor has.
 	Stores(ctx context.Context) ([]segment.UUID, error)
 
 	// Segments returns the segments of a store that the donor has, in order of
@@ -165,7 +160,7 @@ func (d *folderDonor) open(name string) (integrity.Source, int64, error) {
 	return openedFile{at, f}, info.Size(), nil
 }
 
-// openedFile is a Source of two parts.
+// openedFile is a Source of a reader and a closer.
 type openedFile struct {
 	io.ReaderAt
 	io.Closer

@@ -47,7 +47,7 @@ func (u *executor) run() error {
 	return nil
 }
 
-// went notes where a file of the plan's view is now.
+// went notes that a file of the plan's view was moved.
 func (u *executor) went(from, to string) {
 	moved := u.plan.view.moved
 	for origin, at := range moved {
@@ -110,7 +110,7 @@ func (u *executor) replace(s *Step) (err error) {
 			return err
 		}
 	}
-	tmp := s.Segment.ID.String() + ".tmp"
+	tmp := segment.FileName(s.Segment.ID, segment.TempExt)
 	if err := u.write(tmp, s); err != nil {
 		return errors.Join(err, removeIfThere(u.fs, tmp))
 	}
@@ -153,8 +153,7 @@ func (u *executor) replace(s *Step) (err error) {
 	return u.fs.SyncDir(".")
 }
 
-// write writes the step's file under a name, has it on the disk, and proves that it
-// is there as it was planned.
+// write writes the step's file under a name, syncs it, and proves that it is what was planned.
 func (u *executor) write(name string, s *Step) (err error) {
 	src, err := u.plan.view.source(s.new)
 	if err != nil {
@@ -212,7 +211,7 @@ func (u *executor) prove(f vfs.File, s *Step) error {
 	return err
 }
 
-// description is what stands beside a file in quarantine.
+// description is the text beside a file in quarantine.
 type description struct {
 	Step
 	Time time.Time `json:"time"`
@@ -261,7 +260,7 @@ func (u *executor) describe(s *Step) (kept string, err error) {
 	return kept, u.fs.SyncDir(integrity.QuarantineName)
 }
 
-// notThere leaves out the error that a file is not there.
+// notThere returns err, or nil if it says that a file is not there.
 func notThere(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -25,7 +25,7 @@ type candidate struct {
 }
 
 // heal adds the step that heals a segment, and reports whether there is one.
-// Otherwise the finding is left, with what spoke against each way.
+// Otherwise the finding is left, with the reason why each way failed.
 func (p *planner) heal(ref segment.Ref, e *integrity.Entry, f integrity.Finding, ended bool) bool {
 	what := ref.String()
 	if e != nil {
@@ -64,8 +64,8 @@ func (p *planner) heal(ref segment.Ref, e *integrity.Entry, f integrity.Finding,
 	return false
 }
 
-// freeName sets aside what is under the name that a step's file gets, if that is a file
-// without a sound header, or of another store, or a segment that this one is not made of.
+// freeName sets aside the file that has the name which a step's file gets, if that file has no sound
+// header, is of another store, or is no segment of this store.
 func (p *planner) freeName(s *Step) error {
 	name := s.target()
 	if name == s.File || p.view.of(name) == nil {
@@ -80,9 +80,9 @@ func (p *planner) freeName(s *Step) error {
 	return nil
 }
 
-// quarantined returns the file that an earlier repair took away from a segment which
-// has none now: where there are no hard links, that may have been cut off before the
-// new file was in place.
+// quarantined returns the file that an earlier repair moved to quarantine from a segment that has
+// no file now. Without hard links, that repair may have been cut off before the new file was in
+// place.
 func (p *planner) quarantined(ref segment.Ref) *integrity.Entry {
 	list, err := p.view.ReadDir(integrity.QuarantineName)
 	if err != nil {
@@ -123,8 +123,8 @@ func cutLast(name string) (base string, n int, ok bool) {
 	return name[:i], n, err == nil
 }
 
-// examine reads of the candidate's own file whatever can be read; like is the header of
-// the same segment in another copy, or nil.
+// examine reads all that can be read of the candidate's own file. like is the same segment in
+// another copy, or nil.
 func (p *planner) examine(x *candidate, like *segment.Reader) error {
 	x.header, x.trailer, x.durable, x.reach = nil, nil, 0, 0
 	if w := p.witness; w != nil && w.UUID == p.plan.UUID && w.Ref == x.ref {
@@ -204,7 +204,7 @@ func (p *planner) donated(x *candidate) (*segment.Reader, integrity.Source, erro
 	return r, src, nil
 }
 
-// reopen opens the same again.
+// reopen returns a function that opens the other copy's file again.
 func (p *planner) reopen(ref segment.Ref) func() (integrity.Source, error) {
 	return func() (integrity.Source, error) {
 		src, _, err := p.from.Segment(p.ctx, p.plan.UUID, ref)
@@ -212,8 +212,8 @@ func (p *planner) reopen(ref segment.Ref) func() (integrity.Source, error) {
 	}
 }
 
-// takeCopy heals with the file of the other copy as it is. No step and no error
-// is that there is nothing to take.
+// takeCopy heals with the file of the other copy as it is. No step and no error means that there is
+// no other copy.
 func (p *planner) takeCopy(x *candidate) (*Step, error) {
 	r, src, err := p.donated(x)
 	if r == nil {

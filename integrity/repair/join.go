@@ -63,8 +63,8 @@ func (p *planner) footed(x *candidate, open func() (integrity.Source, error), si
 		new: &content{open: made, size: sum.FileSize, mode: 0o400}}, nil
 }
 
-// recordsEnd returns where the records of a segment end: of a log, behind its End
-// record; an output's trailer says so.
+// recordsEnd returns where the records of a segment end. The records of a log end with its End
+// record; for an output the trailer has the offset.
 func recordsEnd(x *candidate, r *segment.Reader) (int64, error) {
 	if r.Header.Kind == segment.Output {
 		if x.trailer == nil {
@@ -98,8 +98,8 @@ func (p *planner) asSealed(x *candidate) bool {
 	return err == nil && footer.CheckDigest() == nil
 }
 
-// join heals a log with what the other copy has of it, and behind that with its own
-// bytes: those of the same log at the same offsets are the same history.
+// join heals a log with the bytes that the other copy has of it, followed by the log's own bytes.
+// Bytes of one log at the same offsets are the same history.
 func (p *planner) join(x *candidate) (*Step, error) {
 	if x.e == nil {
 		return nil, nil

@@ -9,8 +9,8 @@ import (
 )
 
 // unsealed reports whether a file has the name of a sealed segment and is a log that was
-// closed in order and never sealed. Its mode, which no seal has set, tells it from a
-// sealed segment that is cut off where an earlier close had ended it.
+// closed in order and never sealed. A sealed segment that is cut off where an earlier close had
+// ended it looks the same, but has the mode that a seal sets.
 func (p *planner) unsealed(e *integrity.Entry) bool {
 	if e.Header == nil || e.Header.Kind != segment.Log || e.Mode(p.view)&0o200 == 0 {
 		return false
@@ -31,7 +31,7 @@ func (p *planner) unsealed(e *integrity.Entry) bool {
 	return err == nil && v.Closed && v.Torn == ""
 }
 
-// finding makes one of an error.
+// finding makes a finding of an error.
 func (p *planner) finding(err error) integrity.Finding {
 	if c, ok := segment.AsCorrupt(err); ok {
 		return integrity.Finding{Kind: integrity.DamagedLog, Segment: c.Segment, File: strings.TrimPrefix(c.File, p.view.Path(".")+"/"), Offset: c.Offset,
@@ -47,7 +47,7 @@ func (p *planner) finding(err error) integrity.Finding {
 	return integrity.Finding{Kind: kind, Reason: err.Error()}
 }
 
-// judgement is what a full look at a file with a sound header came to.
+// judgement is the result of a full look at a file with a sound header.
 type judgement struct {
 	findings []integrity.Finding // none: it is sound
 	v        *integrity.Verdict  // of a log that is sound, sealed or not

@@ -35,8 +35,8 @@ func (p *planner) names() error {
 	return nil
 }
 
-// strays takes from s.Own what only looks like a log under a wrong name: the first write
-// to the log that the newest one names was torn, perhaps, and uncovered the
+// strays removes from s.Own a file that looks like a log under a wrong name and may be none: the
+// first write to the log that the newest one names may have been torn, and have uncovered the
 // header of a freed file.
 func (p *planner) strays(s *integrity.Inventory) error {
 	l := integrity.NewestOf(slices.DeleteFunc(slices.Clone(s.Own), (*integrity.Entry).Misnamed))
@@ -51,8 +51,8 @@ func (p *planner) strays(s *integrity.Inventory) error {
 	return nil
 }
 
-// twins keeps the best of several files of one segment. Where one of them has a seal the
-// log was ended, so that one without its end is not whole, however sound it is.
+// twins keeps the best of several files of one segment. If one of them is sealed, the log was ended:
+// then a file without the end of the log is not whole, even if it is sound.
 func (p *planner) twins(group []*integrity.Entry) error {
 	best, rank := -1, int64(-1)
 	ended := slices.ContainsFunc(group, func(e *integrity.Entry) bool { return e.Sealed })
@@ -95,9 +95,9 @@ func (p *planner) twins(group []*integrity.Entry) error {
 // fileName is the name of a segment's file.
 func fileName(id segment.ID, sealed bool) string {
 	if sealed {
-		return id.String() + ".seg"
+		return segment.FileName(id, segment.SealedExt)
 	}
-	return id.String() + ".open"
+	return segment.FileName(id, segment.OpenExt)
 }
 
 // rename gives files of sound headers the names of their segments.
@@ -131,8 +131,8 @@ func (p *planner) rename(s *integrity.Inventory) {
 	}
 }
 
-// makeWay sets aside what is under the name of a sound segment, if that is a file of
-// another store or a log not begun.
+// makeWay sets aside the file that has the name of a sound segment, if it is of another store or a
+// log not begun.
 func (p *planner) makeWay(s *integrity.Inventory, name string) bool {
 	for _, e := range slices.Concat(s.Alien, s.Empty) {
 		if e.Name == name {

@@ -8,8 +8,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// healShortLog heals the newest log, which is sound as far as it goes, if another copy has
-// more of it: since the copy was made of this log, the rest was lost here.
+// healShortLog heals the newest log if it is sound and another copy has more of it. The copy was
+// made of this log, so the rest was lost here.
 func (p *planner) healShortLog(l *integrity.Entry, v *integrity.Verdict) bool {
 	if l.Sealed || v.Successor != (segment.Ref{}) || p.tried[l.Name] || p.healed[l.Name] {
 		return false
@@ -40,7 +40,7 @@ func (p *planner) healShortLog(l *integrity.Entry, v *integrity.Verdict) bool {
 	if p.heal(x.ref, l, f, false) {
 		return true
 	}
-	// What it has is sound, so that nothing is left to be healed.
+	// The log is sound as far as it goes, so nothing is left to be healed.
 	for _, f := range p.plan.Left[left:] {
 		p.note(l.Name, "%s", f.Reason)
 	}
@@ -68,8 +68,7 @@ func (p *planner) noLog(s *integrity.Inventory) (bool, error) {
 	return false, p.ctx.Err()
 }
 
-// healLaterLogs looks for logs after l, the newest one with a sound header, of which v is the
-// verdict, or nil.
+// healLaterLogs looks for logs after l, the newest log with a sound header. Its verdict is v, or nil.
 func (p *planner) healLaterLogs(s *integrity.Inventory, l *integrity.Entry, v *integrity.Verdict) (bool, error) {
 	var next segment.Ref
 	if v != nil {
@@ -146,7 +145,7 @@ func (p *planner) successor(s *integrity.Inventory, ref segment.Ref, v *integrit
 	return false, p.ctx.Err()
 }
 
-// replacing returns the log of the other copy that took the place of one.
+// replacing returns the log of the other copy that replaced the log ref.
 func (p *planner) replacing(ref segment.Ref) (segment.Ref, bool) {
 	for _, r := range slices.Backward(p.has) {
 		if r.ID <= ref.ID {

@@ -11,14 +11,14 @@ import (
 // repair.
 type Action string
 
-// The actions of a plan. Nothing is ever deleted: what another file takes the place
-// of goes to the folder quarantine.
+// The actions of a plan. Nothing is ever deleted: a file that is replaced goes to the folder
+// quarantine.
 const (
 	// TakeCopy puts a file of another copy in place, byte for byte.
 	TakeCopy Action = "take copy"
 
-	// JoinCopy puts in place what another copy has of the segment, and behind it
-	// what only the store's own file has.
+	// JoinCopy puts in place the bytes that another copy has of the segment, followed by the bytes
+	// that only the store's own file has.
 	JoinCopy Action = "join copy"
 
 	// RebuildTable writes a segment anew from its records, which are sound.
@@ -33,8 +33,8 @@ const (
 	// SetMode gives a file the mode that it should have.
 	SetMode Action = "set mode"
 
-	// CutTail cuts the torn tail of the newest log. It is what opening the store for writing
-	// does, by copy, and it is done by that: Repair leaves it to the caller.
+	// CutTail cuts the torn tail of the newest log. An open of the store for writing does that, by
+	// copy. Run leaves it to the caller.
 	CutTail Action = "cut torn tail"
 )
 
@@ -59,8 +59,7 @@ func (s *Step) target() string {
 	return s.File
 }
 
-// Plan is what repair does, or would do. After its steps the store holds what is
-// not in Left.
+// Plan is what a repair does, or would do. After its steps the store holds all that is not in Left.
 type Plan struct {
 	Path  string              `json:"path"`
 	UUID  segment.UUID        `json:"uuid"`

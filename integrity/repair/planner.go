@@ -13,7 +13,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// makePlan is MakePlan by whoever has the lock.
+// makePlan is MakePlan for a caller that holds the lock, or knows that no process does.
 func makePlan(ctx context.Context, fsys vfs.FS, o *Options) (*Plan, error) {
 	p := &planner{ctx: ctx, from: o.From, progress: o.Progress, view: newView(fsys), judged: map[string]*judgement{}, tried: map[string]bool{}, healed: map[string]bool{}}
 	w, bad, unread := integrity.ReadWitness(fsys)
@@ -45,7 +45,7 @@ type planner struct {
 	live     segment.Set           // what it is made of, the newest log included, once that is known
 }
 
-// errNoLog is for a folder of nothing but logs not begun.
+// errNoLog is the reason for a folder in which all logs are empty.
 var errNoLog = errors.New("no log was begun")
 
 func (p *planner) run() error {
@@ -87,7 +87,7 @@ func (p *planner) run() error {
 	return errors.Join(p.verdict(), p.ctx.Err())
 }
 
-// look takes stock of the folder as it will be.
+// look reads the headers of the folder as it will be.
 func (p *planner) look() (*integrity.Inventory, error) {
 	s, err := integrity.ReadHeaders(p.view, integrity.HeaderOptions{Owner: p.plan.UUID, Unsealed: p.unsealed})
 	if err == nil {
@@ -96,8 +96,8 @@ func (p *planner) look() (*integrity.Inventory, error) {
 	return s, err
 }
 
-// askDonor finds out what the other copy has. Where no header of the store is
-// sound, its UUID is that of the copy, if that is of one store.
+// askDonor finds out what the other copy has. If no header of the store is sound, and the copy
+// is of one store, the store gets the copy's UUID.
 func (p *planner) askDonor() error {
 	if p.from == nil {
 		return nil
@@ -118,7 +118,7 @@ func (p *planner) askDonor() error {
 	return err
 }
 
-// step adds a step, and makes the view what the folder is after it.
+// step adds a step, and changes the view to the folder after that step.
 func (p *planner) step(s Step) {
 	switch s.Action {
 	case Rename:
@@ -165,7 +165,7 @@ func (p *planner) note(file, format string, args ...any) {
 func (p *planner) modes() {
 	s, err := p.look()
 	if err != nil {
-		return // verdict says so
+		return // verdict returns the error
 	}
 	for _, e := range s.Own {
 		want := fs.FileMode(0o600)

@@ -12,29 +12,28 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Options are the options of MakePlan and Repair. The zero value heals what
-// the store can heal out of itself.
+// Options are the options of MakePlan and Run. The zero value heals what the store can heal from
+// its own files.
 type Options struct {
 	// From is another copy of the store, or its archive. Nil: none.
 	From Donor
 
-	// Progress is called as n more bytes of the store's files have been read to
-	// find out what is wrong. Nil: not.
+	// Progress is called after n more bytes of the store's files were read to find what is
+	// wrong. Nil: it is not called.
 	Progress func(n int64)
 }
 
-// Run makes a plan and carries it out, but for CutTail: that is for an open of the
-// store, afterwards. It holds the store's lock meanwhile. The plan that it returns
-// says which steps are done, also beside an error.
+// Run makes a plan and carries it out, except for CutTail, which an open of the store does
+// afterwards. It holds the store's lock meanwhile. The plan that it returns says which steps are
+// done, also beside an error.
 //
-// Nothing is deleted, but for an unfinished *.tmp, and no file is edited. What takes a file's place is written as
-// *.tmp, synced and read again; the old file gets a name in quarantine, with a
-// description beside it; then one rename puts the new file in place. So repair can be
-// cut off anywhere, and be run again: each file is as it was or healed. Only
-// where the file system has no hard links is the segment without a file, between two
-// renames.
+// Nothing is deleted, except an unfinished *.tmp, and no file is edited. A new file is written as
+// *.tmp, synced and read again. The old file gets a name in quarantine, with a description beside
+// it. Then one rename puts the new file in place. So a repair can be cut off anywhere, and run
+// again: each file is as it was, or healed. Only on a file system without hard links, a segment has
+// no file between two renames.
 //
-// Errors are those of MakePlan, or of writing.
+// An error is one of MakePlan, or of writing.
 func Run(ctx context.Context, fsys vfs.FS, o Options) (*Plan, error) {
 	s, err := integrity.List(fsys)
 	if err == nil {

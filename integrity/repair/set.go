@@ -8,8 +8,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// healSet looks at the segments of which the newest log l says that they make up the
-// store; v is nil if not all of l could be read.
+// healSet looks at the segments that make up the store, by its newest log l; v is nil if not all of
+// l could be read.
 func (p *planner) healSet(s *integrity.Inventory, l *integrity.Entry, v *integrity.Verdict) (bool, error) {
 	live, err := p.liveOf(l)
 	if err != nil {
@@ -96,8 +96,8 @@ func first(s *integrity.Inventory, ref segment.Ref) *integrity.Entry {
 	return nil
 }
 
-// setAsideUseless sets aside files without a header that are of no segment of the store:
-// it does not open as long as they are there.
+// setAsideUseless sets aside files without a sound header that belong to no segment of the store. The
+// store does not open as long as they are there.
 func (p *planner) setAsideUseless(s *integrity.Inventory, l *integrity.Entry, live segment.Set) (again bool) {
 	if p.blind || len(p.plan.Left) > 0 || len(s.Headerless()) == 0 {
 		return false // one of them may be what is looked for

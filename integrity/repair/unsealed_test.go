@@ -50,7 +50,7 @@ func TestALogUnderTheNameOfASealedSegment(t *testing.T) {
 			whole := t.TempDir()
 			testkit.Must(t, os.CopyFS(whole, os.DirFS(dir)))
 			testkit.Must(t, c.harm(dir, filepath.Base(logs[0])))
-			plan, err := repair.Run(context.Background(), repair.Folder(dir), repair.Options{From: repair.FolderDonor(os.DirFS(whole), "copy")})
+			plan, err := repair.Run(context.Background(), integrity.Folder(dir), repair.Options{From: repair.FolderDonor(os.DirFS(whole), "copy")})
 			if err != nil || len(plan.Left) != 0 {
 				t.Fatalf("%v, %+v", err, plan)
 			}
@@ -83,7 +83,7 @@ func TestALogUnderTheNameOfASealedSegment(t *testing.T) {
 		testkit.Must(t, err)
 		testkit.Must(t, os.Chmod(last, 0o600))
 		testkit.Must(t, os.Truncate(last, fixture.EndOfRecords(t, b)/2))
-		plan, err := repair.Run(context.Background(), repair.Folder(dir), repair.Options{})
+		plan, err := repair.Run(context.Background(), integrity.Folder(dir), repair.Options{})
 		if err != nil || len(plan.Left) == 0 {
 			t.Fatalf("%v, %+v", err, plan)
 		}

@@ -12,15 +12,14 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// view is a store's folder as it will be after the steps of a plan. Nothing is
-// written: a file is one that is there, perhaps under another name, or made of parts
-// of others when it is read. So what a plan comes to is judged by the code that
-// judges a store, before a byte is changed.
+// view is a store's folder as it will be after the steps of a plan. Nothing is written. A file of the
+// view is a file of the folder, perhaps under another name, or is put together from other files when
+// it is read. So the code that judges a store judges the result of a plan, before a byte is changed.
 type view struct {
 	vfs.FS
 	files map[string]*content // what differs from the folder; nil: not there
 
-	// moved says where a file of the folder went since, while a plan is carried out.
+	// moved has the present name of each file that was moved while a plan is carried out.
 	moved map[string]string
 }
 
@@ -36,8 +35,8 @@ type content struct {
 	mode   fs.FileMode
 }
 
-// of returns what stands under a name, nil if nothing does. What cannot be asked for
-// stands there.
+// of returns the content under a name; nil: there is no file. A file that cannot be asked about
+// counts as there.
 func (v *view) of(name string) *content {
 	if c, ok := v.files[name]; ok {
 		return c
@@ -52,7 +51,7 @@ func (v *view) of(name string) *content {
 	return &content{origin: name, size: info.Size(), mode: info.Mode()}
 }
 
-// original opens a file of the folder, wherever it is by now.
+// original opens a file of the folder under its present name.
 func (v *view) original(name string) (vfs.File, error) {
 	if to, ok := v.moved[name]; ok {
 		name = to
@@ -135,7 +134,7 @@ var errView = errors.New("a plan writes nothing")
 
 func (f madeFile) Size() (int64, error) { return f.size, nil }
 
-// Identity is unknown: the file will be another one than any log was closed in.
+// Identity is unknown: the file is made anew, so no log was closed in it.
 func (f madeFile) Identity() (vfs.Identity, error)         { return vfs.Identity{}, nil }
 func (f madeFile) Map(int64) ([]byte, func() error, error) { return nil, nil, vfs.ErrUnsupported }
 func (f madeFile) WriteAt([]byte, int64) (int, error)      { return 0, errView }
@@ -145,7 +144,7 @@ func (f madeFile) Release() error                          { return errView }
 func (f madeFile) Chmod(fs.FileMode) error                 { return errView }
 func (f madeFile) WriteBack(int64, int64)                  {}
 
-// joined is the first cut bytes of one source and what another has from there on.
+// joined is the first cut bytes of one source, followed by the bytes of another from that offset on.
 type joined struct {
 	first, rest integrity.Source
 	cut         int64

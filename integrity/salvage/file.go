@@ -18,7 +18,7 @@ type segmentFile struct {
 	end    int64           // where the records end, at most
 }
 
-// open opens a file of which the header is known, from itself or otherwise.
+// open opens a file whose header is known, from the file or from elsewhere.
 func (w *salvager) open(e *integrity.Entry, hdr *segment.Head) (*segmentFile, error) {
 	f, err := w.fs.Open(e.Name)
 	if err != nil {
@@ -95,8 +95,8 @@ func (w *salvager) committed(h *segmentFile) (end int64, after uint64, err error
 	return min(end, h.end), after, err
 }
 
-// headerless looks through a file of the set whose header is lost: its records are tied to
-// the segment all the same. Of an output the numbers would not be known.
+// headerless looks through a file of the set whose header is lost. Its records are tied to the
+// segment by their checksums. For an output the numbers would not be known.
 func (w *salvager) headerless(e *integrity.Entry, ref segment.Ref, newest bool) error {
 	if errors.Is(e.Err, segment.ErrVersion) {
 		w.whole(e, ref, "not read")

@@ -38,8 +38,8 @@ func (w *salvager) resume(first uint64) {
 	w.pending = w.pending[:0]
 }
 
-// finish makes the list of losses final: without what was found after all, in another
-// copy of the segment or by its table. It returns the number below which an object may
+// finish makes the list of losses final: records that were found in another file of the segment, or
+// that its table names, are taken off the list. It returns the number below which an object may
 // not be the newest version of its key.
 func (w *salvager) finish() (stale uint64) {
 	w.endless = w.endless || len(w.pending) > 0

@@ -20,9 +20,9 @@ import (
 // lost is not among the objects: an old value is never taken for the current one.
 //
 // It changes nothing, and needs about as much memory as the index of the open
-// store, and what the list of losses takes. The error is one of listing the folder, of
-// the callback, or of the context, an *integrity.UnfinishedError, or wraps integrity.ErrNotStore;
-// damage is none, and nor is a file that cannot be read.
+// store, and the memory of the list of losses. An error is one of listing the folder, of
+// the callback, or of the context, an *integrity.UnfinishedError, or wraps integrity.ErrNotStore. Damage
+// is no error, nor is a file that cannot be read.
 func Run(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	w := &salvager{ctx: ctx, fs: vfs.FromFS(fsys), o: &o, versions: newVersions(), begun: map[segment.Ref]bool{}, due: 1}
 	w.out = &Report{Path: w.fs.Path("."), Lost: []Loss{}, Notes: []integrity.Note{}}
@@ -32,8 +32,8 @@ func Run(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	return w.out, nil
 }
 
-// salvager is one run. First it takes note of all versions of all keys, and of what is
-// lost; then it reads the newest version of each.
+// salvager is one run. First it notes all versions of all keys, and what is lost. Then it reads the
+// newest version of each key.
 type salvager struct {
 	ctx     context.Context
 	fs      vfs.FS
@@ -42,11 +42,11 @@ type salvager struct {
 	s       *integrity.Inventory
 	witness *segment.Witness     // of the last close, or nil
 	walked  []*integrity.Entry   // by version.file
-	begun   map[segment.Ref]bool // those of walked
+	begun   map[segment.Ref]bool // the segments of walked
 	*versions
 
 	seen    seqSet // numbers whose records were found
-	named   seqSet // numbers that are lost, of which the key is known
+	named   seqSet // lost numbers whose key is known
 	losses  []Loss
 	due     uint64      // no log to come has a lower number
 	follow  segment.Ref // the log that begins with due; zero: not known
@@ -112,11 +112,11 @@ func (w *salvager) all() error {
 	return nil
 }
 
-// closed notes as lost what the witness of the last close says was there, behind all that
-// the logs tell of; next is the log that l, the newest one, names.
+// closed notes a loss if the witness of the last close says that there was more than the logs hold;
+// next is the log that l, the newest one, names.
 func (w *salvager) closed(l *integrity.Entry, next segment.Ref) {
 	x := w.witness
-	if !x.Began(w.out.UUID, l.Header.Ref) || len(w.pending) > 0 { // else nobody knows where it ends
+	if !x.Began(w.out.UUID, l.Header.Ref) || len(w.pending) > 0 { // else its end is not known
 		return
 	}
 	if x.Ref != l.Header.Ref && next == (segment.Ref{}) {
@@ -126,8 +126,7 @@ func (w *salvager) closed(l *integrity.Entry, next segment.Ref) {
 	}
 }
 
-// everything takes all files of the store for its segments, since nothing says which
-// are.
+// everything takes all files of the store for its segments, since nothing says which of them are.
 func (w *salvager) everything(why string) error {
 	w.note("", "%s: all files of the store are taken for its segments", why)
 	for _, e := range w.s.Own {

@@ -10,7 +10,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// scan takes note of what is in one file, and what is lost of it.
+// scan notes what is in one file, and what is lost of it.
 type scan struct {
 	*salvager
 	*segmentFile
@@ -65,8 +65,8 @@ func (s *scan) run(newest bool) error {
 	return nil
 }
 
-// unfooted tells the damaged footer of an output from records that are lost: the footer
-// that the records give is as long as what stands behind them.
+// unfooted decides whether the last gap of an output is its damaged footer, or lost records. It is
+// the footer if the footer that the records give has the same length.
 func (s *scan) unfooted() {
 	n := len(s.gaps)
 	if n == 0 {
@@ -103,8 +103,8 @@ func (s *scan) found(seq uint64) {
 	s.salvager.last = max(s.salvager.last, seq)
 }
 
-// table looks up in the segment's table what stood where bytes are lost, and reports whether
-// it could be read to its end.
+// table looks up in the segment's table which records were where bytes are lost, and reports whether
+// the table could be read to its end.
 func (s *scan) table() bool {
 	if len(s.gaps) == 0 || s.footer == nil {
 		return false
@@ -142,7 +142,7 @@ func (s *scan) put(key []byte, seq uint64, off, size int64, reason string) {
 }
 
 // gap takes note of bytes that are lost: open says that they reach up to the next
-// log, whole that the table told all puts and deletes among them.
+// log, whole that the table names all puts and deletes among them.
 func (s *scan) gap(g walk.Gap, open, whole bool) {
 	l := Loss{Kind: LostRecords, Segment: s.ref, File: s.e.Name, Offset: g.From, Bytes: g.To - g.From, Reason: g.Reason}
 	switch {
@@ -175,12 +175,11 @@ func (s *scan) gap(g walk.Gap, open, whole bool) {
 // maxSeq is beyond any sequence number that a store comes to.
 const maxSeq = 1 << 62
 
-// outputGap says what can be said of lost bytes of an output, whose numbers are in no
-// order.
+// outputGap says which numbers may be lost with bytes of an output. Its numbers are in no order.
 func (s *scan) outputGap(l *Loss, whole bool) {
 	switch {
 	case whole:
-		l.Kind = LostControl // all that was there is told one by one
+		l.Kind = LostControl // the table names each that was there
 	case s.footer != nil && s.n < s.footer.Entries():
 		l.FirstSeq, l.LastSeq = s.footer.FirstSeq, s.footer.LastSeq
 	case s.footer == nil:

@@ -24,7 +24,7 @@ func (s *seqSet) add(first, last uint64) {
 	s.list, s.sorted = append(s.list, seqs{first, last}), false
 }
 
-// ranges returns the set as ranges in order, none of which touch.
+// ranges returns the set as ranges in order. No two of them touch.
 func (s *seqSet) ranges() []seqs {
 	if s.sorted {
 		return s.list

@@ -32,8 +32,7 @@ func newVersions() *versions {
 	return &versions{idx: index.New(), older: map[int64]version{}}
 }
 
-// add takes note of a version. Of the same one from two files it keeps the one that
-// can be read.
+// add notes a version. If two files have the same version, the one that can be read is kept.
 func (vs *versions) add(key []byte, v version) {
 	l, ok := vs.idx.Get(key)
 	if !ok {
@@ -63,8 +62,8 @@ func (vs *versions) add(key []byte, v version) {
 	}
 }
 
-// newestIs reports whether the newest version of a key is a lost one of a number, and
-// returns the version before it, if there is one that can be read.
+// newestIs reports whether the newest version of a key is lost and has the number seq. It returns the
+// version before it, if one can be read.
 func (vs *versions) newestIs(key []byte, seq uint64) (older *version, yes bool) {
 	l, ok := vs.idx.Get(key)
 	if !ok || vs.list[l.Offset].state != lost || vs.list[l.Offset].seq != seq {

@@ -8,20 +8,19 @@ import (
 )
 
 const (
-	// holeSize is what is given up at once where the disk does not read.
+	// holeSize is how many bytes are given up at once where the disk cannot read.
 	holeSize = 4 << 10
 
-	// maxHoles bounds how often a failing disk is asked again: each time can
-	// take it seconds.
+	// maxHoles bounds how often a failing disk is asked: each time can take seconds.
 	maxHoles = 256
 )
 
-// ReadAround reads a file on past what cannot be read, which it takes for zeros and
-// keeps note of, so that all other records can be judged.
+// ReadAround reads a file past the parts that cannot be read, so that all other records can be
+// judged. It returns zeros for these parts, and notes them.
 type ReadAround struct {
 	Ctx   context.Context
 	Src   io.ReaderAt
-	holes []Hole // as they were met; neighbors may touch
+	holes []Hole // in the order in which they were found; neighbors may touch
 }
 
 // Hole is a part of a file that could not be read.

@@ -17,28 +17,31 @@ type Gap struct {
 	Reason   string
 }
 
-// Walk walks the records of a segment past damage, up to an offset or an End
-// record. It is the only code that does. It checks values, too, calls rec with each sound
-// record, in order, and gap with what lies between them. A record is the walk's and good
-// for one call. Both functions may be nil; an error that one returns ends the walk.
+// Walk goes over the records of a segment past damage, up to the offset To or an End record.
+// Values are checked, too. Rec is called with each sound record, in order, and Gap with what
+// lies between two of them. A record is good for one call. Both functions may be nil. If one
+// returns an error, the walk ends.
 type Walk struct {
 	R   *segment.Reader
-	Src io.ReaderAt // what r reads
+	Src io.ReaderAt // what R reads
 	To  int64
 	Rec func(*segment.Record) error
 	Gap func(Gap) error
 
-	From    int64
-	Next    uint64
-	stretch int64
-	Ended   bool // by an End record
+	// What Run found: how far it came, the sequence number that is due there, and
+	// whether an End record ended it.
+	From  int64
+	Next  uint64
+	Ended bool
+
+	stretch int64 // how much is read at once
 }
 
-// leastStretch is how much is read at once where damage is near, so that a file
-// full of it is not read many times over.
+// leastStretch is how much is read at once near damage, so that a file full of damage is not read
+// many times over.
 const leastStretch = 4 << 10
 
-// Run returns the error of reading, or of a callback.
+// Run does the walk. The error is one of reading, or of Rec or Gap.
 func (w *Walk) Run() error {
 	w.From, w.Next, w.stretch = w.R.HeaderSize, w.R.Header.FirstSeq, w.To
 	for w.From < w.To && !w.Ended {
@@ -108,8 +111,8 @@ func (w *Walk) report(g Gap) error {
 	return nil
 }
 
-// past goes on behind what does not check at w.from, or asks for a longer stretch by
-// leaving w.from where it is.
+// past moves w.from behind the bytes that do not check. If it needs a longer stretch to decide, it
+// leaves w.from as it is.
 func (w *Walk) past(c *segment.CorruptError) error {
 	end := min(w.To, w.From+w.stretch)
 	head, err := headAt(w.R, w.Src, w.From, w.To)
@@ -146,7 +149,7 @@ func (w *Walk) past(c *segment.CorruptError) error {
 	return w.report(g)
 }
 
-// pastRecord goes behind a record of which the head is sound.
+// pastRecord passes over a record whose head is sound.
 func (w *Walk) pastRecord(head *segment.Record, c *segment.CorruptError) error {
 	if w.R.Header.Kind == segment.Log && head.Seq > w.Next {
 		g := Gap{From: w.From, To: w.From, First: w.Next, Next: head.Seq, Reason: c.Reason}
