@@ -83,23 +83,30 @@ func readState(fsys fs.FS, g Sealed) (*State, error) {
 	if h := r.Header; h.UUID != g.Store || h.Ref != g.Ref || h.Kind != g.Kind {
 		return nil, fmt.Errorf("%s: %w", g.Name, ErrOtherSegment)
 	}
+	edits, err := Edits(r)
+	if err != nil {
+		return nil, segment.InFile(g.Name, err)
+	}
 	set := r.Header.Live.With(r.Header.Ref)
-	for rec, err := range r.Records(segment.Span{}) {
-		if err != nil {
-			return nil, segment.InFile(g.Name, err)
-		}
-		if rec.Kind != segment.Edit {
-			continue
-		}
-		whole, err := r.RecordAt(rec.Offset, rec.Offset+rec.Size)
-		if err != nil {
-			return nil, segment.InFile(g.Name, err)
-		}
-		e, err := whole.ParseEdit()
-		if err != nil {
-			return nil, segment.InFile(g.Name, err)
-		}
+	for _, e := range edits {
 		set = e.Apply(set)
 	}
 	return &State{r.Header.UUID, r.Header.Ref, set}, nil
+}
+
+// Edits returns the edits of a log, and what ended the walk over them before the end.
+func Edits(r *segment.Reader) (sets []segment.EditSet, err error) {
+	for rec, err := range r.Records(segment.Span{}) {
+		if err != nil {
+			return sets, err
+		}
+		if rec.Kind == segment.Edit {
+			e, err := rec.ParseEdit()
+			if err != nil {
+				return sets, err
+			}
+			sets = append(sets, e)
+		}
+	}
+	return sets, nil
 }
