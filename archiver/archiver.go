@@ -27,6 +27,7 @@ type Archiver struct {
 	shippers []*shipper    // one for each target, in the order given, those to be opened last
 	backoff  target.Backoff
 	timeout  target.Timeout // of an attempt to ship
+	tries    int            // failures in a row that make Once give up: on a segment, or on a target
 
 	verifying chan struct{} // holds one token: one segment is verified at a time
 	standing  standing      // of whoever scans
@@ -60,7 +61,7 @@ func New(o Options) (*Archiver, error) {
 		return nil, err
 	}
 	a := &Archiver{
-		opt: o, source: source.New(o.Store), receipts: receipts,
+		opt: o, source: source.New(o.Store), receipts: receipts, limit: throttle.Limit(o.Rate), tries: defaultTries,
 		backoff: target.Backoff{Base: time.Second, Most: time.Minute}, timeout: o.timeout(),
 		verifying: make(chan struct{}, 1),
 		listing:   &source.Listing{}, noted: map[string]bool{}, skipped: map[string]*skipped{},
@@ -68,9 +69,6 @@ func New(o Options) (*Archiver, error) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.source.Recall(vfs.AsFS(o.receipts)) })
-	if o.Rate > 0 {
-		a.limit = rate.NewLimiter(rate.Limit(o.Rate), throttle.Burst(o.Rate))
-	}
 	last, _ := readStatus(o.receipts) // where it cannot be read, it is written anew
 	for _, t := range o.Targets {
 		a.shippers = append(a.shippers, newShipper(a, t.URL(), t))

@@ -75,10 +75,6 @@ type Options struct {
 	// Zero: never, the default.
 	MaxLag time.Duration
 
-	// Tries is how many failures in a row make Once give up: on a segment, or on a
-	// target. Default 5. Run does not give up.
-	Tries int
-
 	// Logger logs what happens. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -90,6 +86,7 @@ const (
 	DefaultGrace    = 30 * time.Second
 )
 
+// defaultTries is how many failures in a row make Once give up. Run does not give up.
 const defaultTries = 5
 
 // resolved returns o with the defaults filled in.
@@ -100,7 +97,7 @@ func (o Options) resolved() (Options, error) {
 	if o.Store == nil || o.receipts == nil || len(o.Targets)+len(o.Unopened) == 0 {
 		return o, errors.New("archiver: Options need Store, Receipts and Targets")
 	}
-	if o.Parallel < 0 || o.Rate < 0 || o.Timeout < 0 || o.Poll < 0 || o.SealAfter < 0 || o.MaxLag < 0 || o.Tries < 0 {
+	if o.Parallel < 0 || o.Rate < 0 || o.Timeout < 0 || o.Poll < 0 || o.SealAfter < 0 || o.MaxLag < 0 {
 		return o, errors.New("archiver: a negative option")
 	}
 	seen := map[string]bool{}
@@ -114,7 +111,6 @@ func (o Options) resolved() (Options, error) {
 	o.Timeout = cmp.Or(o.Timeout, target.DefaultTimeout)
 	o.Poll = cmp.Or(o.Poll, DefaultPoll)
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
-	o.Tries = cmp.Or(o.Tries, defaultTries)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/varve-db/varve/archiver/target"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
-	"golang.org/x/time/rate"
 )
 
 func TestParseURL(t *testing.T) {
@@ -54,7 +53,7 @@ func TestParseURL(t *testing.T) {
 func TestRateBoundsWhatIsSentToAllTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := bytes.NewReader(make([]byte, 100<<10))
-		limit := rate.NewLimiter(100<<10, throttle.Burst(100<<10))
+		limit := throttle.Limit(100 << 10)
 		begin := time.Now()
 		done := make(chan int)
 		for range 16 {
@@ -225,12 +224,11 @@ func TestRunShipsWhatItIsToldOf(t *testing.T) {
 func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 	s := newShipScene(t, 1)
 	for what, change := range map[string]func(*Options){
-		"no store":         func(o *Options) { o.Store = nil },
-		"no receipts":      func(o *Options) { o.Receipts = "" },
-		"no target":        func(o *Options) { o.Targets = nil },
-		"a target twice":   func(o *Options) { o.Targets = append(o.Targets, o.Targets[0]) },
-		"a negative rate":  func(o *Options) { o.Rate = -1 },
-		"a negative tries": func(o *Options) { o.Tries = -1 },
+		"no store":        func(o *Options) { o.Store = nil },
+		"no receipts":     func(o *Options) { o.Receipts = "" },
+		"no target":       func(o *Options) { o.Targets = nil },
+		"a target twice":  func(o *Options) { o.Targets = append(o.Targets, o.Targets[0]) },
+		"a negative rate": func(o *Options) { o.Rate = -1 },
 	} {
 		o := s.options()
 		change(&o)

@@ -149,9 +149,9 @@ func TestLostAnswersAreResolvedLater(t *testing.T) {
 			}
 			return nil
 		})
-		o := s.options()
-		o.Tries = 20
-		r, err := s.archiver(o).Once(t.Context())
+		a := s.archiver(s.options())
+		a.tries = 20
+		r, err := a.Once(t.Context())
 		testkit.Must(t, err)
 		if got := r.Targets[0]; got.Found == 0 || got.Failures == 0 {
 			t.Errorf("report %+v", got)

@@ -51,11 +51,12 @@ func newFolderScene(t testing.TB, n, size int) *folderScene {
 
 // once ships from store through disk, as a process that starts does.
 func (s *folderScene) once(t testing.TB, store fs.FS, disk vfs.FS) (OnceReport, error) {
-	a, err := New(Options{Store: store, receipts: disk, Targets: []target.Target{dir.OpenFS(disk, "file:///archive")}, Tries: 1})
+	a, err := New(Options{Store: store, receipts: disk, Targets: []target.Target{dir.OpenFS(disk, "file:///archive")}})
 	if err != nil {
 		return OnceReport{}, err
 	}
 	a.standing.opens = asIfWhole
+	a.tries = 1
 	a.backoff = target.Backoff{Base: 1, Most: 1}
 	return a.Once(t.Context())
 }

@@ -24,7 +24,7 @@ type shipper struct {
 	done    map[segment.Ref]struct{}
 	queue   queue
 	running int
-	once    bool // give up after Options.Tries
+	once    bool // give up after Archiver.tries
 
 	// After a failure the shipper retreats, and then sends one segment at a time until one
 	// succeeds. Failures of attempts that began together count once.

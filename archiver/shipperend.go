@@ -26,7 +26,7 @@ func (l *shipper) failed(j *job, era int, err error) {
 		switch {
 		case l.hopeless(err) && l.stopped == nil:
 			l.stopped = err
-		case l.once && j.tries >= l.a.opt.Tries:
+		case l.once && j.tries >= l.a.tries:
 			l.queue.abandon(j)
 			l.gaveUp = errors.Join(l.gaveUp, fmt.Errorf("segment %v: %w", j.ref, err))
 		}

@@ -180,7 +180,7 @@ func (l *shipper) start(ctx, work context.Context, first func(error)) error {
 
 // hopeless reports whether a shipper that may give up gives up now. The caller holds l.mu.
 func (l *shipper) hopeless(err error) bool {
-	return l.once && (definite(err) || l.failures >= l.a.opt.Tries)
+	return l.once && (definite(err) || l.failures >= l.a.tries)
 }
 
 // identified returns an error if the target is not the archive that it was at the

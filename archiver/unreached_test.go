@@ -24,10 +24,9 @@ func TestWhatIsNotReachedHasABacklog(t *testing.T) {
 	s.add(3)
 	away(m)
 	away(never)
-	o := s.options()
-	o.Tries = 1
 	for range 2 { // the second one starts from what the first one left
-		a := s.archiver(o)
+		a := s.archiver(s.options())
+		a.tries = 1
 		if _, err := a.Once(t.Context()); err == nil {
 			t.Fatal("it was reached")
 		}
@@ -47,7 +46,7 @@ func TestWhatIsNotReachedHasABacklog(t *testing.T) {
 	}
 	m.hook(nil, nil)
 	never.hook(nil, nil)
-	a := s.archiver(o)
+	a := s.archiver(s.options())
 	_, err = a.Once(t.Context())
 	testkit.Must(t, err)
 	for _, target := range a.Status().Targets {

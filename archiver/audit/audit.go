@@ -22,9 +22,8 @@ type Options struct {
 	Store    fs.FS  // the store's folder
 	Receipts string // the path of the folder of receipts: see archiver.Options
 
-	Data     bool          // read every byte of the objects and of the store's segments
-	Parallel int           // objects that are looked at at a time; zero: 8
-	OnRead   func(n int64) // with Data: called for bytes read from the archive, from several goroutines; may be nil
+	Data   bool          // read every byte of the objects and of the store's segments
+	OnRead func(n int64) // with Data: called for bytes read from the archive, from several goroutines; may be nil
 }
 
 // Report is what an audit found. Without findings it is proven that each sealed

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -14,6 +13,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
+// inspectors is how many objects are looked at at a time.
+const inspectors = 8
+
 // compare checks that what is named is there, and that what is there is what was shipped.
 func (d *auditor) compare(ctx context.Context) error {
 	var there []segment.Ref
@@ -22,7 +24,7 @@ func (d *auditor) compare(ctx context.Context) error {
 			there = append(there, ref)
 		}
 	}
-	return parallel.Each(ctx, cmp.Or(d.o.Parallel, 8), len(there), func(ctx context.Context, i int) error {
+	return parallel.Each(ctx, inspectors, len(there), func(ctx context.Context, i int) error {
 		return d.inspect(ctx, there[i])
 	})
 }

@@ -229,17 +229,21 @@ func (h *repairer) putBack(ctx context.Context, name string, r *receipt.Receipt,
 
 // worthy verifies the store's segment, and refuses one that is not what was shipped.
 func (h *repairer) worthy(ctx context.Context, f *source.Opened, r *receipt.Receipt) (*sealed.Segment, error) {
+	ship, err := sound(ctx, f)
+	if err == nil && (ship.Ref != r.Segment || ship.Store != r.Store || ship.Size != r.Size || ship.SHA256 != r.SHA256) {
+		err = refuse("the store's segment is not what was shipped: its SHA-256 is %v", segment.Digest(ship.SHA256))
+	}
+	return ship, err
+}
+
+// sound verifies a segment of the store. The error is a refusal where it is damaged.
+func sound(ctx context.Context, f *source.Opened) (*sealed.Segment, error) {
 	ship, err := sealed.Verify(ctx, f, f.Size)
 	problem, err := archive.ProblemOf(err)
-	switch {
-	case err != nil:
-		return nil, err
-	case problem != "":
-		return nil, refuse("the store's segment is no better: %s", problem)
-	case ship.Ref != r.Segment || ship.Store != r.Store || ship.Size != r.Size || ship.SHA256 != r.SHA256:
-		return nil, refuse("the store's segment is not what was shipped: its SHA-256 is %v", segment.Digest(ship.SHA256))
+	if err == nil && problem != "" {
+		err = refuse("the store's segment is no better: %s", problem)
 	}
-	return ship, nil
+	return ship, err
 }
 
 // makeRoom removes a damaged object when there is a copy of it.

@@ -61,15 +61,9 @@ func (h *repairer) verified(ctx context.Context, bad *receipt.DamagedError) (*se
 		return nil, err
 	}
 	defer f.Close()
-	s, err := sealed.Verify(ctx, f, f.Size)
-	problem, err := archive.ProblemOf(err)
-	switch {
-	case err != nil:
-		return nil, err
-	case problem != "":
-		return nil, refuse("the store's segment is no better: %s", problem)
-	case s.Ref != g.Ref || s.Store != g.Store:
-		return nil, refuse("the store's segment was replaced meanwhile; run it again")
+	s, err := sound(ctx, f)
+	if err == nil && (s.Ref != g.Ref || s.Store != g.Store) {
+		err = refuse("the store's segment was replaced meanwhile; run it again")
 	}
-	return s, nil
+	return s, err
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
-	"golang.org/x/time/rate"
 )
 
 // Options say what to restore and how. Only Plan must be given.
@@ -208,10 +207,7 @@ func newRestorer(a *archive.Archive, fsys vfs.FS, o Options) *restorer {
 	n := len(p.Segments)
 	t := &tracker{report: o.Progress, done: make([]bool, n), ended: make([]time.Time, n)}
 	t.now.Total = p.Bytes()
-	r.get = &fetcher{a: a, store: p.Store, fsys: fsys, track: t, timeout: target.Timeout{PerUnit: o.Timeout, Rate: o.Rate, Senders: fetchers}}
-	if o.Rate > 0 {
-		r.get.limit = rate.NewLimiter(rate.Limit(o.Rate), throttle.Burst(o.Rate))
-	}
+	r.get = &fetcher{a: a, store: p.Store, fsys: fsys, track: t, timeout: target.Timeout{PerUnit: o.Timeout, Rate: o.Rate, Senders: fetchers}, limit: throttle.Limit(o.Rate)}
 	return r
 }
 

@@ -7,10 +7,13 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Burst is how many bytes are read at once under a rate: those of a tenth of a second, within
-// bounds, so that steps are small and calls few.
-func Burst(perSecond int64) int {
-	return int(min(max(perSecond/10, 4<<10), 1<<20))
+// Limit returns the limiter for so many bytes a second, nil for zero: no bound. Those of a tenth of
+// a second are read at once, within bounds, so that steps are small and calls few.
+func Limit(perSecond int64) *rate.Limiter {
+	if perSecond == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), int(min(max(perSecond/10, 4<<10), 1<<20)))
 }
 
 // Reader reads from src no faster than the limiter allows, until ctx ends.
