@@ -28,7 +28,7 @@ func (s *stage) needS3() (*targettest.S3Server, error) {
 	}
 	s.s3, s.stopS3, err = targettest.RunS3(root)
 	if errors.Is(err, targettest.ErrNoS3) {
-		err = fmt.Errorf("%w: %w", errSkip, err)
+		err = fmt.Errorf("%w: %w", errSkip, targettest.ErrNoS3)
 	}
 	return s.s3, err
 }
