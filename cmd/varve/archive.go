@@ -11,6 +11,8 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
@@ -49,7 +51,7 @@ type shipFlags struct {
 	init  bool
 	keep  bool // an archive that is not there is waited for
 	o     archiver.Options
-	rate  rateFlag
+	rate  units.Rate
 }
 
 func (s *shipFlags) register(f *pflag.FlagSet) {
@@ -59,7 +61,7 @@ func (s *shipFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.o.Accept, "accept-archive", nil, "ID of an archive that takes the place of the one that was at its URL, which is lost for good")
 	f.IntVar(&s.o.Parallel, "parallel", archiver.DefaultParallel, "segments that are sent to an archive at a time")
 	f.Var(&s.rate, "rate", "most that is sent to all archives together, in bytes a second, such as 50MB; 0: no bound")
-	spanVar(f, &s.o.Timeout, "timeout", target.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")
+	when.SpanVar(f, &s.o.Timeout, "timeout", target.DefaultTimeout, "most that an attempt takes for each 64 MiB of a segment")
 }
 
 // options returns the archiver's options, with all but the sealer filled in.

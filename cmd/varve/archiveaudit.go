@@ -15,6 +15,8 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/audit"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
@@ -201,7 +203,7 @@ func kindsOf(found []audit.Finding) string {
 func writeAudit(out io.Writer, rep *audit.Report) {
 	fmt.Fprintf(out, "store %v, up to sequence number %d\n", rep.Store, rep.LastSeq)
 	fmt.Fprintf(out, "%s: %s named, %s of %s, %s", rep.URL, count(int64(rep.Segments), "segment", "segments"),
-		count(int64(rep.Objects), "object", "objects"), human(rep.Bytes), count(int64(rep.Receipts), "receipt", "receipts"))
+		count(int64(rep.Objects), "object", "objects"), units.Human(rep.Bytes), count(int64(rep.Receipts), "receipt", "receipts"))
 	if rep.Gone > 0 {
 		fmt.Fprintf(out, "; %d pruned", rep.Gone)
 	}
@@ -227,9 +229,9 @@ func writeAudit(out io.Writer, rep *audit.Report) {
 		return
 	}
 	fmt.Fprintln(out)
-	t := newGrid("SEGMENT", "FINDING", "WHAT")
+	t := table.New("SEGMENT", "FINDING", "WHAT")
 	for _, f := range rep.Findings {
-		t.row(f.Segment, f.Kind, fmt.Sprintf("%s; %s", f.Problem, f.Next))
+		t.Row(f.Segment, f.Kind, fmt.Sprintf("%s; %s", f.Problem, f.Next))
 	}
-	t.write(out)
+	t.Write(out)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/store/sealer"
 )
 
@@ -97,12 +98,12 @@ func (a *app) once(ctx context.Context, arc *archiver.Archiver) error {
 }
 
 func onceLine(t *archiver.TargetReport) string {
-	s := fmt.Sprintf("%s: %s shipped, %s", t.URL, count(t.Shipped, "segment", "segments"), human(t.Bytes))
+	s := fmt.Sprintf("%s: %s shipped, %s", t.URL, count(t.Shipped, "segment", "segments"), units.Human(t.Bytes))
 	if t.Found > 0 {
 		s += fmt.Sprintf("; %d found there", t.Found)
 	}
 	if t.Left > 0 {
-		s += fmt.Sprintf("; left: %s, %s", count(int64(t.Left), "segment", "segments"), human(t.LeftBytes))
+		s += fmt.Sprintf("; left: %s, %s", count(int64(t.Left), "segment", "segments"), units.Human(t.LeftBytes))
 	}
 	return s
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver/audit"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -89,7 +90,7 @@ func repairedLine(h *audit.Repaired, dry bool) string {
 	if dry {
 		did = "can be put back"
 	}
-	line := fmt.Sprintf("%s: %s, %s: %s", h.Object, did, human(h.Size), h.Problem)
+	line := fmt.Sprintf("%s: %s, %s: %s", h.Object, did, units.Human(h.Size), h.Problem)
 	if h.Aside != "" {
 		line += "; what was there is in " + h.Aside
 	}

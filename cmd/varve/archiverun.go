@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 )
 
 const runHelp = `Ship the sealed segments of a store to one or more archives for as long as it runs, beside
@@ -49,10 +50,10 @@ func (a *app) archiveRunCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	flags.register(f)
-	spanVar(f, &run.Grace, "grace", archiver.DefaultGrace, "how long uploads may go on when it is told to end")
-	spanVar(f, &run.SealAfter, "seal-after", time.Minute, "age of an object at which the log that holds it is sealed; 0: never")
-	spanVar(f, &run.Poll, "poll", archiver.DefaultPoll, "how often to look for segments, and whether the archives are there")
-	spanVar(f, &run.MaxLag, "max-lag", 0, "age of a commit that is not archived from which on /healthz is 503; 0: any")
+	when.SpanVar(f, &run.Grace, "grace", archiver.DefaultGrace, "how long uploads may go on when it is told to end")
+	when.SpanVar(f, &run.SealAfter, "seal-after", time.Minute, "age of an object at which the log that holds it is sealed; 0: never")
+	when.SpanVar(f, &run.Poll, "poll", archiver.DefaultPoll, "how often to look for segments, and whether the archives are there")
+	when.SpanVar(f, &run.MaxLag, "max-lag", 0, "age of a commit that is not archived from which on /healthz is 503; 0: any")
 	f.StringVar(&listen, "listen", "", "address for /metrics and /healthz, such as localhost:9750")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd.Context())

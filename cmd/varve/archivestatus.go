@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 	"github.com/varve-db/varve/internal/vfs"
 )
 
@@ -61,7 +63,7 @@ func (a *app) archiveStatusCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&state, "state", "", "the folder given to run and once as --state (default DIR/receipts)")
-	spanVar(c.Flags(), &maxLag, "max-lag", 0, "age of a commit that is not archived from which on it is a finding; 0: any")
+	when.SpanVar(c.Flags(), &maxLag, "max-lag", 0, "age of a commit that is not archived from which on it is a finding; 0: any")
 	return c
 }
 
@@ -117,7 +119,7 @@ func writeTarget(out io.Writer, t *archiver.TargetStatus) {
 		fmt.Fprintf(w, "  receipts\t%s\n", count(int64(t.Receipts), "segment", "segments"))
 	}
 	if t.ID != "" || t.Segments > 0 {
-		fmt.Fprintf(w, "  backlog\t%s, %s\n", count(int64(t.Segments), "segment", "segments"), human(t.Bytes))
+		fmt.Fprintf(w, "  backlog\t%s, %s\n", count(int64(t.Segments), "segment", "segments"), units.Human(t.Bytes))
 	}
 	if t.Segments > 0 {
 		fmt.Fprintf(w, "  oldest\t%v, %v old\n", t.Oldest.Segment, t.Oldest.Age.Round(time.Second))

@@ -13,6 +13,7 @@ import (
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store/sealer"
 )
@@ -190,6 +191,6 @@ func (a *app) createBackup(ctx context.Context, t target.Target, o backup.Create
 		}{t.URL(), b})
 	}
 	_, err = fmt.Fprintf(a.out, "%s: backup %d: sequence number %d, %s, %s in %s, %s of its own\n", t.URL(), b.ID, b.Seq,
-		count(b.Objects, "object", "objects"), human(b.Bytes), count(int64(b.Count()), "segment", "segments"), human(b.OwnBytes))
+		count(b.Objects, "object", "objects"), units.Human(b.Bytes), count(int64(b.Count()), "segment", "segments"), units.Human(b.OwnBytes))
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
+	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -56,11 +58,11 @@ func (a *app) printBackups(backups []*archive.Backup, holes []*history.MissingEr
 		}
 		return nil
 	}
-	t := newGrid("id", "time", "seq", "objects", "bytes", "own", "meta")
+	t := table.New("id", "time", "seq", "objects", "bytes", "own", "meta")
 	for _, b := range backups {
-		t.row(b.ID, b.Time.Format(time.RFC3339), b.Seq, b.Objects, human(b.Bytes), human(b.OwnBytes), metaText(b.Meta))
+		t.Row(b.ID, b.Time.Format(time.RFC3339), b.Seq, b.Objects, units.Human(b.Bytes), units.Human(b.OwnBytes), metaText(b.Meta))
 	}
-	t.write(a.out)
+	t.Write(a.out)
 	return a.out.err
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/prune"
+	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -62,9 +65,9 @@ func (a *app) backupPruneCommand() *cobra.Command {
 	})
 	f := c.Flags()
 	f.IntVar(&o.Keep, "keep", 0, "how many of the newest backups stay; 0: as --keep-within says")
-	spanVar(f, &o.KeepWithin, "keep-within", 0, "backups that are not older stay, such as 30d or 4w")
-	spanVar(f, &o.Window, "window", 0, "every point in time of the last so long stays, such as 7d or 1w")
-	spanVar(f, &o.Grace, "grace", 24*time.Hour, "how long what is not needed stays all the same; 0: it goes with the next prune")
+	when.SpanVar(f, &o.KeepWithin, "keep-within", 0, "backups that are not older stay, such as 30d or 4w")
+	when.SpanVar(f, &o.Window, "window", 0, "every point in time of the last so long stays, such as 7d or 1w")
+	when.SpanVar(f, &o.Grace, "grace", 24*time.Hour, "how long what is not needed stays all the same; 0: it goes with the next prune")
 	f.StringArrayVar(&drop, "drop-tip", nil, "give up the newest state of this timeline")
 	f.BoolVar(&o.DryRun, "dry-run", false, "change nothing, only say what would be done")
 	f.BoolVar(&o.Explain, "explain", false, "say of every segment why it is kept or not")
@@ -89,13 +92,13 @@ func (a *app) printPruned(rep *prune.Report) error {
 	}
 	say := func(n prune.Amount, what string) {
 		if n.Segments > 0 {
-			fmt.Fprintf(a.out, "%s, %s: %s\n", count(int64(n.Segments), "segment", "segments"), human(n.Bytes), what)
+			fmt.Fprintf(a.out, "%s, %s: %s\n", count(int64(n.Segments), "segment", "segments"), units.Human(n.Bytes), what)
 		}
 	}
 	say(rep.Deleted, would+"deleted")
 	say(rep.Planned, "not needed; "+would+"deleted by the first prune after "+rep.Due.Local().Format(time.DateTime))
 	say(rep.Waiting, "not needed, and written down by an earlier prune; the grace is not over")
-	_, err := fmt.Fprintf(a.out, "%s, %s: kept\n", count(int64(rep.Kept.Segments), "segment", "segments"), human(rep.Kept.Bytes))
+	_, err := fmt.Fprintf(a.out, "%s, %s: kept\n", count(int64(rep.Kept.Segments), "segment", "segments"), units.Human(rep.Kept.Bytes))
 	return err
 }
 
@@ -103,15 +106,15 @@ func (a *app) printExplained(list []prune.Explained) {
 	if len(list) == 0 {
 		return
 	}
-	t := newGrid("segments", "size", "verdict", "why")
-	t.head = false
+	t := table.New("segments", "size", "verdict", "why")
+	t.Head = false
 	for _, e := range list {
 		verdict := "keep"
 		if !e.Keep {
 			verdict = "go"
 		}
-		t.row(e.Run, human(e.Bytes), verdict, e.Why)
+		t.Row(e.Run, units.Human(e.Bytes), verdict, e.Why)
 	}
-	t.write(a.out)
+	t.Write(a.out)
 	fmt.Fprintln(a.out)
 }

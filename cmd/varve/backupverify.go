@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/backup"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -83,6 +84,6 @@ func (a *app) printVerified(rep *backup.VerifyReport) error {
 	if !rep.OK() {
 		what = "not sound"
 	}
-	_, err := fmt.Fprintf(a.out, "backup %d: %s, %s: %s\n", rep.Backup, count(int64(rep.Segments), "segment", "segments"), human(rep.Bytes), what)
+	_, err := fmt.Fprintf(a.out, "backup %d: %s, %s: %s\n", rep.Backup, count(int64(rep.Segments), "segment", "segments"), units.Human(rep.Bytes), what)
 	return errors.Join(err, a.printUnread(rep.Unread))
 }

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/quote"
+	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/integrity/check"
 	"github.com/varve-db/varve/internal/vfs"
@@ -75,7 +78,7 @@ func (s *shareFlag) Type() string   { return "share" }
 func (a *app) checkCommand() *cobra.Command {
 	level := levelFlag{integrity.Full}
 	share := shareFlag(1)
-	var rate rateFlag
+	var rate units.Rate
 	c := &cobra.Command{
 		Use:               "check",
 		Short:             "Look for damage in the store's files",
@@ -145,7 +148,7 @@ func (a *app) printCheck(r *check.Report) error {
 // writeCheck writes the report for people.
 func writeCheck(out io.Writer, r *check.Report) {
 	fmt.Fprintf(out, "%s: checked at level %v in %s: %s, %s and %s read, last sequence number %d\n", r.Path, r.Level,
-		r.Took.Round(time.Microsecond), count(int64(r.Segments), "segment", "segments"), human(r.Bytes), count(r.Records, "record", "records"), r.LastSeq)
+		r.Took.Round(time.Microsecond), count(int64(r.Segments), "segment", "segments"), units.Human(r.Bytes), count(r.Records, "record", "records"), r.LastSeq)
 	if c := r.Confidence; c != nil {
 		fmt.Fprintf(out, "%s\n", c)
 	}
@@ -165,12 +168,12 @@ func writeCheck(out io.Writer, r *check.Report) {
 // writeFindings writes a table, and below it what does not fit into one.
 func writeFindings(out io.Writer, list []integrity.Finding) {
 	fmt.Fprintln(out)
-	t := newGrid("#", "segment", "offset", "what", "keys", "numbers", "good", "next")
+	t := table.New("#", "segment", "offset", "what", "keys", "numbers", "good", "next")
 	for i := range list {
 		f := &list[i]
-		t.row(i+1, fileOf(f), f.Offset, f.Kind, someKeys(f.Keys), numbers(f), since(f.Good), f.Next)
+		t.Row(i+1, fileOf(f), f.Offset, f.Kind, someKeys(f.Keys), numbers(f), since(f.Good), f.Next)
 	}
-	t.write(out)
+	t.Write(out)
 	fmt.Fprintln(out)
 	advised := false
 	for i := range list {
@@ -201,9 +204,9 @@ func someKeys(keys [][]byte) string {
 	}
 	const most = 40
 	k := keys[0]
-	s := show(k)
+	s := quote.Show(k)
 	if len(k) > most {
-		s = show(k[:most]) + "…"
+		s = quote.Show(k[:most]) + "…"
 	}
 	if n := len(keys) - 1; n > 0 {
 		s += fmt.Sprintf(" and %d more", n)

@@ -16,6 +16,7 @@ import (
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/restore"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/integrity/check"
 	"github.com/varve-db/varve/internal/vfs"
@@ -191,7 +192,7 @@ func (a *app) printDrill(d *drilled) error {
 		with = fmt.Sprintf("the digest is that of backup %d", d.Backup)
 	}
 	_, err := fmt.Fprintf(a.out, "%s: restored to sequence number %d, %s, in scratch, checked and removed: %s in %s, %s; every byte agrees; %s\n",
-		d.URL, d.Seq, d.Time.Format(time.RFC3339), count(d.Objects, "object", "objects"), count(int64(d.Segments), "segment", "segments"), human(d.Bytes), with)
+		d.URL, d.Seq, d.Time.Format(time.RFC3339), count(d.Objects, "object", "objects"), count(int64(d.Segments), "segment", "segments"), units.Human(d.Bytes), with)
 	if err == nil && !d.Recorded {
 		_, err = fmt.Fprintln(a.out, "the time of this drill is kept nowhere: -d DIR or --state DIR says where")
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/quote"
 	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
@@ -97,7 +98,7 @@ func (d *dumper) run(db objects) error {
 		return err
 	}
 	if d.bare > 0 && d.field == "" {
-		d.warn("%s without the key beside it: load with --key %s", count(d.bare, "object", "objects"), shellWord(d.fields[0]))
+		d.warn("%s without the key beside it: load with --key %s", count(d.bare, "object", "objects"), quote.Shell(d.fields[0]))
 	}
 	if err := bad.err(); err != nil {
 		return fmt.Errorf("the dump lacks some: %w", err)
@@ -111,7 +112,7 @@ func (d *dumper) mayName(field string) bool {
 	if d.chosen {
 		return slices.Contains(d.fields, field)
 	}
-	return plain([]byte(field))
+	return quote.Plain([]byte(field))
 }
 
 // asIs prints an object bare, if it can, and reports whether it did. It can if what it says

@@ -13,6 +13,7 @@ import (
 	"github.com/varve-db/varve/archiver/restore"
 	"github.com/varve-db/varve/archiver/source"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/cmd/varve/internal/quote"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -141,7 +142,7 @@ func nextStep(err error) error {
 	case restoring && unfinished.Live:
 		return err
 	case restoring:
-		step = "varve restore --from URL " + shellWord(unfinished.Dir)
+		step = "varve restore --from URL " + quote.Shell(unfinished.Dir)
 	case ok && corrupt.Next != "", errors.Is(err, store.ErrMissing): // they say it themselves
 		return err
 	case ok && corrupt.Closed, errors.Is(err, store.ErrLostLog):

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
 )
@@ -113,8 +114,8 @@ func (e *exporter) report() error {
 	}
 	_, err := fmt.Fprintf(e.out, "exported %s, %s, %s, %s to %s in %s (%s/s)\n",
 		count(e.Files, "file", "files"), count(e.Directories, "directory", "directories"),
-		count(e.Links, "symbolic link", "symbolic links"), human(e.Bytes), e.dest,
-		time.Duration(e.Seconds*float64(time.Second)).Round(time.Millisecond), human(float64(e.Bytes)/e.Seconds))
+		count(e.Links, "symbolic link", "symbolic links"), units.Human(e.Bytes), e.dest,
+		time.Duration(e.Seconds*float64(time.Second)).Round(time.Millisecond), units.Human(float64(e.Bytes)/e.Seconds))
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/store"
 )
 
@@ -115,7 +116,7 @@ func (im *importer) report() error {
 	_, err := fmt.Fprintf(im.last(im.app), "imported %s, %s, %s: wrote %s, %s %s; the same already: %d; left out: %d\n",
 		count(im.Files, "file", "files"), count(im.Directories, "directory", "directories"),
 		count(im.Links, "symbolic link", "symbolic links"),
-		count(im.objects, "object", "objects"), human(im.bytes), im.rate(), im.Same, im.LeftOut)
+		count(im.objects, "object", "objects"), units.Human(im.bytes), im.rate(), im.Same, im.LeftOut)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/segment"
 	"github.com/varve-db/varve/store"
 )
@@ -177,7 +178,7 @@ func (im *importer) readOnce(path string) (fs.FileInfo, error) {
 		return nil, errChanged
 	}
 	if before.Size() > segment.MaxValue {
-		return nil, fmt.Errorf("%s has %s, and an object at most 1 GiB: %w", path, human(before.Size()), store.ErrTooLarge)
+		return nil, fmt.Errorf("%s has %s, and an object at most 1 GiB: %w", path, units.Human(before.Size()), store.ErrTooLarge)
 	}
 	n := before.Size()
 	if int64(cap(im.buf)) <= n {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/varve-db/varve/cmd/varve/internal/quote"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
@@ -41,7 +43,7 @@ type intake struct {
 
 // newIntake returns an intake into a store with segments of a size, which tells the
 // keys if verbose.
-func (a *app) newIntake(db *store.DB, segment size, verbose bool) *intake {
+func (a *app) newIntake(db *store.DB, segment units.SegmentSize, verbose bool) *intake {
 	in := &intake{db: db, most: min(batchBytes, int64(segment)/batchShare), asJSON: a.json, start: time.Now()}
 	if verbose {
 		in.tell = a.out
@@ -94,7 +96,7 @@ func (in *intake) note(o *store.Object) {
 		l.Bytes("key", o.Key)
 		_ = l.Flush() // memory takes it all
 	default:
-		fmt.Fprintln(&in.keys, show(o.Key))
+		fmt.Fprintln(&in.keys, quote.Show(o.Key))
 	}
 }
 
@@ -142,7 +144,7 @@ func (in *intake) finish(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w; stored up to there: %s, %s", err, count(in.objects, "object", "objects"), human(in.bytes))
+	return fmt.Errorf("%w; stored up to there: %s, %s", err, count(in.objects, "object", "objects"), units.Human(in.bytes))
 }
 
 // last returns where the line goes that says what was done: where keys are told, not among
@@ -168,5 +170,5 @@ func (in *intake) summary() summary {
 // rate writes what was done and how fast.
 func (in *intake) rate() string {
 	took := time.Since(in.start)
-	return fmt.Sprintf("in %s (%s/s)", took.Round(time.Millisecond), human(float64(in.bytes)/took.Seconds()))
+	return fmt.Sprintf("in %s (%s/s)", took.Round(time.Millisecond), units.Human(float64(in.bytes)/took.Seconds()))
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/varve-db/varve/cmd/varve/internal/quote"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
@@ -50,7 +52,7 @@ func FuzzDump(f *testing.F) {
 		ld := loader{}
 		if d.asIs(out, &o) {
 			ld.field = d.fields[0]
-			if !plain([]byte(ld.field)) {
+			if !quote.Plain([]byte(ld.field)) {
 				t.Fatalf("--key %q cannot be typed", ld.field)
 			}
 		} else {
@@ -85,7 +87,7 @@ func FuzzKey(f *testing.F) {
 	}
 	k := keyFlag{quoted: true}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := show(b)
+		s := quote.Show(b)
 		back, err := k.bytes(s)
 		if err != nil || !bytes.Equal(back, b) || strings.ContainsAny(s, "\n\r") {
 			t.Fatalf("%q is shown as %s and taken for %q, %v", b, s, back, err)
@@ -130,7 +132,7 @@ func TestSizes(t *testing.T) {
 		"2gib": "2GiB", "8mb": "8000000", "8192B": "8KiB", "5000.5": "", "1.5B": "", "1.M": "", ".5M": "", "1.5.5M": "", "1.-5M": "", "+64M": "", "1_0M": "", "1e3K": "", "64MM": "", "64iB": "", "K": "", "64KM": "",
 		"": "", "x": "", "-1": "", "5GiB": "", "4095": "", "99999999999999999999": "", "MiB": "", "9223372036854775807GiB": "",
 	} {
-		var s size
+		var s units.SegmentSize
 		if err := s.Set(in); (err == nil) != (want != "") || err == nil && s.String() != want {
 			t.Errorf("%q: %v, %v", in, s.String(), err)
 		}

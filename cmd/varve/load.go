@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
@@ -97,7 +98,7 @@ func (l *loader) run(ctx context.Context, in *os.File, total int64) error {
 		return err
 	}
 	if !l.json {
-		_, err = fmt.Fprintf(l.last(l.app), "loaded %s, %s %s\n", count(l.objects, "object", "objects"), human(l.bytes), l.rate())
+		_, err = fmt.Fprintf(l.last(l.app), "loaded %s, %s %s\n", count(l.objects, "object", "objects"), units.Human(l.bytes), l.rate())
 		return err
 	}
 	return writeJSON(l.last(l.app), l.summary())

@@ -97,8 +97,8 @@ func unitOf(f *dto.MetricFamily) string {
 	return "count"
 }
 
-// table is the table of a collector's families.
-func table(list []*dto.MetricFamily) string {
+// familyTable is the table of a collector's families.
+func familyTable(list []*dto.MetricFamily) string {
 	var b strings.Builder
 	b.WriteString("| name | type | labels | unit | help |\n|---|---|---|---|---|\n")
 	for _, f := range list {
@@ -119,7 +119,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	known := map[string]bool{}
 	for name, list := range map[string][]*dto.MetricFamily{"store": storeFamilies(t), "archiver": archiverFamilies(t)} {
 		begin := "<!-- families: " + name + " -->\n"
-		got, want := between(t, doc, begin, "<!-- end -->"), table(list)
+		got, want := between(t, doc, begin, "<!-- end -->"), familyTable(list)
 		if *update {
 			doc = strings.Replace(doc, begin+got, begin+want, 1)
 		} else if got != want {

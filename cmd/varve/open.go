@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
@@ -14,7 +16,7 @@ import (
 
 // writeFlags are the flags of the commands that put objects into a store.
 type writeFlags struct {
-	segmentSize size
+	segmentSize units.SegmentSize
 	sync        syncFlag
 }
 
@@ -27,12 +29,12 @@ func (w *writeFlags) register(f *pflag.FlagSet) {
 // syncFlag is a durability as a flag.
 type syncFlag struct{ store.Durability }
 
-// Set takes "always", or what parseSpan does.
+// Set takes "always", or what when.ParseSpan does.
 func (s *syncFlag) Set(v string) error {
 	if v == "always" {
 		return s.UnmarshalText([]byte(v))
 	}
-	every, ok := parseSpan(v)
+	every, ok := when.ParseSpan(v)
 	if !ok || every == 0 {
 		return errors.New("want always, or a duration such as 1s, more than nothing")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -28,7 +29,7 @@ Where the store's clock once ran ahead and was put right, commits have times tha
 tell when they were made. For a TIME among them a warning names their sequence numbers, of
 which --at-seq takes one in place of the time.
 
-` + whenHelp
+` + when.Help
 
 // pointFlags name an archive, and a point of a store in it.
 type pointFlags struct {
@@ -80,12 +81,12 @@ func (p *pointFlags) point(f *pflag.FlagSet) (pt history.Point, err error) {
 	}
 	pt.Seq, pt.Backup, pt.AcceptOlder = p.seq, p.backup, p.older
 	if f.Changed("at") {
-		if pt.Time, err = parseWhen(p.at, time.Now()); err != nil {
+		if pt.Time, err = when.Parse(p.at, time.Now()); err != nil {
 			return pt, usagef("--at %w", err)
 		}
 	}
 	if f.Changed("latest-before") {
-		if pt.Before, err = parseWhen(p.before, time.Now()); err != nil {
+		if pt.Before, err = when.Parse(p.before, time.Now()); err != nil {
 			return pt, usagef("--latest-before %w", err)
 		}
 	}

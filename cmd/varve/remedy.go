@@ -12,6 +12,7 @@ import (
 	"github.com/varve-db/varve/archiver/backup"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/cmd/varve/internal/quote"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/internal/receipt"
 	"github.com/varve-db/varve/internal/vfs"
@@ -53,7 +54,7 @@ var choosing = map[string]string{"stores": "--store UUID", "timelines": "--timel
 // commandFor says what has to be done about what, by a command where there is one.
 func commandFor(next segment.Remedy, what string) string {
 	if text, ok := commands[next]; ok {
-		return strings.Replace(text, "{}", shellWord(what), 1)
+		return strings.Replace(text, "{}", quote.Shell(what), 1)
 	}
 	return string(next)
 }
@@ -63,12 +64,12 @@ func inCommands(err error) string {
 	text, dir, from := err.Error(), "", "COPY"
 	if c, ok := errors.AsType[*store.CorruptError](err); ok {
 		if dir = filepath.Dir(c.File); len(c.Archives) > 0 {
-			from = shellWord(c.Archives[0].URL)
+			from = quote.Shell(c.Archives[0].URL)
 		}
 	}
 	if m, ok := errors.AsType[*store.MissingError](err); ok {
 		for i := range m.Archives {
-			has, by := m.Archives[i].String(), ": varve repair --from "+shellWord(m.Archives[i].URL)
+			has, by := m.Archives[i].String(), ": varve repair --from "+quote.Shell(m.Archives[i].URL)
 			if !strings.Contains(text, by) {
 				text = strings.Replace(text, has, has+by, 1)
 			}
@@ -106,7 +107,7 @@ func putCommands(dir string, id segment.UUID, list []integrity.Finding) {
 		if f.Next == integrity.RepairFromCopy && f.Segment != (segment.Ref{}) {
 			for _, r := range receipt.For(vfs.Dir(archiver.ReceiptsDir(dir)), f.Segment) {
 				if r.Store == id {
-					next = strings.Replace(next, "COPY", shellWord(r.URL), 1)
+					next = strings.Replace(next, "COPY", quote.Shell(r.URL), 1)
 					f.Reason += fmt.Sprintf("; by its receipt, archive %s has it as %s", r.URL, r.Object)
 				}
 			}

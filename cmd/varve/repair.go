@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/integrity/repair"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
@@ -212,7 +214,7 @@ func (a *app) printRepair(p *repair.Plan, f *repairFlags) error {
 
 // writeRepair writes the plan for people.
 func writeRepair(out io.Writer, p *repair.Plan, f *repairFlags) {
-	fmt.Fprintf(out, "%s: %s, %s read\n", p.Path, count(int64(p.Files), "file", "files"), human(p.Bytes))
+	fmt.Fprintf(out, "%s: %s, %s read\n", p.Path, count(int64(p.Files), "file", "files"), units.Human(p.Bytes))
 	switch {
 	case len(p.Steps) == 0 && len(p.Left) == 0:
 		fmt.Fprintln(out, "nothing to do")
@@ -238,7 +240,7 @@ func writeSteps(out io.Writer, steps []repair.Step, dryRun bool) {
 	if dryRun {
 		last = "to be done"
 	}
-	t := newGrid("#", "file", "action", "from", last)
+	t := table.New("#", "file", "action", "from", last)
 	for i := range steps {
 		s := &steps[i]
 		end := s.Kept
@@ -250,9 +252,9 @@ func writeSteps(out io.Writer, steps []repair.Step, dryRun bool) {
 		case end == "":
 			end = "-"
 		}
-		t.row(i+1, stepFile(s), s.Action, orDash(s.Source), end)
+		t.Row(i+1, stepFile(s), s.Action, orDash(s.Source), end)
 	}
-	t.write(out)
+	t.Write(out)
 	fmt.Fprintln(out)
 	for i := range steps {
 		fmt.Fprintf(out, "%d: %s\n", i+1, steps[i].Reason)

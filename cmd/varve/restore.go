@@ -11,6 +11,8 @@ import (
 	"github.com/varve-db/varve/archiver/archive"
 	"github.com/varve-db/varve/archiver/history"
 	"github.com/varve-db/varve/archiver/restore"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -44,7 +46,7 @@ back more), last, next_id, history, clock.`
 type restoreFlags struct {
 	pointFlags
 	dryRun bool
-	rate   rateFlag
+	rate   units.Rate
 	o      restore.Options
 }
 
@@ -97,7 +99,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	f.BoolVar(&r.o.Quick, "quick", false, "do not read what is in DEST already beyond headers and footers")
 	f.IntVar(&r.o.Parallel, "parallel", 4, "segments that are fetched at a time")
 	f.Var(&r.rate, "rate", "most that is fetched, in bytes a second, such as 50MB; 0: no bound")
-	spanVar(f, &r.o.Timeout, "timeout", 5*time.Minute, "most that an attempt takes for each 64 MiB of a segment")
+	when.SpanVar(f, &r.o.Timeout, "timeout", 5*time.Minute, "most that an attempt takes for each 64 MiB of a segment")
 	return c
 }
 
@@ -145,7 +147,7 @@ func (a *app) restore(ctx context.Context, arc *archive.Archive, dest string, o 
 		did = "freshened to"
 	}
 	_, err = fmt.Fprintf(a.out, "%s %s sequence number %d, %s: %s, %s, of which %s fetched; timeline %v\n", rep.Dest, did,
-		rep.Seq, rep.Time.Format(time.RFC3339Nano), count(int64(rep.Segments), "segment", "segments"), human(rep.Bytes), human(rep.Fetched), rep.Timeline)
+		rep.Seq, rep.Time.Format(time.RFC3339Nano), count(int64(rep.Segments), "segment", "segments"), units.Human(rep.Bytes), units.Human(rep.Fetched), rep.Timeline)
 	return err
 }
 
@@ -169,16 +171,16 @@ func (a *app) printPlan(p *history.Plan) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "store %v\npoint %s\n", p.Store, pointText(p))
-	fmt.Fprintf(&b, "%s, %s", count(int64(len(p.Segments)), "whole segment", "whole segments"), human(whole))
+	fmt.Fprintf(&b, "%s, %s", count(int64(len(p.Segments)), "whole segment", "whole segments"), units.Human(whole))
 	if len(lines) > 1 {
 		fmt.Fprintf(&b, ", of %d timelines", len(lines))
 	}
 	if p.Cut != nil {
-		fmt.Fprintf(&b, "; and the first %s of log %v", human(p.Cut.Offset), p.Cut.Ref)
+		fmt.Fprintf(&b, "; and the first %s of log %v", units.Human(p.Cut.Offset), p.Cut.Ref)
 	}
 	fmt.Fprintln(&b)
 	for _, s := range p.Segments {
-		fmt.Fprintf(&b, "  %v  %s\n", s.Ref, human(s.Size))
+		fmt.Fprintf(&b, "  %v  %s\n", s.Ref, units.Human(s.Size))
 	}
 	_, err := io.WriteString(a.out, b.String())
 	return err

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 )
 
 // app is what the commands share: the streams and the flags that all of them take.
@@ -101,7 +103,7 @@ func (a *app) mark(parent *cobra.Command) {
 	for _, c := range parent.Commands() {
 		a.mark(c)
 		if takesSpans(c) {
-			c.Long += "\n\n" + spanHelp
+			c.Long += "\n\n" + when.SpanHelp
 		}
 		run := c.RunE
 		c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -129,4 +131,14 @@ func (a *app) warn(format string, args ...any) {
 		return
 	}
 	fmt.Fprintf(a.errs, "varve: %s\n", oneLine(fmt.Errorf(format, args...)))
+}
+
+// takesSpans reports whether a command has a flag of a duration.
+func takesSpans(c *cobra.Command) (takes bool) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		_, span := f.Value.(*when.Span)
+		_, sync := f.Value.(*syncFlag)
+		takes = takes || span || sync
+	})
+	return takes
 }

@@ -9,6 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/varve-db/varve/cmd/varve/internal/when"
 )
 
 // series are values of series over some days, one each 4 minutes, in promtool's
@@ -95,4 +99,37 @@ func TestDocumentedRulesFire(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"rules.yml": rules, "test.yml": b.String()})
 	promtool(t, "", "check", "rules", filepath.Join(dir, "rules.yml"))
 	promtool(t, "", "test", "rules", filepath.Join(dir, "test.yml"))
+}
+
+// TestEveryDurationIsReadAlike gives each flag of a duration, of every command, what Go's own
+// form does not take.
+func TestEveryDurationIsReadAlike(t *testing.T) {
+	n := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() != "duration" && f.Name != "sync" {
+				return
+			}
+			n++
+			for _, in := range []string{"1d12h", "1w", "36h0m0s"} {
+				if err := f.Value.Set(in); err != nil {
+					t.Errorf("%s --%s %s: %v", c.CommandPath(), f.Name, in, err)
+				}
+			}
+			if err := f.Value.Set("-1s"); err == nil {
+				t.Errorf("%s --%s takes a negative time", c.CommandPath(), f.Name)
+			}
+			if !strings.Contains(c.Long, when.SpanHelp) {
+				t.Errorf("the help of %s does not say what --%s takes", c.CommandPath(), f.Name)
+			}
+		})
+	}
+	walk((&app{out: &output{}}).root())
+	if n < 15 {
+		t.Errorf("only %d flags of durations", n)
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/integrity/salvage"
 	"github.com/varve-db/varve/internal/vfs"
@@ -195,7 +197,7 @@ func (r *salvageReport) write(out io.Writer, list string, dryRun bool) {
 	if dryRun {
 		what = "can be read"
 	}
-	fmt.Fprintf(out, "%s: %s, %s, %s\n", r.Path, count(r.Objects-r.Expired, "object", "objects"), human(r.Bytes), what)
+	fmt.Fprintf(out, "%s: %s, %s, %s\n", r.Path, count(r.Objects-r.Expired, "object", "objects"), units.Human(r.Bytes), what)
 	fmt.Fprintf(out, "%s of puts and deletions found, %d lost; the last one found is %d\n",
 		count(int64(r.Numbers), "sequence number", "sequence numbers"), r.LostNumbers, r.LastSeq)
 	if r.LostObjects > 0 {
@@ -229,7 +231,7 @@ func (r *salvageReport) writeLosses(out io.Writer) {
 	}
 	const most = 20
 	fmt.Fprintln(out)
-	t := newGrid("lost", "file", "offset", "bytes", "key", "numbers", "reason")
+	t := table.New("lost", "file", "offset", "bytes", "key", "numbers", "reason")
 	for i := range r.Lost[:min(most, len(r.Lost))] {
 		l := &r.Lost[i]
 		file, key := l.File, "-"
@@ -239,9 +241,9 @@ func (r *salvageReport) writeLosses(out io.Writer) {
 		if l.Kind == salvage.LostPut {
 			key = someKeys([][]byte{l.KeyBytes})
 		}
-		t.row(l.Kind, file, l.Offset, l.Bytes, key, lossNumbers(l), l.Reason)
+		t.Row(l.Kind, file, l.Offset, l.Bytes, key, lossNumbers(l), l.Reason)
 	}
-	t.write(out)
+	t.Write(out)
 	if n := len(r.Lost) - most; n > 0 {
 		fmt.Fprintf(out, "and %d more\n", n)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/quote"
 	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
@@ -116,10 +117,10 @@ func (p *scanPrinter) print(o *store.Object) error {
 	case p.json:
 		objectLine(p.l, o)
 	case p.keysOnly:
-		writeShown(p.out, o.Key)
+		quote.Write(p.out, o.Key)
 		_ = p.out.WriteByte('\n')
 	default:
-		writeShown(p.out, o.Key)
+		quote.Write(p.out, o.Key)
 		_ = p.out.WriteByte('\t')
 		writeValue(p.out, o)
 		_ = p.out.WriteByte('\n')
@@ -134,7 +135,7 @@ func writeValue(w *bufio.Writer, o *store.Object) {
 		jsonpack.Write(w, o.Value)
 		return
 	}
-	writeShown(w, o.Value)
+	quote.Write(w, o.Value)
 }
 
 // damages counts the objects that a scan could not read.

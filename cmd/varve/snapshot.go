@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/store"
 )
@@ -104,9 +105,9 @@ func writeStep(out io.Writer, s *store.HotCopyStep) error {
 	line := fmt.Sprintf("%-6s", s.Step)
 	switch s.Step {
 	case "list":
-		line += fmt.Sprintf(" %s, %s", count(int64(s.Of), "segment", "segments"), human(s.Total))
+		line += fmt.Sprintf(" %s, %s", count(int64(s.Of), "segment", "segments"), units.Human(s.Total))
 	case "link", "copy", "log":
-		line += fmt.Sprintf(" %s  %d of %d  %s, %s of %s", s.File, s.N, s.Of, human(s.Bytes), human(s.Done), human(s.Total))
+		line += fmt.Sprintf(" %s  %d of %d  %s, %s of %s", s.File, s.N, s.Of, units.Human(s.Bytes), units.Human(s.Done), units.Human(s.Total))
 	case "rename":
 		line += " " + s.File
 	default:
@@ -120,7 +121,7 @@ func writeStep(out io.Writer, s *store.HotCopyStep) error {
 func writeSnapshot(out io.Writer, r *store.HotCopyReport) error {
 	_, err := fmt.Fprintf(out, "%s: up to sequence number %d of %s: %s in %s, %s; checked at level %v in %s\n",
 		r.Path, r.LastSeq, r.Time.Format(time.RFC3339), count(r.Objects, "object", "objects"),
-		count(int64(r.Segments), "segment", "segments"), human(r.Bytes), r.Level, r.Took.Round(time.Millisecond))
+		count(int64(r.Segments), "segment", "segments"), units.Human(r.Bytes), r.Level, r.Took.Round(time.Millisecond))
 	if err == nil && r.Linked > 0 {
 		_, err = fmt.Fprintf(out, "%s to the store's own files: no second copy of their bytes; --copy makes one\n",
 			count(int64(r.Linked), "segment is a hard link", "segments are hard links"))

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/store"
 )
 
@@ -99,9 +101,9 @@ func (s *status) print(out io.Writer) {
 		where = "archived"
 	}
 	fmt.Fprintf(w, "%s\t%s in %s, %s of it live\n",
-		where, human(st.FileBytes), count(int64(len(st.Segments)), "segment", "segments"), human(st.LiveBytes))
+		where, units.Human(st.FileBytes), count(int64(len(st.Segments)), "segment", "segments"), units.Human(st.LiveBytes))
 	fmt.Fprintf(w, "in memory\t%s of index: keys %s, %.1f bytes per key beyond that\n",
-		human(st.IndexBytes), human(st.KeyBytes), st.BytesPerKey)
+		units.Human(st.IndexBytes), units.Human(st.KeyBytes), st.BytesPerKey)
 	w.Flush()
 	s.printSegments(out)
 	if s.Report != nil {
@@ -122,12 +124,12 @@ func (s *status) printSegments(out io.Writer) {
 		return
 	}
 	fmt.Fprintln(out)
-	t := newGrid("segment", "size", "live objects", "live bytes")
-	t.right = true
+	t := table.New("segment", "size", "live objects", "live bytes")
+	t.Right = true
 	for _, g := range s.Stats.Segments {
-		t.row(filepath.Base(g.File), human(g.Bytes), g.Live, human(g.LiveBytes))
+		t.Row(filepath.Base(g.File), units.Human(g.Bytes), g.Live, units.Human(g.LiveBytes))
 	}
-	t.write(out)
+	t.Write(out)
 }
 
 // printReport writes an open's report for people.
@@ -139,7 +141,7 @@ func printReport(out io.Writer, r *store.OpenReport) {
 	fmt.Fprintf(out, "\nopened in %s, checked at level %v; the store was %s\n", r.Took.Round(time.Microsecond), r.Level, how)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, p := range r.Phases {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", p.Name, count(p.Records, "record", "records"), human(p.Bytes), p.Took.Round(time.Microsecond))
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", p.Name, count(p.Records, "record", "records"), units.Human(p.Bytes), p.Took.Round(time.Microsecond))
 	}
 	w.Flush()
 	if b := r.Begun; b != nil {

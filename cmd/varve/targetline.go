@@ -9,6 +9,7 @@ import (
 	"github.com/varve-db/varve/archiver"
 	"github.com/varve-db/varve/archiver/alarm"
 	"github.com/varve-db/varve/archiver/target"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 )
 
 // targetError is what is wrong with one archive, on one line.
@@ -74,7 +75,7 @@ func waiting(segments int, bytes int64) string {
 	if segments == 0 {
 		return "nothing waits"
 	}
-	return count(int64(segments), "segment waits", "segments wait") + ", " + human(bytes)
+	return count(int64(segments), "segment waits", "segments wait") + ", " + units.Human(bytes)
 }
 
 // alarmText says what is wrong with an archive, and what to do, beginning with its URL. text is

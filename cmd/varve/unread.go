@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/varve-db/varve/archiver/archive"
+	"github.com/varve-db/varve/cmd/varve/internal/units"
 )
 
 // unreadText says of a tip that it was not read, and what reads it.
 func unreadText(what string, t archive.Tip) string {
 	return fmt.Sprintf("%s: timeline %v, segments %v to %v, %s: not read; varve restore --verify-only --timeline %v reads its newest state",
-		what, t.Timeline, t.First, t.Last, human(t.Bytes), t.Timeline)
+		what, t.Timeline, t.First, t.Last, units.Human(t.Bytes), t.Timeline)
 }
 
 // printUnread names the tips that a check did not read.

@@ -1,26 +1,19 @@
-package main
+package when
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
-// Times and durations as people type them. Every flag that takes one is read here.
-
-// whenHelp says what parseWhen takes, for the help of commands.
-const whenHelp = `A TIME is 2026-11-20T15:04:05Z, or in local time "2026-11-20 15:04:05", "2026-11-20 15:04",
+// Help says what Parse takes, for the help of commands.
+const Help = `A TIME is 2026-11-20T15:04:05Z, or in local time "2026-11-20 15:04:05", "2026-11-20 15:04",
 2026-11-20 (its 00:00), 15:04 (the last that has passed), "yesterday" (its 00:00) or
 "yesterday 15:04"; or how long ago, "1 hour ago", 90m, 2d, 1w; or now. A local time that
 a change of the clock makes twice, or leaves out, is refused, with what to type.`
 
-// parseWhen reads a moment, as seen at now. Local times are those of now's zone.
-func parseWhen(s string, now time.Time) (time.Time, error) {
+// Parse reads a moment, as seen at now. Local times are those of now's zone.
+func Parse(s string, now time.Time) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	word, rest, _ := strings.Cut(strings.ToLower(s), " ")
 	switch {
@@ -38,7 +31,7 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 			return local(s, c.on(y, m, d), now.Location())
 		}
 	}
-	if ago, ok := parseSpan(strings.TrimSuffix(s, "ago")); ok {
+	if ago, ok := ParseSpan(strings.TrimSuffix(s, "ago")); ok {
 		return now.Add(-ago), nil
 	}
 	if c, ok := parseClock(s); ok {
@@ -133,94 +126,3 @@ func dayBegin(y int, m time.Month, d int, loc *time.Location) time.Time {
 	_, before := wall.Add(-24 * time.Hour).In(loc).Zone()
 	return wall.Add(-time.Duration(before) * time.Second).In(loc) // the moment of the change
 }
-
-// spanHelp says what parseSpan takes, for the help of commands.
-const spanHelp = `A duration is 90s, 1h30m, 12h, 1d, 1w or 1d12h; a day is 24 hours.`
-
-// spanUnits are the units of durations. A day is 24 hours, whatever clocks do.
-var spanUnits = map[string]time.Duration{
-	"ns": time.Nanosecond, "us": time.Microsecond, "µs": time.Microsecond, "μs": time.Microsecond, "ms": time.Millisecond,
-	"s": time.Second, "sec": time.Second, "secs": time.Second, "second": time.Second, "seconds": time.Second,
-	"m": time.Minute, "min": time.Minute, "mins": time.Minute, "minute": time.Minute, "minutes": time.Minute,
-	"h": time.Hour, "hour": time.Hour, "hours": time.Hour,
-	"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour,
-	"w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
-}
-
-// parseSpan reads a duration that is not negative: numbers with units, such as 90s, 1.5h,
-// 1d12h, 1w or "2 weeks 3 days"; or 0.
-func parseSpan(s string) (total time.Duration, ok bool) {
-	const most = 200 * 365 * 24 * time.Hour
-	s = strings.ToLower(strings.TrimSpace(s))
-	if s == "0" {
-		return 0, true
-	}
-	for s != "" {
-		n := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
-		if n <= 0 {
-			return 0, false
-		}
-		v, err := strconv.ParseFloat(s[:n], 64)
-		rest := strings.TrimSpace(s[n:])
-		end := strings.IndexFunc(rest, func(r rune) bool { return r >= '0' && r <= '9' || r == ' ' || r == '.' })
-		if end < 0 {
-			end = len(rest)
-		}
-		unit, known := spanUnits[rest[:end]]
-		if err != nil || !known || v*float64(unit) > float64(most-total) {
-			return 0, false
-		}
-		total += time.Duration(v * float64(unit))
-		s = strings.TrimSpace(rest[end:])
-		ok = true
-	}
-	return total, ok
-}
-
-// spanFlag is a duration as a flag, in which days and weeks are understood.
-type spanFlag time.Duration
-
-// spanVar makes p the value of a flag of a duration, as every such flag is made.
-func spanVar(f *pflag.FlagSet, p *time.Duration, name string, def time.Duration, usage string) {
-	*p = def
-	f.Var((*spanFlag)(p), name, usage)
-}
-
-// Set takes what parseSpan does.
-func (d *spanFlag) Set(s string) error {
-	v, ok := parseSpan(s)
-	if !ok {
-		return errNoSpan
-	}
-	*d = spanFlag(v)
-	return nil
-}
-
-// String writes whole days as days.
-func (d *spanFlag) String() string {
-	const day = 24 * time.Hour
-	switch v := time.Duration(*d); {
-	case v == 0:
-		return "0"
-	case v%day == 0:
-		return fmt.Sprintf("%dd", v/day)
-	default:
-		return v.String()
-	}
-}
-
-// takesSpans reports whether a command has a flag of a duration.
-func takesSpans(c *cobra.Command) (takes bool) {
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		_, span := f.Value.(*spanFlag)
-		_, sync := f.Value.(*syncFlag)
-		takes = takes || span || sync
-	})
-	return takes
-}
-
-// errNoSpan is the error for what is no duration.
-var errNoSpan = errors.New("want a duration such as 90s, 12h, 30d, 1w or 1d12h")
-
-// Type names the flag's value in the help.
-func (d *spanFlag) Type() string { return "duration" }

@@ -1,36 +1,25 @@
-package main
+package table
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"unicode/utf8"
 )
 
-func (o *output) columns() int { return columns(o.file) }
-
-// page is standard output with a buffer.
-type page struct {
-	*bufio.Writer
-	of *output
-}
-
-func (a *app) page() *page { return &page{bufio.NewWriter(a.out), a.out} }
-
-func (p *page) columns() int { return p.of.columns() }
-
-// grid is a table: it prints rows of cells in columns. Where a row does not fit on a line of the terminal,
+// A Table prints rows of cells in columns. Where a row does not fit on a line of the terminal,
 // each cell gets a line of its own, with the name of its column.
-type grid struct {
+type Table struct {
 	names []string
-	head  bool // print the names above the columns
-	right bool // cells end at the right of their column
+	Head  bool // print the names above the columns
+	Right bool // cells end at the right of their column
 	rows  [][]string
 }
 
-func newGrid(names ...string) *grid { return &grid{names: names, head: true} }
+// New returns an empty table with columns of these names.
+func New(names ...string) *Table { return &Table{names: names, Head: true} }
 
-func (t *grid) row(cells ...any) {
+// Row adds a row; a cell is written as fmt.Sprint does.
+func (t *Table) Row(cells ...any) {
 	texts := make([]string, len(cells))
 	for i, c := range cells {
 		texts[i] = fmt.Sprint(c)
@@ -41,24 +30,24 @@ func (t *grid) row(cells ...any) {
 // columnGap is the least number of spaces between two columns.
 const columnGap = 2
 
-// write prints the table, a line at a time: the text of a table with a row for each of many
+// Write prints the table, a line at a time: the text of a table with a row for each of many
 // segments would take as much memory as the store. out is one that remembers its errors.
-func (t *grid) write(out io.Writer) {
+func (t *Table) Write(out io.Writer) {
 	widths := t.widths()
 	line := columnGap * (len(widths) - 1)
-	if t.right {
+	if t.Right {
 		line += columnGap
 	}
 	for _, n := range widths {
 		line += n
 	}
-	if c, ok := out.(interface{ columns() int }); ok {
-		if n := c.columns(); n > 0 && line > n {
+	if c, ok := out.(interface{ Columns() int }); ok {
+		if n := c.Columns(); n > 0 && line > n {
 			t.writeFolded(out)
 			return
 		}
 	}
-	if t.head {
+	if t.Head {
 		t.writeRow(out, t.names, widths)
 	}
 	for _, r := range t.rows {
@@ -67,14 +56,14 @@ func (t *grid) write(out io.Writer) {
 }
 
 // widths returns the runes of the widest cell of each column.
-func (t *grid) widths() []int {
+func (t *Table) widths() []int {
 	widths := make([]int, len(t.names))
 	grow := func(cells []string) {
 		for i, c := range cells {
 			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
-	if t.head {
+	if t.Head {
 		grow(t.names)
 	}
 	for _, r := range t.rows {
@@ -83,10 +72,10 @@ func (t *grid) widths() []int {
 	return widths
 }
 
-func (t *grid) writeRow(out io.Writer, cells []string, widths []int) {
+func (t *Table) writeRow(out io.Writer, cells []string, widths []int) {
 	for i, c := range cells {
 		switch {
-		case t.right:
+		case t.Right:
 			fmt.Fprintf(out, "%*s", widths[i]+columnGap, c)
 		case i < len(cells)-1:
 			fmt.Fprintf(out, "%-*s", widths[i]+columnGap, c)
@@ -98,7 +87,7 @@ func (t *grid) writeRow(out io.Writer, cells []string, widths []int) {
 }
 
 // writeFolded writes a line for each cell.
-func (t *grid) writeFolded(out io.Writer) {
+func (t *Table) writeFolded(out io.Writer) {
 	widest := 0
 	for _, n := range t.names {
 		widest = max(widest, utf8.RuneCountInString(n))

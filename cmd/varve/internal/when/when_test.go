@@ -1,13 +1,10 @@
-package main
+package when
 
 import (
 	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
-
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func TestTimesAsTheyAreTyped(t *testing.T) {
@@ -43,12 +40,12 @@ func TestTimesAsTheyAreTyped(t *testing.T) {
 		"1d12h":                        now.Add(-36 * time.Hour),
 		"250ms":                        now.Add(-250 * time.Millisecond),
 	} {
-		if got, err := parseWhen(in, now); err != nil || !got.Equal(want) {
+		if got, err := Parse(in, now); err != nil || !got.Equal(want) {
 			t.Errorf("%q is %v, want %v: %v", in, got, want, err)
 		}
 	}
 	for _, in := range []string{"", "noon", "-1h", "1d-1h", "xd", "2026-13-20", "ago", "24:00", "now 10:00", "yesterday noon", "3", "1 month ago", "1..5h", "1000000w", "1e3s"} {
-		if got, err := parseWhen(in, now); err == nil {
+		if got, err := Parse(in, now); err == nil {
 			t.Errorf("%q is taken for %v", in, got)
 		}
 	}
@@ -79,7 +76,7 @@ func TestLocalTimesWhereClocksChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := parseWhen(c.in, now.In(loc))
+		got, err := Parse(c.in, now.In(loc))
 		switch {
 		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)):
 			t.Errorf("%s: %q at %s: %v, %v; want an error that says %q", c.zone, c.in, c.now, got, err, c.says)
@@ -89,51 +86,18 @@ func TestLocalTimesWhereClocksChange(t *testing.T) {
 	}
 }
 
-// TestEveryDurationIsReadAlike gives each flag of a duration, of every command, what Go's own
-// form does not take.
-func TestEveryDurationIsReadAlike(t *testing.T) {
-	n := 0
-	var walk func(c *cobra.Command)
-	walk = func(c *cobra.Command) {
-		for _, sub := range c.Commands() {
-			walk(sub)
-		}
-		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Value.Type() != "duration" && f.Name != "sync" {
-				return
-			}
-			n++
-			for _, in := range []string{"1d12h", "1w", "36h0m0s"} {
-				if err := f.Value.Set(in); err != nil {
-					t.Errorf("%s --%s %s: %v", c.CommandPath(), f.Name, in, err)
-				}
-			}
-			if err := f.Value.Set("-1s"); err == nil {
-				t.Errorf("%s --%s takes a negative time", c.CommandPath(), f.Name)
-			}
-			if !strings.Contains(c.Long, spanHelp) {
-				t.Errorf("the help of %s does not say what --%s takes", c.CommandPath(), f.Name)
-			}
-		})
-	}
-	walk((&app{out: &output{}}).root())
-	if n < 15 {
-		t.Errorf("only %d flags of durations", n)
-	}
-}
-
 // TestDurationsAsTheyAreTyped is about flags such as --window.
 func TestDurationsAsTheyAreTyped(t *testing.T) {
 	for in, want := range map[string]time.Duration{
 		"0": 0, "1w": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour, "12h": 12 * time.Hour, "1d12h": 36 * time.Hour, "2 weeks": 14 * 24 * time.Hour,
 	} {
-		var f spanFlag
+		var f Span
 		if err := f.Set(in); err != nil || time.Duration(f) != want {
 			t.Errorf("%q is %v, want %v: %v", in, time.Duration(f), want, err)
 		}
 	}
 	for _, in := range []string{"", "-1d", "5", "yesterday", "1h ago"} {
-		var f spanFlag
+		var f Span
 		if err := f.Set(in); err == nil {
 			t.Errorf("%q is taken for %v", in, time.Duration(f))
 		}

@@ -1,4 +1,4 @@
-package main
+package units
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/varve-db/varve/store"
 )
 
-// size is the size of a segment as a flag: 8388608, 8M, 8MiB or 8MB.
-type size int64
+// SegmentSize is the size of a segment as a flag: 8388608, 8M, 8MiB or 8MB.
+type SegmentSize int64
 
 type unit struct {
 	name  string
@@ -25,21 +25,21 @@ func units() []unit {
 }
 
 // Set parses a size.
-func (s *size) Set(v string) error {
-	n, err := parseSize(v)
+func (s *SegmentSize) Set(v string) error {
+	n, err := Parse(v)
 	if err != nil {
 		return err
 	}
 	if n < store.MinSegmentSize || n > store.MaxSegmentSize {
 		return fmt.Errorf("want %d to %d bytes", store.MinSegmentSize, store.MaxSegmentSize)
 	}
-	*s = size(n)
+	*s = SegmentSize(n)
 	return nil
 }
 
-// parseSize reads a number of bytes, whole or with a fraction, with a unit or without. K, M
+// Parse reads a number of bytes, whole or with a fraction, with a unit or without. K, M
 // and G alone are the binary ones; small letters are as good.
-func parseSize(v string) (int64, error) {
+func Parse(v string) (int64, error) {
 	digits, factor := cutUnit(v)
 	whole, fraction, dot := strings.Cut(digits, ".")
 	n, err := strconv.ParseUint(whole, 10, 63)
@@ -70,7 +70,7 @@ func cutUnit(v string) (digits string, factor int64) {
 }
 
 // String writes the size in the largest unit that divides it.
-func (s *size) String() string {
+func (s *SegmentSize) String() string {
 	for _, u := range units()[:3] {
 		if *s != 0 && int64(*s)%u.bytes == 0 {
 			return fmt.Sprintf("%d%s", int64(*s)/u.bytes, u.name)
@@ -80,10 +80,10 @@ func (s *size) String() string {
 }
 
 // Type names the flag's value in the help.
-func (s *size) Type() string { return "size" }
+func (s *SegmentSize) Type() string { return "size" }
 
-// human writes a number of bytes for people.
-func human[T int | int64 | float64](n T) string {
+// Human writes a number of bytes for people.
+func Human[T int | int64 | float64](n T) string {
 	for _, u := range units()[:3] {
 		if float64(n) >= float64(u.bytes) {
 			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.bytes), u.name)
@@ -92,14 +92,18 @@ func human[T int | int64 | float64](n T) string {
 	return fmt.Sprintf("%.0f B", float64(n))
 }
 
-// rateFlag is a number of bytes a second as a flag; 0 is no bound.
-type rateFlag int64
+// Rate is a number of bytes a second as a flag; 0 is no bound.
+type Rate int64
 
-func (r *rateFlag) Set(v string) error {
-	n, err := parseSize(strings.TrimSuffix(v, "/s"))
-	*r = rateFlag(n)
+// Set parses a rate, with "/s" or without.
+func (r *Rate) Set(v string) error {
+	n, err := Parse(strings.TrimSuffix(v, "/s"))
+	*r = Rate(n)
 	return err
 }
 
-func (r *rateFlag) String() string { return strconv.FormatInt(int64(*r), 10) }
-func (r *rateFlag) Type() string   { return "bytes" }
+// String writes the number.
+func (r *Rate) String() string { return strconv.FormatInt(int64(*r), 10) }
+
+// Type names the flag's value in the help.
+func (r *Rate) Type() string { return "bytes" }

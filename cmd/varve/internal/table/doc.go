@@ -1,0 +1,2 @@
+// Package table prints tables that fit the terminal.
+package table

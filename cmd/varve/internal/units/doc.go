@@ -1,0 +1,2 @@
+// Package units reads and writes numbers of bytes as people do: sizes, and rates.
+package units
