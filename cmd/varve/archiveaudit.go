@@ -129,10 +129,10 @@ func (a *app) audit(ctx context.Context, flags *auditFlags) error {
 		}
 	}
 	if o.Data = flags.data; o.Data {
-		o.OnRead = a.meter("auditing", -1).add
+		o.OnRead = a.meter("auditing", -1).Add
 	}
 	rep, err := audit.Run(ctx, arc, o)
-	a.bar.finish()
+	a.bar.Finish()
 	if err != nil {
 		return archiveError(err)
 	}

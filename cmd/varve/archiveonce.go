@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/archiver"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/store/sealer"
 )
@@ -115,14 +116,14 @@ func (a *app) watchedOnce(ctx context.Context, arc *archiver.Archiver) (report a
 		defer close(done)
 		report, err = arc.Once(ctx)
 	}()
-	var bar *meter
+	var bar *terminal.Meter
 	var shown int64
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for a.watched() {
 		select {
 		case <-done:
-			bar.finish()
+			bar.Finish()
 			return report, err
 		case <-tick.C:
 		}
@@ -134,7 +135,7 @@ func (a *app) watchedOnce(ctx context.Context, arc *archiver.Archiver) (report a
 		if bar == nil && left > 0 {
 			bar = a.meter("shipping", sent+left)
 		}
-		bar.add(sent - shown)
+		bar.Add(sent - shown)
 		shown = sent
 	}
 	<-done

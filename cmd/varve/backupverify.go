@@ -50,10 +50,10 @@ func (a *app) backupVerifyCommand() *cobra.Command {
 
 func (a *app) verifyBackup(ctx context.Context, arc *archive.Archive, b *archive.Backup, o backup.VerifyOptions) error {
 	if o.Data {
-		o.OnRead = a.meter("verifying", b.Bytes).add
+		o.OnRead = a.meter("verifying", b.Bytes).Add
 	}
 	rep, err := backup.Verify(ctx, arc, b, o)
-	a.bar.finish()
+	a.bar.Finish()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/cmd/varve/internal/quote"
 	"github.com/varve-db/varve/cmd/varve/internal/table"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/integrity/check"
@@ -100,7 +101,7 @@ func (a *app) checkCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var bar *meter
+		var bar *terminal.Meter
 		r, err := check.Run(ctx, vfs.AsFS(vfs.Dir(dir)), check.Options{
 			Level: level.Level, Sample: float64(share), Rate: int64(rate),
 			Writer: func() (bool, error) { return writerLives(dir) },
@@ -108,10 +109,10 @@ func (a *app) checkCommand() *cobra.Command {
 				if bar == nil {
 					bar = a.meter("check", total)
 				}
-				bar.add(n)
+				bar.Add(n)
 			},
 		})
-		bar.finish()
+		bar.Finish()
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w; the check was not finished", context.Cause(ctx))

@@ -144,11 +144,11 @@ func (a *app) fetch(ctx context.Context, arc *archive.Archive, dest string, o re
 	bar := a.meter("drill", o.Plan.Bytes())
 	last := int64(0)
 	o.Progress = func(p restore.Progress) {
-		bar.add(p.Bytes - last)
+		bar.Add(p.Bytes - last)
 		last = p.Bytes
 	}
 	rep, err := restore.Run(ctx, arc, dest, o)
-	bar.finish()
+	bar.Finish()
 	if err != nil {
 		return nil, fmt.Errorf("the drill failed: %w", archiveError(stopped(ctx, err)))
 	}
@@ -160,8 +160,8 @@ func (a *app) fetch(ctx context.Context, arc *archive.Archive, dest string, o re
 func (a *app) proveRestored(ctx context.Context, rep *restore.Report) (int64, error) {
 	bar := a.meter("checking", -1)
 	check, err := check.Run(ctx, vfs.AsFS(vfs.Dir(rep.Dest)), check.Options{
-		Level: integrity.Full, Progress: func(n, _ int64) { bar.add(n) }})
-	bar.finish()
+		Level: integrity.Full, Progress: func(n, _ int64) { bar.Add(n) }})
+	bar.Finish()
 	if err != nil {
 		return 0, fmt.Errorf("the drill failed: %w", stopped(ctx, err))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/varve-db/varve/cmd/varve/internal/quote"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
@@ -72,10 +73,10 @@ type dumper struct {
 func (d *dumper) run(db objects) error {
 	out := bufio.NewWriterSize(d.out, 64<<10)
 	bad := damages{app: d.app}
-	var bar *meter
-	if !isTerminal(d.out.file) {
+	var bar *terminal.Meter
+	if !terminal.Is(d.out.file) {
 		bar = d.meter("dumping", db.liveBytes())
-		defer bar.finish()
+		defer bar.Finish()
 	}
 	l := jsonpack.NewLine(out)
 	for o, err := range db.Scan(store.Range{}) {
@@ -91,9 +92,9 @@ func (d *dumper) run(db objects) error {
 		if _, err := out.Write(nil); err != nil {
 			return err // one that out remembers
 		}
-		bar.add(weight(&o))
+		bar.Add(weight(&o))
 	}
-	bar.finish()
+	bar.Finish()
 	if err := out.Flush(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/store"
@@ -66,7 +67,7 @@ type exporter struct {
 	dest string
 	skip bool
 	root *os.Root
-	bar  *meter
+	bar  *terminal.Meter
 	dirs []dirAttrs // to be set last, in the order of their keys
 	bad  map[string]bool
 
@@ -91,9 +92,9 @@ func (e *exporter) run(db objects) error {
 		return err
 	}
 	e.bar = e.meter("exporting", db.liveBytes())
-	defer e.bar.finish()
+	defer e.bar.Finish()
 	err := e.write(db)
-	e.bar.finish()
+	e.bar.Finish()
 	e.Seconds = time.Since(start).Seconds()
 	if err != nil {
 		return fmt.Errorf("%w; written to %s up to there: %s", err, e.dest, count(e.Files, "file", "files"))
@@ -169,7 +170,7 @@ func (e *exporter) write(db objects) (err error) {
 		} else if err != nil {
 			return fmt.Errorf("key %q: %w", o.Key, err)
 		}
-		e.bar.add(weight(&o))
+		e.bar.Add(weight(&o))
 	}
 	if err := e.finishDirs(); err != nil {
 		return destError(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/internal/jsonpack"
 	"github.com/varve-db/varve/store"
 )
@@ -43,7 +44,7 @@ JSON, if JSON says it exactly. --raw prints the bytes there, too.
 				switch {
 				case a.json:
 					objectLine(jsonpack.NewLine(out), &o)
-				case o.Content == store.Msgpack && !raw && isTerminal(a.out.file):
+				case o.Content == store.Msgpack && !raw && terminal.Is(a.out.file):
 					writeValue(out, &o)
 					_ = out.WriteByte('\n')
 				default:

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/store"
 )
@@ -64,7 +65,7 @@ type importer struct {
 	tree
 	ctx  context.Context
 	self fs.FileInfo // the store's folder, which is not imported into itself
-	bar  *meter
+	bar  *terminal.Meter
 	buf  []byte // of the file being read
 
 	importCounts
@@ -89,10 +90,10 @@ func (im *importer) run() error {
 	}
 	if im.tell == nil && im.watched() {
 		im.bar = im.meter("importing", treeSize(im.top))
-		defer im.bar.finish()
+		defer im.bar.Finish()
 	}
 	err = im.finish(filepath.WalkDir(im.top, im.visit))
-	im.bar.finish()
+	im.bar.Finish()
 	if err != nil {
 		return err
 	}

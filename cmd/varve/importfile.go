@@ -92,7 +92,7 @@ func (im *importer) entry(path string, d fs.DirEntry) error {
 			return err
 		}
 		im.Files++
-		im.bar.add(int64(len(content)))
+		im.bar.Add(int64(len(content)))
 		return im.store(key, content, info, "")
 	}
 	im.LeftOut++

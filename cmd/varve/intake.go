@@ -172,3 +172,9 @@ func (in *intake) rate() string {
 	took := time.Since(in.start)
 	return fmt.Sprintf("in %s (%s/s)", took.Round(time.Millisecond), units.Human(float64(in.bytes)/took.Seconds()))
 }
+
+// weight is about what an object adds to Stats.LiveBytes.
+func weight(o *store.Object) int64 {
+	const head = 28
+	return int64(head + len(o.Key) + len(o.Meta) + len(o.Value))
+}

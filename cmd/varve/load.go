@@ -91,9 +91,9 @@ type loader struct {
 
 func (l *loader) run(ctx context.Context, in *os.File, total int64) error {
 	bar := l.meter("loading", total)
-	defer bar.finish()
-	err := l.finish(l.stream(ctx, bar.reader(until(ctx, in))))
-	bar.finish()
+	defer bar.Finish()
+	err := l.finish(l.stream(ctx, bar.Reader(until(ctx, in))))
+	bar.Finish()
 	if err != nil {
 		return err
 	}

@@ -127,13 +127,13 @@ func (a *app) repair(ctx context.Context, dir string, f *repairFlags) error {
 		o.From = d
 	}
 	bar := a.meter("reading", sizeOf(dir))
-	o.Progress = bar.add
+	o.Progress = bar.Add
 	work := repair.Run
 	if f.dryRun {
 		work = repair.MakePlan
 	}
 	p, err := work(ctx, vfs.Dir(dir), o)
-	bar.finish()
+	bar.Finish()
 	if p == nil {
 		return err
 	}

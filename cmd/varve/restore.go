@@ -116,14 +116,14 @@ func (a *app) restore(ctx context.Context, arc *archive.Archive, dest string, o 
 	bar := a.meter("restoring", o.Plan.Bytes())
 	last := int64(0)
 	o.Progress = func(p restore.Progress) {
-		bar.add(p.Bytes - last)
+		bar.Add(p.Bytes - last)
 		last = p.Bytes
 		if !p.LogTime.IsZero() {
-			bar.describe("up to " + p.LogTime.Local().Format(time.DateTime))
+			bar.Describe("up to " + p.LogTime.Local().Format(time.DateTime))
 		}
 	}
 	rep, err := restore.Run(ctx, arc, dest, o)
-	bar.finish()
+	bar.Finish()
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return fmt.Errorf("%w; nothing was put in place, and what was fetched is used next time", cause)
 	}
@@ -149,13 +149,6 @@ func (a *app) restore(ctx context.Context, arc *archive.Archive, dest string, o 
 	_, err = fmt.Fprintf(a.out, "%s %s sequence number %d, %s: %s, %s, of which %s fetched; timeline %v\n", rep.Dest, did,
 		rep.Seq, rep.Time.Format(time.RFC3339Nano), count(int64(rep.Segments), "segment", "segments"), units.Human(rep.Bytes), units.Human(rep.Fetched), rep.Timeline)
 	return err
-}
-
-// describe changes what the bar says of the work.
-func (m *meter) describe(what string) {
-	if m != nil {
-		m.bar.Describe(what)
-	}
 }
 
 // printPlan says what a restore would do.

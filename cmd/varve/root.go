@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/cmd/varve/internal/when"
 )
 
@@ -18,9 +19,9 @@ type app struct {
 	dir      string
 	json     bool
 	trust    trust
-	started  bool         // a command runs: its errors are not those of its usage
-	bar      *meter       // what warnings have to make room for, or nil
-	log      *slog.Logger // takes warnings and the last error in place of errs; nil: none
+	started  bool            // a command runs: its errors are not those of its usage
+	bar      *terminal.Meter // what warnings have to make room for, or nil
+	log      *slog.Logger    // takes warnings and the last error in place of errs; nil: none
 }
 
 // root is the command tree.
@@ -124,7 +125,7 @@ func noFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirecti
 // warn tells of something that does not end the command.
 func (a *app) warn(format string, args ...any) {
 	if a.bar != nil {
-		a.bar.clear()
+		a.bar.Clear()
 	}
 	if a.log != nil {
 		a.log.Warn(oneLine(fmt.Errorf(format, args...)))

@@ -55,10 +55,10 @@ func (a *app) salvage(ctx context.Context, dir string, f *repairFlags) error {
 		return destError(err)
 	}
 	r.Report, err = salvage.Run(ctx, vfs.AsFS(vfs.Dir(dir)), salvage.Options{
-		Progress: bar.add,
+		Progress: bar.Add,
 		Object:   func(o salvage.Object) error { return r.object(&o, take) },
 	})
-	bar.finish()
+	bar.Finish()
 	if err = done(err); ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

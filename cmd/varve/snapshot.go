@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"github.com/varve-db/varve/cmd/varve/internal/units"
 	"github.com/varve-db/varve/integrity"
 	"github.com/varve-db/varve/store"
@@ -94,7 +95,7 @@ func (a *app) stepShower() func(store.HotCopyStep) error {
 	switch {
 	case a.json:
 		return func(s store.HotCopyStep) error { return a.printJSON(s) }
-	case isTerminal(a.out.file):
+	case terminal.Is(a.out.file):
 		return func(s store.HotCopyStep) error { return writeStep(a.out, &s) }
 	}
 	return nil

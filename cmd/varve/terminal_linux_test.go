@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-db/varve/cmd/varve/internal/terminal"
 	"golang.org/x/sys/unix"
 )
 
 // readLimit is how long a test waits for what a terminal shows.
 const readLimit = 20 * time.Second
 
-// terminal opens a terminal of some columns: what is written to tty is read from user.
-func terminal(t *testing.T, columns uint16) (user, tty *os.File) {
+// openTerminal opens a terminal of some columns: what is written to tty is read from user.
+func openTerminal(t *testing.T, columns uint16) (user, tty *os.File) {
 	t.Helper()
 	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -56,9 +57,9 @@ func terminal(t *testing.T, columns uint16) (user, tty *os.File) {
 
 // TestGetOnATerminal wants JSON there, and bytes where they are asked for or where no terminal is.
 func TestGetOnATerminal(t *testing.T) {
-	user, tty := terminal(t, 80)
-	if columns(tty) != 80 {
-		t.Errorf("%d columns", columns(tty))
+	user, tty := openTerminal(t, 80)
+	if terminal.Columns(tty) != 80 {
+		t.Errorf("%d columns", terminal.Columns(tty))
 	}
 	dir := t.TempDir()
 	s, in, piped := filepath.Join(dir, "s"), filepath.Join(dir, "in"), filepath.Join(dir, "piped")

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"io"
@@ -7,28 +7,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
-	"github.com/varve-db/varve/store"
 	"golang.org/x/term"
 )
 
 // barAfter is how long work takes before it gets a bar.
 const barAfter = time.Second
 
-// meter shows on standard error how far work has come, with rate and time left,
-// if that is a terminal and the work takes longer than a second. A nil meter shows
-// nothing.
-type meter struct {
-	app *app
-	bar *progressbar.ProgressBar
+// A Meter shows on a terminal how far work has come, with rate and time left, if the work takes
+// longer than a second. A nil Meter shows nothing. It starts no goroutine, and may be used by
+// several.
+type Meter struct {
+	bar  *progressbar.ProgressBar
+	done func()
 }
 
-// watched reports whether somebody looks at standard error.
-func (a *app) watched() bool { return isTerminal(a.errs) }
+// Is reports whether a file is a terminal.
+func Is(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
-// columns returns how many columns a line of a terminal has, 0 if f is none.
-func columns(f *os.File) int {
+// Columns returns how many columns a line of a terminal has, 0 if f is none.
+func Columns(f *os.File) int {
 	n, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		return 0
@@ -36,24 +33,23 @@ func columns(f *os.File) int {
 	return n
 }
 
-// meter returns the meter of work on total bytes, -1 if that is not known; where
-// nobody watches, nil. The caller ends it with finish.
-func (a *app) meter(what string, total int64) *meter {
-	if !a.watched() {
+// NewMeter returns the meter of work on total bytes, -1 if that is not known; nil where f is no
+// terminal. The caller ends it with Finish, which calls done.
+func NewMeter(f *os.File, what string, total int64, done func()) *Meter {
+	if !Is(f) {
 		return nil
 	}
-	a.bar = &meter{a, progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(&lateWriter{a.errs, time.Now().Add(barAfter)}),
+	return &Meter{progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(&lateWriter{f, time.Now().Add(barAfter)}),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionSetWidth(barWidth(columns(a.errs), what)),
+		progressbar.OptionSetWidth(barWidth(Columns(f), what)),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionShowCount(),
 		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine: it is drawn when work is done
-	)}
-	return a.bar
+	), done}
 }
 
 // barWidth returns how wide the bar itself may be, so that what stands around it has room on
@@ -74,7 +70,7 @@ func (l *lateWriter) Write(p []byte) (int, error) {
 	if time.Now().Before(l.from) {
 		return len(p), nil
 	}
-	if _, err := l.f.Write(cutLines(p, columns(l.f)-1)); err != nil {
+	if _, err := l.f.Write(cutLines(p, Columns(l.f)-1)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -100,44 +96,45 @@ func cutLines(p []byte, most int) []byte {
 	return out
 }
 
-// add counts n more bytes as done.
-func (m *meter) add(n int64) {
+// Add counts n more bytes as done.
+func (m *Meter) Add(n int64) {
 	if m != nil {
 		_ = m.bar.Add64(n) // a bar that cannot be drawn is no failure
 	}
 }
 
-// clear makes room for a line on standard error.
-func (m *meter) clear() {
+// Clear makes room for a line on standard error.
+func (m *Meter) Clear() {
 	if m != nil {
 		_ = m.bar.Clear()
 	}
 }
 
-// finish takes the bar away.
-func (m *meter) finish() {
+// Finish takes the bar away.
+func (m *Meter) Finish() {
 	if m != nil {
-		m.clear()
-		m.app.bar = nil
+		m.Clear()
+		m.done()
 	}
 }
 
-// weight is about what an object adds to Stats.LiveBytes.
-func weight(o *store.Object) int64 {
-	const head = 28
-	return int64(head + len(o.Key) + len(o.Meta) + len(o.Value))
-}
-
-// reader counts what is read through it.
-func (m *meter) reader(r io.Reader) io.Reader { return &meteredReader{r, m} }
+// Reader counts what is read through it.
+func (m *Meter) Reader(r io.Reader) io.Reader { return &meteredReader{r, m} }
 
 type meteredReader struct {
 	r io.Reader
-	m *meter
+	m *Meter
 }
 
 func (r *meteredReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
-	r.m.add(int64(n))
+	r.m.Add(int64(n))
 	return n, err
+}
+
+// Describe changes what the bar says of the work.
+func (m *Meter) Describe(what string) {
+	if m != nil {
+		m.bar.Describe(what)
+	}
 }
