@@ -15,10 +15,10 @@ import (
 //	  └───success──── its refusals ask for  ◀───success─┘
 //
 // There are two kinds of failures. A refusal is a failure though the target answered just
-// before. Only a success shows that trying again helps, so the wait doubles with each refusal
-// in a row. Every other failure is silence. Its wait doubles too, and ends with the first
-// answer of any kind. So an outage holds nothing up once it is over, and a target that answers
-// and refuses is not worn out.
+// before. Only a success shows that trying again helps, so the wait doubles with each refusal in
+// a row. Every other failure is silence. Its wait doubles too, and ends with the first answer of
+// any kind. So nothing waits once an outage is over, and a target that answers and refuses is
+// not flooded.
 //
 // The zero value is well. Its owner's lock guards it.
 type retreat struct {
@@ -31,8 +31,8 @@ type retreat struct {
 // due reports whether the wait is over.
 func (r *retreat) due(now time.Time) bool { return !now.Before(r.resume) }
 
-// fail begins a wait. It is for a failure of an attempt that was due: what fails
-// during a wait leaves the wait as it is, or it would never end.
+// fail begins a wait. It is for a failure of an attempt that was due: a failure during a wait
+// must not make the wait longer, or it would never end.
 func (r *retreat) fail(b target.Backoff, now time.Time, refusal bool) {
 	r.silence++
 	if refusal {
@@ -50,5 +50,5 @@ func (r *retreat) answered() {
 	r.resume = r.refused
 }
 
-// succeed notes that all is well.
+// succeed ends the wait and its growth.
 func (r *retreat) succeed() { *r = retreat{} }

@@ -29,7 +29,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	_ = a.scan() // the status says so, and the next one may fare better
+	_ = a.scan() // the status has the error, and the next scan may succeed
 	results := a.begin(ctx, false)
 	var sealer sync.WaitGroup
 	if a.opt.Sealer != nil && a.opt.SealAfter > 0 {
@@ -65,7 +65,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	}
 }
 
-// note writes the status, also where the scan failed: it says so.
+// note writes the status, also after a scan that failed: the status has its error.
 func (a *Archiver) note() {
 	err := a.save()
 	a.mu.Lock()
@@ -146,11 +146,10 @@ type TargetReport struct {
 // because they are damaged or cannot be read.
 var ErrSetAside = errors.New("segments were set aside")
 
-// Once has the log sealed, ships whatever a target lacks, and returns. If something
-// could not be shipped the error says what and why, and wraps the target's,
-// ErrSetAside for damage, and source.ErrBroken if the store does not open for writing; all else was
-// shipped all the same. Where another archiver is at work on a target, it is an *AtWorkError,
-// and nothing was done.
+// Once has the log sealed, ships what each target lacks, and returns. If something could not be
+// shipped the error says what and why. It wraps the target's error, ErrSetAside for damage, and
+// source.ErrBroken if the store does not open for writing. Everything else was shipped. Where
+// another archiver is at work on a target, the error is an *AtWorkError, and nothing was done.
 func (a *Archiver) Once(ctx context.Context) (_ OnceReport, err error) {
 	begun := time.Now()
 	end, err := a.begins(false)

@@ -47,9 +47,8 @@ func (a *Archiver) seal(ctx context.Context, olderThan time.Duration) error {
 // A Sealer seals the log that a store is appending to, which only its writer can
 // do.
 type Sealer interface {
-	// Seal returns when the objects that were in the newest log at the time of the
-	// call are in a sealed segment, if the oldest of them has been there for
-	// olderThan; zero: whatever its age. A log without objects is left alone, so to
-	// repeat the call adds nothing.
+	// Seal returns when the objects that were in the newest log at the time of the call are in a
+	// sealed segment, if the oldest of them has been there for olderThan; zero: for any time. A
+	// log without objects is left alone, so a repeated call does nothing.
 	Seal(ctx context.Context, olderThan time.Duration) error
 }

@@ -25,7 +25,7 @@ func (a *Archiver) OnSent(fn func(Sent)) {
 // URLs returns the URLs of all targets.
 func (a *Archiver) URLs() []string { return a.opt.urls() }
 
-// tell tells of a segment that was sent.
+// tell calls the functions of OnSent.
 func (a *Archiver) tell(s Sent) {
 	a.mu.Lock()
 	told := a.onSent

@@ -11,44 +11,43 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// When may an archiver say that up to a moment T everything is archived?
+// This is how an archiver proves that everything up to a moment T is archived.
 //
 // A commit gets its time under its writer's lock: the clock's, or one nanosecond after the
 // commit before, if that is later. It reaches the file after that, in buffered mode up to
-// seconds later. So a look at the folder proves nothing by itself. This does:
+// seconds later. So the folder alone proves nothing. These steps do:
 //
 //	 1. T is the time now.
-//	 2. The writer, if one lives, is asked to bring into the files what it has: see Barrier.
-//	    What it takes on from then on gets a time after T. If no writer holds the lock,
+//	 2. The writer, if there is one, is asked to write what it has to its files: see Barrier.
+//	    What it accepts from then on gets a time after T. If no writer holds the lock,
 //	    there are no commits on the way, and the next writer's get a time after T.
 //	 3. The newest log holds no object, and all of it is whole: it ends with a mark or a
-//	    close. Beside no writer, it is known to be the very file that the last writer had: it
-//	    ends with the close of this very file, or this archiver saw it beside the writer. A
-//	    copy of a store's folder knows nothing of what the store did since.
+//	    close. Without a writer, it must be the very file that the last writer had: it
+//	    ends with the close record of this very file, or this archiver saw it beside the
+//	    writer. A copy of a store's folder does not show what the store did since.
 //	 4. The store opens, all sealed segments are listed, none is damaged, and each has been
 //	    shipped.
 //
-// It rests on one thing that nobody can prove: that the clock of the store's machine is not
-// put back behind T before the next commit. If it is, a restore of a moment between the
-// two lacks that commit, until that is archived.
+// One assumption remains: the clock of the store's machine is not put back behind T before the
+// next commit. If it is, a restore of a moment between the two lacks that commit, until that is
+// archived.
 //
-// No lock is held meanwhile. It would prove no more: whoever opens the store after the look at
-// its lock gives times after T, and one that opened it before is seen there. And it would
-// keep a writer from its store.
+// No lock is held meanwhile. It would prove no more: a writer that opens the store after the
+// lock was looked at gives times after T, and one that opened it before is seen there. And it
+// would keep writers out of their store.
 //
-// Where that is not proven there is no heartbeat, and cannot be one:
+// Without this proof there is no heartbeat. These cases have none:
 //
-//   - Beside a writer that cannot be asked, as by an archiver that writes nothing into the
-//     store's folder: a commit has its time before it is in a file.
-//   - Of a copy of a closed store: the store itself may have gone on, on the same timeline.
-//     Once it was opened for writing, it is a store of its own, with a timeline of its own.
-//   - After a kill, where this archiver did not see the writer at work on that log: what a
-//     killed writer left is no other than a copy of the folder of one that lives. Once the
-//     store was opened for writing again, that is past. Who ships what is in the log has it
-//     opened, if it was given a Sealer.
+//   - A writer that cannot be asked, as by an archiver that writes nothing into the store's
+//     folder: a commit has its time before it is in a file.
+//   - A copy of a closed store: the store itself may have gone on, on the same timeline. Once
+//     the copy was opened for writing, it has a timeline of its own.
+//   - A kill, where this archiver did not see the writer at work on that log: what a killed
+//     writer left looks like a copy of the folder of a live one. It ends when the store is
+//     opened for writing again. An archiver with a Sealer has the store opened, to ship what is
+//     in the log.
 
-// A Barrier finds out, and sees to it, that nothing which was committed is missing in the
-// store's folder.
+// A Barrier makes sure that every commit is in the store's folder.
 type Barrier interface {
 	// Settle reports whether a writer has the store open. If so, it returns only when each
 	// commit that began before the call is in the store's files. The error says that this
@@ -78,11 +77,11 @@ type moment struct {
 	err   error           // why it is not known
 }
 
-var errNoBarrier = errors.New("there is nobody to ask whether commits are on the way")
+var errNoBarrier = errors.New("no writer can be asked whether commits are on the way")
 
 // settle finds out whether nothing is on the way, and remembers the moment.
 func (a *Archiver) settle(ctx context.Context) error {
-	if _, ok, err := a.source.EmptyLog(); err != nil || !ok { // so that no writer is asked for nothing
+	if _, ok, err := a.source.EmptyLog(); err != nil || !ok { // then the writer need not be asked
 		return err
 	}
 	m := a.ask(ctx)
@@ -105,15 +104,15 @@ func (a *Archiver) ask(ctx context.Context) *moment {
 	return m
 }
 
-// lookAt takes the third step. Its caller lists the segments afterwards, so that all before
-// the log is listed.
+// lookAt takes the third step. Its caller lists the segments after it, so that all before the
+// log are listed.
 func (a *Archiver) lookAt(m *moment) {
 	if m.err == nil {
 		m.log, m.empty, m.err = a.source.EmptyLog()
 	}
 }
 
-// remember keeps the moment, if the folder bears it out. found was listed after lookAt.
+// remember keeps the moment, if the folder proves it. found was listed after lookAt.
 func (a *Archiver) remember(m *moment, found *source.Listing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -125,15 +124,15 @@ func (a *Archiver) remember(m *moment, found *source.Listing) {
 	}
 	seen := m.log.File == a.written && a.written.Birth != 0
 	if last := time.Unix(0, m.log.Time); last.After(m.at) {
-		m.at = last // the log is the proof for all before its last record
+		m.at = last // the log proves it for all before its last record
 	}
 	if (m.live || m.log.Closed || seen) && segment.InClock(m.at) {
 		a.settledAt = &settled{m.at.UTC().Round(0), found.Store, m.log.Ref.Timeline, m.log.Seq, found.Segments}
 	}
 }
 
-// heartbeatEvery is the time between two heartbeats of a store that nobody writes to, and
-// heartbeatKept that where the target does not let the old ones be removed.
+// heartbeatEvery is the time between two heartbeats of a store that nobody writes to. It is
+// heartbeatKept where the target does not let old ones be removed.
 const (
 	heartbeatEvery = time.Minute
 	heartbeatKept  = time.Hour
@@ -148,8 +147,8 @@ func (a *Archiver) pulse(ctx context.Context) {
 	}
 }
 
-// beat is the fourth step: it puts a heartbeat, if there is a moment for a newer one and
-// the target has all that it speaks of.
+// beat is the fourth step: it puts a heartbeat, if there is a newer moment and the target has
+// every segment up to it.
 func (l *shipper) beat(ctx context.Context) {
 	l.a.mu.Lock()
 	s, skipped := l.a.settledAt, len(l.a.skipped)

@@ -47,8 +47,8 @@ func ofReceipts(err error) error {
 	return &receiptsError{err}
 }
 
-// errGone is the error for a segment that is not there any more, or not under that
-// name: the next listing tells.
+// errGone is the error for a segment that is gone, or has another name: the next listing shows
+// which.
 var errGone = errors.New("the segment's file is gone")
 
 // ship brings one segment to the target, and writes its receipt. It is one attempt.
@@ -92,8 +92,8 @@ func inTime(ctx context.Context, err error) error {
 	return err
 }
 
-// store makes the target hold the segment. It asks, sends, and asks again if the answer does
-// not tell what happened.
+// store makes the target hold the segment. It asks, sends, and asks again if the answer leaves
+// open what happened.
 func (l *shipper) store(ctx context.Context, f io.ReaderAt, s *sealed.Segment) (sent bool, err error) {
 	there, err := l.holds(ctx, s)
 	if there || err != nil {
@@ -127,7 +127,7 @@ func (l *shipper) resolve(ctx context.Context, s *sealed.Segment, err error) (se
 	if err == nil {
 		return true, nil
 	}
-	l.a.unverify(s.Ref) // should the file have changed, the next attempt finds that
+	l.a.unverify(s.Ref) // if the file has changed, the next attempt finds it
 	there, again := l.holds(ctx, s)
 	switch {
 	case there: // the answer was lost, or somebody else sent it
@@ -138,8 +138,8 @@ func (l *shipper) resolve(ctx context.Context, s *sealed.Segment, err error) (se
 	return false, fmt.Errorf("%s: segment %v: %w", l.url, s.Ref, err)
 }
 
-// holds reports whether the target has the segment, with just these bytes. Other
-// bytes under its name are target.ErrConflict.
+// holds reports whether the target has the segment, with exactly these bytes. Other bytes under
+// its name are target.ErrConflict.
 func (l *shipper) holds(ctx context.Context, s *sealed.Segment) (bool, error) {
 	name := archive.SegmentName(s.Store, s.Ref)
 	info, err := l.target.Sum(ctx, name)
@@ -157,9 +157,9 @@ func (l *shipper) holds(ctx context.Context, s *sealed.Segment) (bool, error) {
 	return true, nil
 }
 
-// receipt writes the receipt of a segment that the target has. The object is durable,
-// but where? A disk that was unmounted meanwhile took it to some other place: only
-// what is in the archive whose identity it names gets a receipt.
+// receipt writes the receipt of a segment that the target has. The object is durable, but if a
+// disk was unmounted meanwhile, it is in the folder below. So the identity is read once more:
+// only an object in that archive gets a receipt.
 func (l *shipper) receipt(ctx context.Context, s *sealed.Segment) error {
 	if err := l.identified(ctx); err != nil {
 		return err

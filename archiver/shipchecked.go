@@ -13,11 +13,10 @@ import (
 	"github.com/varve-db/varve/archiver/target"
 )
 
-// A folder takes a segment in one pass: it is verified as it is copied, and gets its
-// name only if it is sound. Other targets must be told the SHA-256 beforehand, so
-// for them it is read twice.
+// A folder takes a segment in one pass: it is verified as it is copied, and gets its name only
+// if it is sound. Other targets need the SHA-256 before the bytes, so for them it is read twice.
 
-// errDoubt is the error of a copy that is no sound segment.
+// errDoubt is the error of a copy that is not a sound segment.
 var errDoubt = errors.New("the copy is not the segment that was sealed")
 
 // shipChecked is ship to a folder that has no object of the segment's name.

@@ -7,8 +7,8 @@ import (
 	"github.com/varve-db/varve/archiver/source"
 )
 
-// Shipped returns what the archiver knows of the store and of one archive. Where it has not
-// reached the archive, Target is empty.
+// Shipped returns what the archiver knows of the store and one archive. Where it has not reached
+// the archive, Target is empty.
 func (a *Archiver) Shipped(targetID string) *source.Shipped {
 	s := &source.Shipped{Listing: a.newest()}
 	for _, l := range a.shippers {

@@ -10,7 +10,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// shipper ships to one target. What goes on in one shipper holds up no other.
+// shipper ships to one target. Shippers do not wait for each other.
 type shipper struct {
 	a      *Archiver
 	target target.Target                                // nil: not open yet
@@ -38,10 +38,10 @@ type shipper struct {
 	gaveUp  error  // on single segments
 	lastErr error  // of the last failure, until something succeeds
 	last    time.Time
-	through time.Time // all commits up to then are archived, by the last look that told
+	through time.Time // all commits up to then are archived, when that was last known
 	counts  Counts
 
-	beaten time.Time // what the last heartbeat spoke of
+	beaten time.Time // the moment of the last heartbeat
 	kept   bool      // the target did not let one be removed
 
 	asked       time.Time // when it was last found out whether the store was given up
@@ -62,7 +62,7 @@ func newShipper(a *Archiver, url string, t target.Target) *shipper {
 		done: map[segment.Ref]struct{}{}, queue: queue{jobs: map[segment.Ref]*job{}}}
 }
 
-// poke has run look again.
+// poke makes run look again.
 func (l *shipper) poke() {
 	select {
 	case l.wake <- struct{}{}:
@@ -179,7 +179,7 @@ func (l *shipper) check(ctx context.Context) {
 	l.poke()
 }
 
-// work ships one segment, and notes how that went.
+// work ships one segment, and notes the result.
 func (l *shipper) work(ctx context.Context, j *job) {
 	l.mu.Lock()
 	era, seg := l.era, j.seg

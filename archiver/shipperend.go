@@ -67,8 +67,8 @@ func (l *shipper) fail(era int, err error, refusal bool) {
 	}
 }
 
-// answered notes that the target is there and is what it was: a silence is over. Where there
-// is nothing to ship, no more can be proved. The caller holds l.mu.
+// answered notes that the target is there and is the same archive: a silence is over. Where
+// there is nothing to ship, nothing more can be known. The caller holds l.mu.
 func (l *shipper) answered() {
 	l.retreat.answered()
 	l.queue.answered()
@@ -92,7 +92,7 @@ func (l *shipper) succeeded() {
 		l.queue.answered()
 	}
 	l.failures, l.lastErr = 0, nil
-	if l.before != nil && l.before.Kind != alarm.Full { // which an answer does not end, but a segment that is shipped
+	if l.before != nil && l.before.Kind != alarm.Full { // only a segment that is shipped ends Full
 		l.before = nil
 	}
 	l.retreat.succeed()

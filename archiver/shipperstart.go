@@ -38,7 +38,7 @@ func (l *shipper) begin(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	if l.id.ID == "" {
-		l.queue = queue{jobs: map[segment.Ref]*job{}} // of what it was thought to be
+		l.queue = queue{jobs: map[segment.Ref]*job{}} // the queue so far was that of another archive
 	}
 	l.id = id
 	clear(l.done)
@@ -47,7 +47,7 @@ func (l *shipper) begin(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	l.a.opt.Logger.Info("archive", "target", l.url, "id", id.ID, "receipts", len(refs))
-	if err := l.a.save(); err != nil { // so that the next start knows what was shipped to, before anything is
+	if err := l.a.save(); err != nil { // before anything is shipped, so that the next start knows which archive it was
 		return fmt.Errorf("the status cannot be written: %w", err)
 	}
 	l.mu.Lock()
@@ -60,9 +60,9 @@ func (l *shipper) begin(ctx context.Context) error {
 	return nil
 }
 
-// reread reads all receipts, once. A start goes by their names alone, so that it takes no
-// longer for them; this runs beside the shipping. A damaged receipt is no receipt: the target is
-// asked for the segment, if the store has it, and a new one is written.
+// reread reads all receipts, once. A start reads only their names, to be fast; reread runs
+// beside the shipping. A damaged receipt is no receipt: the target is asked for the segment, if
+// the store has it, and a new one is written.
 func (l *shipper) reread(ctx context.Context) {
 	l.mu.Lock()
 	refs := slices.SortedFunc(maps.Keys(l.done), segment.Ref.Compare)
@@ -73,7 +73,7 @@ func (l *shipper) reread(ctx context.Context) {
 		}
 		_, _, err := l.a.receipts.Get(l.id.ID, ref)
 		if _, damaged := errors.AsType[*receipt.DamagedError](err); !damaged {
-			continue // whatever else it is says who needs the receipt
+			continue // any other error is reported where the receipt is needed
 		}
 		l.a.opt.Logger.Warn("damaged receipt", "target", l.url, "err", err)
 		l.mu.Lock()
@@ -83,9 +83,9 @@ func (l *shipper) reread(ctx context.Context) {
 	}
 }
 
-// mayBe refuses another archive in the place of the one that an archiver last reached there.
-// It allows one that somebody accepts. It also allows one that has receipts, such as the other
-// of two disks that are mounted there in turn.
+// mayBe refuses another archive in the place of the one that an archiver last reached there. It
+// allows one in Options.Accept. It also allows one that has receipts, such as the other of two
+// disks that are mounted there in turn.
 func (l *shipper) mayBe(id target.Identity, refs []segment.Ref) error {
 	if l.was == "" || l.was == id.ID || slices.Contains(l.a.opt.Accept, id.ID) {
 		return nil
@@ -97,9 +97,8 @@ func (l *shipper) mayBe(id target.Identity, refs []segment.Ref) error {
 	return &target.OtherArchiveError{URL: l.url, Was: l.was, Is: id}
 }
 
-// recall makes the receipts count of the archive that the target was when it was last reached,
-// so that the status says what waits until the target is reached again. It is for a new
-// shipper.
+// recall takes over the receipts of the archive that the target was when it was last reached, so
+// that the status shows what waits until the target is reached again. It is for a new shipper.
 func (l *shipper) recall(s *Status) {
 	i := slices.IndexFunc(s.Targets, func(t TargetStatus) bool { return t.URL == l.url && t.ID != "" })
 	if i < 0 {
@@ -108,7 +107,7 @@ func (l *shipper) recall(s *Status) {
 	l.was, l.last, l.before = s.Targets[i].ID, s.Targets[i].Last, s.Targets[i].Alarm
 	refs, err := l.a.receipts.Refs(l.was)
 	if err != nil {
-		return // begin says so
+		return // begin reports it
 	}
 	for _, r := range refs {
 		l.done[r] = struct{}{}
@@ -131,7 +130,7 @@ func (l *shipper) reach(ctx context.Context) error {
 	return nil
 }
 
-// offer puts what the newest listing has and the target has not into the queue.
+// offer puts the segments of the newest listing that the target lacks into the queue.
 func (l *shipper) offer() {
 	list := l.a.fit()
 	l.mu.Lock()
@@ -172,7 +171,7 @@ func (l *shipper) start(ctx, work context.Context, first func(error)) error {
 		if stop || work.Err() != nil {
 			return err
 		}
-		if !target.Sleep(ctx, min(time.Until(resume), l.a.opt.Poll)) { // to ask costs little, and whoever mounts a disk waits
+		if !target.Sleep(ctx, min(time.Until(resume), l.a.opt.Poll)) { // an attempt costs little, and a user who mounts a disk waits for it
 			return context.Cause(ctx)
 		}
 	}
@@ -198,7 +197,7 @@ func (l *shipper) identified(ctx context.Context) error {
 	return nil
 }
 
-// away adds to the error for a target without an archive which archive was there.
+// away adds to the error for a target without an archive the ID of the archive that was there.
 func (l *shipper) away(err error) error {
 	if !errors.Is(err, target.ErrNoIdentity) {
 		return err

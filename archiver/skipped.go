@@ -10,9 +10,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A segment that is set aside is looked at again when its file has changed, and
-// anyway after lookAgain, since a repair may leave size and time as they were. One
-// that merely could not be read is looked at after readAgain.
+// A segment that is set aside is looked at again when its file has changed, and in any case
+// after lookAgain, since a repair may keep size and time. One that could not be read is looked
+// at again after readAgain.
 const (
 	lookAgain = time.Hour
 	readAgain = time.Minute
@@ -32,9 +32,9 @@ func (d *skipped) holds(g *source.Sealed) bool {
 	return d != nil && d.seg.Same(g.Size, g.Modified) && time.Now().Before(d.until)
 }
 
-// verified returns what is known of a segment whose file is open, and reads it if
-// that is nothing yet. One segment is read at a time, so that
-// two targets that lack the same one do not both have it read.
+// verified returns what is known of a segment whose file is open. It reads the segment if
+// nothing is known. One segment is read at a time, so that two targets that lack the same one do
+// not both read it.
 func (a *Archiver) verified(ctx context.Context, seg source.Sealed, f *source.Opened) (*sealed.Segment, error) {
 	select {
 	case a.verifying <- struct{}{}:
@@ -77,7 +77,7 @@ func (a *Archiver) know(seg source.Sealed, s *sealed.Segment) {
 	delete(a.skipped, seg.Name)
 }
 
-// unverify has a segment read again before it is sent again.
+// unverify makes a segment be read again before it is sent again.
 func (a *Archiver) unverify(ref segment.Ref) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -112,7 +112,7 @@ func (a *Archiver) skipLocked(seg source.Sealed, err error) {
 	if d == nil {
 		d = &skipped{since: time.Now().UTC()}
 		a.skipped[seg.Name] = d
-		a.opt.Logger.Error("segment set aside: it is not shipped as it is", "file", seg.Name, "err", err)
+		a.opt.Logger.Error("segment set aside: it is not shipped while it is damaged or unreadable", "file", seg.Name, "err", err)
 	}
 	d.seg, d.err, d.until = seg, err, time.Now().Add(wait)
 }

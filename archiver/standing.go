@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// standing is what was last found out of whether the store opens. That costs a read of every
-// header. So it is found out anew only where something changed or after judgeAgain, and so
-// seldom that it takes a twentieth of the time at most.
+// standing is whether the store opens, as last found. To find it costs a read of every header.
+// So that is done only after a change or after judgeAgain, and takes at most a twentieth of the
+// time.
 type standing struct {
 	opens func(store fs.FS) error // opens; a test of a folder that is no whole store has another
 

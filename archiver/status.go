@@ -40,7 +40,7 @@ type TargetStatus struct {
 	Alarm    *Alarm    `json:"alarm,omitempty"`
 	Counts   Counts    `json:"counts"` // since the archiver began
 
-	// Through is the moment up to which every commit is archived there: that of the oldest
+	// Through is the moment up to which every commit is archived there: the time of the oldest
 	// commit that is not or, where all are, of the last look at the store. Zero: not known.
 	Through time.Time `json:"archived_through,omitzero"`
 
@@ -55,7 +55,7 @@ type Lag struct {
 	Age     time.Duration `json:"age_ns"`
 }
 
-// Damaged is a segment file that is not shipped as it is.
+// Damaged is a segment file that is not shipped, since it is damaged or cannot be read.
 type Damaged struct {
 	File   string    `json:"file"`
 	Reason string    `json:"reason"`

@@ -10,8 +10,8 @@ import (
 
 // Watch sends on the channel when segments were sealed in the folder at path, until ctx ends.
 // One message may stand for several segments, or for nothing new, so the receiver looks for
-// itself. Where the system has no notification, the error wraps errors.ErrUnsupported, and
-// does no harm: Run polls.
+// itself. Where the system has no notification, the error wraps errors.ErrUnsupported. Run polls
+// in any case.
 func Watch(ctx context.Context, path string) (<-chan struct{}, error) {
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {

@@ -21,8 +21,8 @@ type Worker struct {
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"` // in order; zero: it has not, as far as it could say
 
-	// Unlocked says that the state folder is on a file system without locks. Then
-	// only what the archiver wrote there tells that it runs.
+	// Unlocked says that the state folder is on a file system without locks. Then only what the
+	// archiver wrote there shows that it runs.
 	Unlocked bool `json:"unlocked,omitempty"`
 }
 
@@ -35,7 +35,7 @@ func (w *Worker) String() string {
 // folder, is at work on a target. It wraps vfs.ErrLocked.
 type AtWorkError struct {
 	URL    string
-	Holder string // what it says of itself; empty: nothing yet
+	Holder string // what it wrote about itself; empty: nothing yet
 }
 
 // Error names the target and who is at work on it.
@@ -96,8 +96,8 @@ func (a *Archiver) begins(service bool) (end func() error, err error) {
 	}, nil
 }
 
-// silentWorker is how long an archiver that runs may say nothing. It says something each
-// heartbeat.
+// silentWorker is how long an archiver that runs may write nothing to its state. It writes once
+// each heartbeat.
 const (
 	heartbeat    = time.Minute
 	silentWorker = 5 * heartbeat
@@ -121,7 +121,7 @@ func (t *TargetStatus) Silent() string {
 	silent := time.Since(t.Looked).Round(time.Second)
 	switch {
 	case t.Running && silent > silentWorker:
-		return fmt.Sprintf("the archiver has said nothing for %v: it hangs, or cannot write to its state folder", silent)
+		return fmt.Sprintf("the archiver has written no status for %v: it hangs, or cannot write to its state folder", silent)
 	case !t.Running && w != nil && w.Service && w.Ended.IsZero():
 		return fmt.Sprintf("the archiver (%v) is not running, and did not end in order: it was killed, or its machine was; start it again", w)
 	}

@@ -73,7 +73,7 @@ func TestAnArchiverThatSaysNothingIsMissed(t *testing.T) {
 		lock, _, err := dead.Lock(workerLock("mem://0"), "pid 1")
 		testkit.Must(t, err)
 		time.Sleep(10 * time.Minute)
-		if got := status(dead); !got.Running || !strings.Contains(got.Silent(), "has said nothing for 1") {
+		if got := status(dead); !got.Running || !strings.Contains(got.Silent(), "has written no status for 1") {
 			t.Errorf("when it hangs: %+v, %q", got, got.Silent())
 		}
 		testkit.Must(t, lock.Close())

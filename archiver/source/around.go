@@ -11,8 +11,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// StoreAround returns the folder of the store in which a folder lies, or that it is; empty
-// if it lies in none. The folder itself may be absent.
+// StoreAround returns the folder of the store that a folder is or lies in; empty if there is
+// none. The folder itself may be absent.
 func StoreAround(path string) (string, error) {
 	dir, err := resolved(path)
 	if err != nil {
@@ -50,7 +50,7 @@ func FolderAround(outer, inner string) (bool, error) {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), nil
 }
 
-// resolved returns the path of a folder without links. What is absent of it stays as it is.
+// resolved returns the path of a folder without links. Absent parts of it are kept as they are.
 func resolved(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {

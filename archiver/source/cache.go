@@ -11,16 +11,14 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// A listing opens each sealed file once, for what its header says. So that a store of
-// 100,000 segments is not opened file by file whenever a process starts, what
-// was read is kept beside the receipts, and believed of a file whose name, size,
-// time of last change and inode are as they were.
+// A listing opens each sealed file once, to read its header. What was read is kept beside the
+// receipts, so that a new process need not open the 100,000 files of a large store. It is used
+// for a file whose name, size, time of last change and inode are as they were.
 //
-// That is enough. A sealed file is not written to. A file that is put in its place, from a
-// copy or by a repair, has another inode, and a time of its own. If somebody makes all four
-// agree, the only harm is that this file is not shipped: what a backup is made of is told by
-// the newest log alone, which is read, and each segment that it names must have a receipt. An
-// audit believes nothing of this.
+// That is enough. A sealed file is not written to. A file that is put in its place, from a copy
+// or by a repair, has another inode, and a time of its own. If all four were forged, the only
+// harm would be that this file is not shipped: the newest log, which is read, names the segments
+// of a backup, and each of them must have a receipt. An audit does not use the cache.
 const (
 	cacheName   = "segments.json"
 	cacheFormat = 1
@@ -52,7 +50,8 @@ type cacheGroup struct {
 	Files [][6]uint64 `json:"files"`
 }
 
-// Recall takes over what was noted of the files in the folder of receipts. What cannot be read is no loss.
+// Recall takes over what was noted of the files in the folder of receipts. Notes that cannot be
+// read are ignored.
 func (s *Source) Recall(state fs.FS) {
 	var f cacheFile
 	if err := statefile.ReadUpTo(vfs.FromFS(state), cacheName, maxCache, &f); err != nil || f.Format != cacheFormat {
@@ -69,7 +68,7 @@ func (s *Source) Recall(state fs.FS) {
 	}
 }
 
-// Note has write replace the file of what is known of the store's files, if that is worth it.
+// Note has write replace the file of what is known of the store's files, if enough of it is new.
 func (s *Source) Note(write func(name string, b []byte) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

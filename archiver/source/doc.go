@@ -3,7 +3,7 @@
 // open. It only reads, through an fs.FS, and works beside a writer, so it cannot harm a store.
 // It notes what each header says beside the receipts, so that a file is opened once.
 //
-// The invariant: what it says of a file was read from that very file, or the file is known to
-// be as it was (name, size, time, inode). Beyond a header it judges no damage: whoever needs a
-// segment verifies it.
+// The invariant: what it says of a file was read from that very file, or the file is known to be
+// as it was (name, size, time, inode). It checks headers and nothing more: the user of a segment
+// verifies it.
 package source

@@ -18,11 +18,11 @@ type EmptyLog struct {
 	File   LogFile
 }
 
-// LogFile tells the file of a log from each copy of it, within the life of a process.
+// LogFile distinguishes the file of a log from copies of it, within the life of a process.
 type LogFile struct {
 	ref   segment.Ref
 	inode uint64
-	Birth int64 // zero: the file system does not tell, and this tells nothing
+	Birth int64 // zero: the file system has none, and nothing is known
 }
 
 // EmptyLog returns the newest log, if it holds no object and is whole. ok is false if it
@@ -38,7 +38,7 @@ func (s *Source) EmptyLog() (l EmptyLog, ok bool, err error) {
 		empty, begun, err := s.readEmpty(f.Name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return l, false, nil // sealed meanwhile: the next look tells
+			return l, false, nil // sealed meanwhile: the next look finds it
 		case err != nil:
 			return l, false, err
 		case !begun: // the log that is prepared as the next one
@@ -98,8 +98,8 @@ func (s *Source) readEmpty(name string) (l *EmptyLog, begun bool, err error) {
 	return l, true, nil
 }
 
-// notDamage drops an error of what does not check: the log is being written, or torn, and
-// whoever opens the store judges it.
+// notDamage drops an error about bytes that do not check: the log is being written, or torn. An
+// open of the store judges that.
 func notDamage(err error) error {
 	if _, ok := errors.AsType[*segment.CorruptError](err); ok {
 		return nil

@@ -4,5 +4,5 @@ package source
 
 import "io/fs"
 
-// inode returns 0: this platform does not tell.
+// inode returns 0: this platform has no inode numbers.
 func inode(fs.FileInfo) uint64 { return 0 }

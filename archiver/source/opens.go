@@ -10,8 +10,8 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// ErrBroken is wrapped by the error for a store that does not open for writing: segments or
-// its newest log are lost or damaged. What is whole is shipped all the same.
+// ErrBroken is wrapped by the error for a store that does not open for writing: segments or its
+// newest log are lost or damaged. Sound segments are shipped all the same.
 var ErrBroken = errors.New("the store does not open for writing")
 
 // CheckOpens finds out whether the store would open for writing, as its own open does.

@@ -29,13 +29,13 @@ type Source struct {
 	running map[string]*OpenLog // logs that are not sealed, by name: see Unsealed
 }
 
-// New returns the source of the store in the folder that fsys is.
+// New returns the source of the store in the folder fsys.
 func New(fsys fs.FS) *Source {
 	return &Source{fsys: fsys, known: map[string]Sealed{}, running: map[string]*OpenLog{}}
 }
 
-// Sealed is a sealed segment file, by the first bytes of its header, which
-// nobody has checked yet.
+// Sealed is a sealed segment file, as the first bytes of its header say. Their checksum is not
+// checked yet.
 type Sealed struct {
 	Name     string // in the folder
 	Size     int64
@@ -46,13 +46,12 @@ type Sealed struct {
 	FirstSeq uint64
 	inode    uint64
 
-	// Err is why the file cannot be told to be a segment; of the other fields,
-	// only the first three are set then. It is a *segment.CorruptError, wraps
-	// segment.ErrVersion, or is an error of reading.
+	// Err is why the file cannot be read as a segment. Then only the first three fields are set.
+	// It is a *segment.CorruptError, wraps segment.ErrVersion, or is an error of reading.
 	Err error
 }
 
-// Same reports whether it is still the file that it was.
+// Same reports whether the file has the same size and time as before.
 func (s *Sealed) Same(size int64, modified time.Time) bool {
 	return s.Size == size && s.Modified.Equal(modified)
 }
@@ -67,10 +66,10 @@ type Listing struct {
 	State uint64 // a digest of the names and sizes of all segment files
 }
 
-// Segments lists the sealed segments. A file is opened once, and again when it has
-// changed. Which store it is, and which file stands for a segment, integrity.ReadHeaders
-// decides, as for the store itself. The error is that of listing the folder, or wraps
-// integrity.ErrNotStore where two stores have as many files.
+// Segments lists the sealed segments. A file is opened once, and again when it has changed.
+// integrity.ReadHeaders decides which store it is, and which file is a segment, as for the store
+// itself. The error is that of listing the folder, or wraps integrity.ErrNotStore where two
+// stores have as many files.
 func (s *Source) Segments() (*Listing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +133,7 @@ func (s *Source) header(name string) (*segment.Head, error) {
 		return nil, err
 	}
 	h, err := segment.Peek(b[:n])
-	if errors.Is(err, segment.ErrVersion) { // or damage: only the whole header tells
+	if errors.Is(err, segment.ErrVersion) { // or damage: only the whole header shows which
 		return wholeHeader(f)
 	}
 	return h, err
@@ -204,9 +203,9 @@ func (s *Source) Open(name string) (*Opened, error) {
 	return &Opened{src, f, size}, nil
 }
 
-// Verify opens a sealed segment file of the folder and reads it whole. Errors are as
-// those of a damaged segment that is set aside: a *segment.CorruptError that names
-// the file, segment.ErrVersion, or one of reading. sum is the SHA-256 of the whole file.
+// Verify opens a sealed segment file of the folder and reads it whole. The error is a
+// *segment.CorruptError that names the file, wraps segment.ErrVersion, or is one of reading. sum
+// is the SHA-256 of the whole file.
 func (s *Source) Verify(ctx context.Context, name string) (size int64, sum [32]byte, err error) {
 	f, err := s.Open(name)
 	if err != nil {

@@ -22,16 +22,15 @@ type OpenLog struct {
 	seen  time.Time // when it was first seen here; its monotonic part counts
 }
 
-// Age is how old the first object is: by the time of its commit, or by how long it is
-// known, whichever is longer, so that a clock that was put back holds up nothing.
+// Age is how old the first object is: by the time of its commit, or by how long it has been
+// known, whichever is longer, so that a clock that was put back delays nothing.
 func (l *OpenLog) Age() time.Duration {
 	return max(time.Since(time.Unix(0, l.First)), time.Since(l.seen))
 }
 
-// Unsealed returns the newest log that holds objects and is not sealed, and how
-// long the oldest of them has been in it: by the time of its commit, or by how long
-// this Source knows of it, whichever is longer. ok is false if there is no such log;
-// marks alone are none.
+// Unsealed returns the newest log that holds objects and is not sealed, and how long the oldest
+// of them has been in it: by the time of its commit, or by how long this Source knows of it,
+// whichever is longer. ok is false if there is no such log. Marks are not objects.
 func (s *Source) Unsealed() (log segment.Ref, age time.Duration, ok bool, err error) {
 	l, err := s.unsealed(true)
 	if l == nil {
@@ -98,9 +97,9 @@ func (s *Source) Logs() ([]unsealedName, error) {
 	return logs, nil
 }
 
-// look reads on in a log until its first object. What does not check ends the
-// look: it is being written, or torn, and whoever opens the store judges it. A log
-// that has not begun has no header yet: then the result is nil.
+// look reads on in a log until its first object. It ends at bytes that do not check: they are
+// being written, or torn. An open of the store judges that. A log that has not begun has no
+// header yet: then the result is nil.
 func (s *Source) look(name string) (*OpenLog, error) {
 	if l := s.running[name]; l != nil && l.First != 0 {
 		return l, nil

@@ -9,7 +9,7 @@ import (
 // Backoff is how long to wait after failures in a row.
 type Backoff struct{ Base, Most time.Duration }
 
-// requests is the backoff of those who wait for an answer: a reader, an audit, a restore.
+// requests is the backoff of callers that wait for an answer: a reader, an audit, a restore.
 var requests = Backoff{time.Second / 2, 10 * time.Second}
 
 // After returns the pause after n failures, n being at least one. It doubles up to a bound,

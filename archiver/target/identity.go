@@ -14,9 +14,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// ErrNoIdentity is wrapped by the error for a target that is no archive: nobody
-// has made it one, or it is not the place that it was, such as the folder
-// below which a disk is not mounted.
+// ErrNoIdentity is wrapped by the error for a target that is no archive: it was never made one,
+// or its disk is not mounted and it is the folder below.
 var ErrNoIdentity = errors.New("no archive is there")
 
 // ErrBadIdentity is wrapped by the error for a target whose identity is damaged.
@@ -27,9 +26,9 @@ const (
 	maxIdentity    = 1 << 16 // bytes of the object, far above what is written
 )
 
-// Identity tells an archive from every other one. It is an object of the target,
-// made once, and every receipt names it. So receipts for a disk that is not
-// mounted, or for a bucket that was made anew, count for nothing.
+// Identity distinguishes an archive from every other one. It is an object of the target, made
+// once, and every receipt names it. So receipts for a disk that is not mounted, or for a bucket
+// that was made anew, do not count.
 type Identity struct {
 	Format int       `json:"format"` // 1
 	ID     string    `json:"id"`     // 32 hexadecimal digits, random
@@ -54,7 +53,7 @@ func Identify(ctx context.Context, t Target) (Identity, error) {
 	return id, nil
 }
 
-// readIdentity returns the object, or so much of it that it is seen to be too long.
+// readIdentity returns the object, or the first maxIdentity bytes of a longer one.
 func readIdentity(ctx context.Context, t Target) ([]byte, error) {
 	r, err := t.Open(ctx, IdentityName, 0, maxIdentity)
 	if err != nil {
@@ -99,7 +98,7 @@ func Init(ctx context.Context, t Target) (Identity, error) {
 	case !errors.Is(err, ErrExists):
 		return Identity{}, fmt.Errorf("%s: make the archive: %w", t.URL(), err)
 	}
-	if _, err := t.Sum(ctx, IdentityName); err != nil { // now it is durable, whoever made it
+	if _, err := t.Sum(ctx, IdentityName); err != nil { // makes it durable, also if another process made it
 		return Identity{}, fmt.Errorf("%s: the identity of the archive: %w", t.URL(), err)
 	}
 	return Identify(ctx, t)
@@ -108,9 +107,9 @@ func Init(ctx context.Context, t Target) (Identity, error) {
 // ErrOtherArchive is wrapped by an OtherArchiveError.
 var ErrOtherArchive = errors.New("the target is another archive than it was")
 
-// OtherArchiveError is the error for a target that was one archive and is another now: a
-// disk was swapped, a bucket made anew. Nothing is shipped to the other until somebody
-// accepts it in place of the first: see archiver.Options.Accept.
+// OtherArchiveError is the error for a target that was one archive and is another now: a disk
+// was swapped, a bucket made anew. Nothing is shipped to the new one until it is accepted: see
+// archiver.Options.Accept.
 type OtherArchiveError struct {
 	URL string
 	Was string // the ID of the archive that it was

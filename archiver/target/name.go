@@ -9,9 +9,9 @@ import (
 // errName is wrapped by the error for a name that no object may have.
 var errName = errors.New("not the name of an object")
 
-// CheckName holds a name to what Target says of names. A part of it begins with no
-// dot, so that none is "." or "..", a temporary file, or what systems keep in
-// folders of their own (.snapshot, .Trash).
+// CheckName returns an error for a name that Target does not permit. No part of a name begins
+// with a dot: so none is "." or "..", a temporary file, or a system's own folder (.snapshot,
+// .Trash).
 func CheckName(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
 		if !ValidPart(part) {

@@ -10,10 +10,10 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// attempts is how often an object is asked for before whoever needs it gives up.
+// attempts is how often an object is asked for before the caller gets the error.
 const attempts = 5
 
-// worthTrying reports whether an error may be another one next time.
+// worthTrying reports whether another attempt may end differently.
 func worthTrying(err error) bool {
 	for _, hopeless := range []error{ErrNotExist, ErrDenied, ErrFull, segment.ErrVersion} {
 		if errors.Is(err, hopeless) {
@@ -23,9 +23,9 @@ func worthTrying(err error) bool {
 	return !vfs.IsDiskFull(err)
 }
 
-// Persist asks a target until it answers, a few times at most: an audit of ten thousand
-// objects must not end with one lost answer. Each attempt has a time limit of its own. Damage
-// is looked at twice, since it may have happened on the way.
+// Persist asks a target until it answers, a few times at most: an audit of ten thousand objects
+// must not end with one lost answer. Each attempt has a time limit of its own. Damage is checked
+// twice, since it may have happened on the way.
 func Persist(ctx context.Context, limit time.Duration, ask func(ctx context.Context) error) error {
 	return repeat(ctx, attempts*limit, func() error {
 		attempt, cancel := WithTimeout(ctx, limit)
@@ -34,8 +34,8 @@ func Persist(ctx context.Context, limit time.Duration, ask func(ctx context.Cont
 	})
 }
 
-// repeat makes an attempt until it succeeds or until another would be of no use, and makes none
-// once patience is over.
+// repeat makes attempts until one succeeds or another would be of no use, and begins none once
+// patience is over.
 func repeat(ctx context.Context, patience time.Duration, attempt func() error) error {
 	damaged := false
 	begun := time.Now()

@@ -9,8 +9,8 @@ import (
 	"fmt"
 )
 
-// The reserve is an object that is worth nothing: it keeps room that prune can give
-// itself on a full target, for what it has to write before it may delete.
+// The reserve is an object without content of value. On a full target prune deletes it, to have
+// room for what it must write before it may delete.
 const (
 	ReserveName = "varve-reserve"
 	reserveSize = 64 << 10 // a few plans and markers, each of which takes a block

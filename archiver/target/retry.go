@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	silence      = 30 * time.Second // without a word from the target, and a request is given up
+	silence      = 30 * time.Second // a request that gets no byte for so long is given up
 	patience     = time.Minute      // from which on a request is not made again
 	retryingHead = 64 << 10         // bytes that Open waits for, so that small objects come whole or not at all
 )
 
-// Retry wraps t for whoever reads an archive in one go. A request that fails in passing is
-// made again a few times. A request that gets no answer is given up after half a minute. Put
-// is not made again: after an error only its caller can tell what is there. A long read that
-// breaks off in the middle is not made again either. A Local target is returned as it is: its
-// errors do not pass, and its calls do not end early.
+// Retry wraps t for callers that read an archive. Transient errors of reads are retried a few
+// times. A request without an answer is given up after half a minute. Put is never retried:
+// after an error only its caller can find out what is there. A long read that breaks off in the
+// middle is not retried either. A Local target is returned as it is: its errors are not
+// transient, and its calls do not end early.
 func Retry(t Target) Target {
 	if IsLocal(t) {
 		return t
@@ -46,7 +46,7 @@ func (p *retrying) Stat(ctx context.Context, name string) (info Info, err error)
 	return info, err
 }
 
-// Sum is not watched: the target may have to read the object.
+// Sum has no limit on silence: the target may have to read the object.
 func (p *retrying) Sum(ctx context.Context, name string) (info Info, err error) {
 	err = p.ask(ctx, func(ctx context.Context, w *watch) error {
 		w.pause()
@@ -123,7 +123,7 @@ func (p *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Inf
 	}
 }
 
-// ask makes a request, again where that may help.
+// ask makes a request, and repeats it where that may help.
 func (p *retrying) ask(ctx context.Context, request func(context.Context, *watch) error) error {
 	return repeat(ctx, patience, func() error {
 		attempt, w := watchOver(ctx)
@@ -137,7 +137,7 @@ func (p *retrying) ask(ctx context.Context, request func(context.Context, *watch
 	})
 }
 
-// watch ends a request when nothing is heard for too long. It is for one goroutine.
+// watch ends a request that gets no byte for too long. It is for one goroutine.
 type watch struct {
 	ctx    context.Context // of the request
 	timer  *time.Timer
@@ -148,7 +148,7 @@ type watch struct {
 func watchOver(ctx context.Context) (context.Context, *watch) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	return ctx, &watch{ctx: ctx, cancel: cancel, timer: time.AfterFunc(silence, func() {
-		cancel(fmt.Errorf("%w: no word from it for %v; see whether it can be reached", errTimeout, silence))
+		cancel(fmt.Errorf("%w: no answer for %v; see whether it can be reached", errTimeout, silence))
 	})}
 }
 

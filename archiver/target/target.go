@@ -15,8 +15,8 @@ import (
 const MakeRoom segment.Remedy = "make room there, or give up old backups"
 
 var (
-	// ErrExists is wrapped by the error of Target.Put where there is an object of
-	// that name already. Whether it is the same one, Target.Sum tells.
+	// ErrExists is wrapped by the error of Target.Put where there is an object of that name
+	// already. Target.Sum says whether it is the same one.
 	ErrExists = errors.New("an object of that name is there already")
 
 	// ErrNotExist is wrapped by the error for an object that is not there.
@@ -49,15 +49,14 @@ type Target interface {
 	// URL names the target as its user does, without secrets.
 	URL() string
 
-	// Put stores size bytes of r under name, if nothing is there by that name, and
-	// returns when they are durable. sum is the SHA-256 of the bytes; content
-	// that does not have it is refused, and nothing becomes visible. ErrExists
-	// says that something is there. After any other error it is unknown whether
-	// the object was stored: whole, if at all.
+	// Put stores size bytes of r under name, if no object has that name, and returns when they
+	// are durable. sum is the SHA-256 of the bytes; content that does not have it is refused,
+	// and nothing becomes visible. ErrExists says that something is there. After any other error
+	// it is unknown whether the object was stored: whole, if at all.
 	Put(ctx context.Context, name string, r io.ReaderAt, size int64, sum [32]byte) error
 
-	// Stat describes an object by what costs little: Info.SHA256 is zero where the
-	// target would have to read the object.
+	// Stat describes an object without reading it: Info.SHA256 is zero where the target does not
+	// keep it.
 	Stat(ctx context.Context, name string) (Info, error)
 
 	// Sum describes an object with its SHA-256, as the target itself keeps it or by
@@ -76,28 +75,27 @@ type Target interface {
 	// Delete removes an object, for good. One that is not there is no error.
 	Delete(ctx context.Context, name string) error
 
-	// Probe finds out, once at start, whether the target can do what is asked of
-	// it: it is there, may be written to, and Put never overwrites. It leaves
-	// nothing behind. The error wraps ErrUnconditional, ErrDenied, ErrFull or ErrNotExist.
+	// Probe finds out, once at start, whether the target can be used: it is there, may be
+	// written to, and Put never overwrites. It leaves nothing behind. The error wraps
+	// ErrUnconditional, ErrDenied, ErrFull or ErrNotExist.
 	Probe(ctx context.Context) error
 }
 
-// Topped is an optional interface of a Target: it tells all that lies at the top, also what is
-// no object of a Target. Before a target is made an archive, it is looked at by Top, or by
-// List if it is not Topped.
+// Topped is an optional interface of a Target: it lists all that lies at the top, also what is
+// no object of a Target. Before a target is made an archive, Top shows whether it is empty; List
+// does if it is not Topped.
 type Topped interface {
 	Target
 
-	// Top yields what is in the target, up to the first slash of each name, in no order:
-	// also what other programs put there, a folder without anything in it too if the target
-	// knows of such. It leaves out what an archive may be made beside: what a volume's own
-	// file system made, and what writers and probes left that were killed. The error is the
-	// last thing yielded.
+	// Top yields what is in the target, up to the first slash of each name, in no order: also
+	// what other programs put there, and empty folders if the target has them. It leaves out
+	// what may be beside an archive: what a volume's file system made, and what killed writers
+	// and probes left. The error is the last thing yielded.
 	Top(ctx context.Context) iter.Seq2[string, error]
 }
 
-// A Local is a target that may be a folder of this machine. Its errors do not pass by
-// themselves, its calls do not end early, and listing it whole costs one read of each folder.
+// A Local is a target that may be a folder of this machine. Then its errors are not transient,
+// its calls do not end early, and a whole listing costs one read of each folder.
 type Local interface {
 	Target
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// DefaultTimeout is what an attempt may take for each 64 MiB, where nobody says otherwise.
+// DefaultTimeout is what an attempt may take for each 64 MiB, by default.
 const DefaultTimeout = 5 * time.Minute
 
 // timeoutUnit is how many bytes Timeout.PerUnit is for.
@@ -20,8 +20,8 @@ type Timeout struct {
 	Senders int           // how many attempts share Rate
 }
 
-// For returns the time for size bytes. Below a rate each attempt may take what all that share
-// the rate take together.
+// For returns the time for size bytes. Under a rate each attempt may take as long as all that
+// share the rate take together.
 func (t Timeout) For(size int64) time.Duration {
 	d := time.Duration(size/timeoutUnit+1) * t.PerUnit
 	if t.Rate > 0 {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// TopNames returns the names at the top of a target, in no order, up to one for which stop
-// holds, which is then the last.
+// TopNames returns the names at the top of a target, in no order. It ends with the first one for
+// which stop holds.
 func TopNames(ctx context.Context, t Target, stop func(name string) bool) (names []string, err error) {
 	if p, ok := t.(*retrying); ok {
 		err := p.ask(ctx, func(ctx context.Context, _ *watch) error {

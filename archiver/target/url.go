@@ -9,9 +9,9 @@ import (
 )
 
 // ParseURL reads the name of a target as its user writes it: file:///path,
-// s3://bucket/prefix?endpoint=…&region=…, or the path of a folder, which becomes a file
-// URL with an absolute path. What the parts of an S3 URL may be is for its package
-// to say. A URL with a password in it is refused: URLs show up in logs and receipts.
+// s3://bucket/prefix?endpoint=…&region=…, or the path of a folder, which becomes a file URL with
+// an absolute path. Package s3 checks the parts of an S3 URL. A URL with a password in it is
+// refused: URLs show up in logs and receipts.
 func ParseURL(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, errors.New("an empty URL; want file:///path or s3://bucket/prefix")
@@ -32,7 +32,7 @@ func ParseURL(s string) (*url.URL, error) {
 	}
 	switch {
 	case u.Fragment != "" || u.Opaque != "":
-		return nil, fmt.Errorf("the URL %s: no fragment is understood", s)
+		return nil, fmt.Errorf("the URL %s has a fragment; remove the # and what follows", s)
 	case u.Scheme == "file" && (u.Host != "" || !strings.HasPrefix(u.Path, "/") || u.RawQuery != ""):
 		return nil, fmt.Errorf("the URL %s: want file:///path, with three slashes and an absolute path", s)
 	case u.Scheme == "s3" && u.Host == "":

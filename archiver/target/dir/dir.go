@@ -27,18 +27,17 @@ const (
 
 // Options are the options of Open.
 type Options struct {
-	// Make makes the folder where it is absent. It is for the making of an
-	// archive, and for nothing else: the folder below which a disk is not
-	// mounted would be made too. Default: false.
+	// Make makes the folder where it is absent. It is for making an archive, and for nothing
+	// else: if a disk is not mounted, it would make the folder below. Default: false.
 	Make bool
 }
 
-// Dir is a target in a folder: each object a file, each slash a folder. It asks
-// of the file system what POSIX promises, over NFS too: of those who link to
-// one name one wins, and what was synced is there after a power cut.
+// Dir is a target in a folder: each object a file, each slash a folder. It needs of the file
+// system what POSIX promises, over NFS too: of several links to one name one succeeds, and
+// synced bytes survive a power cut.
 //
-// Folders are never removed, since another process may be about to put
-// something there. What in the folder is not named as an object is left alone.
+// Folders are never removed, since another process may be about to put something there. Files in
+// the folder whose names are not those of objects are left alone.
 type Dir struct {
 	fsys vfs.FS
 	url  string
@@ -109,7 +108,7 @@ func (d *Dir) PutChecked(ctx context.Context, name string, r io.ReaderAt, size i
 	return d.fail("put", name, err)
 }
 
-// has returns a judge that asks for a SHA-256 of what was written to h.
+// has returns a check that what was written to h has a SHA-256.
 func has(sum [32]byte, h hash.Hash) func(io.ReaderAt) error {
 	return func(io.ReaderAt) error {
 		if got := [32]byte(h.Sum(nil)); got != sum {
@@ -130,13 +129,13 @@ func (d *Dir) put(ctx context.Context, name string, r io.ReaderAt, size int64, s
 		err = d.link(temp, name)
 	}
 	if _, serr := d.fsys.Stat("."); serr == nil && errors.Is(err, fs.ErrNotExist) {
-		// Not made again at once: first let the caller see whether this is
-		// still the archive, and not the empty folder below its disk.
+		// The folder is not made again at once: the caller first checks that this is still the
+		// archive, and not the empty folder below its disk.
 		d.forget(dir)
 		err = fmt.Errorf("%w; its folder vanished: is the disk mounted", err)
 	}
-	// A copy that failed is thrown away: after a failed sync nobody knows what
-	// of it is on the disk, whatever a second sync says.
+	// A copy that failed is removed: after a failed sync it is unknown what is on the disk, even
+	// if a second sync succeeds.
 	if err = errors.Join(err, vfs.IgnoreAbsent(d.fsys.Remove(temp))); err != nil {
 		return err
 	}
@@ -213,9 +212,9 @@ func (d *Dir) identity(name string) (vfs.Identity, error) {
 	return id, errors.Join(err, f.Close())
 }
 
-// makeDurable makes the names of a folder and of those above it durable, and the
-// folders too if create. Whoever made them may have been killed before the sync,
-// so that only a sync of our own counts.
+// makeDurable makes the names of a folder and of those above it durable, and the folders too if
+// create. Their maker may have been killed before the sync, so only a sync by this process
+// counts.
 func (d *Dir) makeDurable(dir string, create bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -269,7 +268,7 @@ func (d *Dir) remove(ctx context.Context, name string) error {
 	if err != nil && !vfs.IsAbsent(err) {
 		return err
 	}
-	// Also where it was not there: who removed it may have been killed before this.
+	// Also if it was not there: its remover may have been killed before this.
 	err = d.fsys.SyncDir(path.Dir(name))
 	if vfs.IsAbsent(err) {
 		_, err = d.fsys.Stat(".") // nothing to sync; but the archive must be there

@@ -2,6 +2,6 @@
 // the file system only what POSIX promises, over NFS too.
 //
 // The invariant: an object is visible only when it is durable and whole. It is written under a
-// temporary name, synced, checked and then linked to its name. Of several who link to one
-// name, one wins. The package makes no second attempts, and knows no segments.
+// temporary name, synced, checked and then linked to its name. Of several links to one name, one
+// succeeds. The package makes no second attempts, and knows no segments.
 package dir

@@ -13,8 +13,7 @@ import (
 	"github.com/varve-db/varve/internal/vfs"
 )
 
-// Probe implements target.Target. It also removes what writers left that were killed
-// more than a day ago.
+// Probe implements target.Target. It also removes temporary files that are more than a day old.
 func (d *Dir) Probe(ctx context.Context) error {
 	return d.fail("probe", ".", d.probe(ctx))
 }
@@ -46,8 +45,8 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
-// tidy removes old temporaries in a folder and in those below. What this user
-// may not remove stays.
+// tidy removes old temporaries in a folder and in those below. Files that this user may not
+// remove stay.
 func (d *Dir) tidy(ctx context.Context, dir string, before time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -41,8 +41,8 @@ func (d *Dir) stat(ctx context.Context, name string) (target.Info, error) {
 	return target.Info{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
 }
 
-// Sum implements target.Target. Besides, it makes the object durable: it may have been
-// put by a process that was killed before it could. So a receipt may follow.
+// Sum implements target.Target. It also makes the object durable, so that a receipt may follow:
+// the process that put it may have been killed before it did.
 func (d *Dir) Sum(ctx context.Context, name string) (target.Info, error) {
 	info, err := d.stat(ctx, name)
 	if err == nil {
@@ -128,8 +128,8 @@ func (d *Dir) List(ctx context.Context, prefix, after string) iter.Seq2[target.I
 	}
 }
 
-// Top implements target.Topped: of a folder all that is in it counts, but for lost+found in the root
-// of a volume and the temporaries of a killed writer.
+// Top implements target.Topped: all that is in the folder counts, except lost+found in the root
+// of a volume and temporary files of a killed writer.
 func (d *Dir) Top(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		list, err := d.fsys.ReadDir(".")

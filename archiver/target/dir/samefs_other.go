@@ -4,7 +4,7 @@ package dir
 
 import "errors"
 
-// SameFileSystem cannot tell on this system.
+// SameFileSystem returns errors.ErrUnsupported: this system does not say.
 func SameFileSystem(storeDir, targetDir string) (bool, error) {
 	return false, errors.ErrUnsupported
 }

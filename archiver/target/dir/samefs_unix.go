@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// SameFileSystem reports whether two folders lie on one file system, so that a
-// disk that fails takes both: an archive there is no second copy. Two
-// file systems on one disk, or two btrfs subvolumes, it does not find out.
+// SameFileSystem reports whether two folders lie on one file system, so that a disk that fails
+// takes both: an archive there is no second copy. It does not recognize two file systems on one
+// disk, or two btrfs subvolumes.
 func SameFileSystem(storeDir, targetDir string) (bool, error) {
 	store, err := os.Stat(storeDir)
 	if err != nil {

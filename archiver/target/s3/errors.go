@@ -38,7 +38,7 @@ func (e *requestError) Error() string {
 		s += fmt.Sprintf("the server answers %d: ", e.status)
 	}
 	s += e.cause
-	if e.kind != nil && e.kind != target.ErrNotExist { // which speaks of a file
+	if e.kind != nil && e.kind != target.ErrNotExist { // its text is about a file
 		s += ": " + e.kind.Error()
 	}
 	if e.next != "" {
@@ -54,8 +54,8 @@ func (e *requestError) Unwrap() []error {
 	return []error{e.kind, e.err}
 }
 
-// unknown reports whether the request may have been carried out all the same, or
-// was refused for something that is there.
+// unknown reports whether the request may have been carried out all the same, or was refused
+// because an object is there.
 func (e *requestError) unknown() bool {
 	if e.kind != nil {
 		return false
@@ -131,13 +131,13 @@ func (t *Target) classify(e *requestError, answer *awshttp.ResponseError) {
 	}
 }
 
-// fullCodes are what servers say that have no room. Amazon never has none.
+// fullCodes are the codes of servers without room. Amazon's always have room.
 var fullCodes = map[string]bool{
 	"QuotaExceeded": true, "InsufficientStorage": true, "InsufficientCapacity": true, "XMinioStorageFull": true,
 	"XMinioAdminBucketQuotaExceeded": true, "TotalBytesExceeded": true, "StorageQuotaExceeded": true,
 }
 
-// secretCodes are what servers say to users whom they do not know.
+// secretCodes are the codes for credentials that the server does not know.
 var secretCodes = map[string]bool{
 	"InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "ExpiredToken": true, "InvalidToken": true,
 	"XAdminUserNotFound": true, "TokenRefreshRequired": true, "InvalidSecurity": true, "MissingSecurityHeader": true,
@@ -179,7 +179,7 @@ func innermost(err error) error {
 	return err
 }
 
-// checkName refuses names that no target takes, and that servers may bend.
+// checkName refuses names that no target takes, and that servers may change.
 func (t *Target) checkName(op, name string) error {
 	if name == "." || !fs.ValidPath(name) {
 		return fmt.Errorf("%s %s: %q is no name of an object", op, t.url, name)
@@ -187,12 +187,12 @@ func (t *Target) checkName(op, name string) error {
 	return nil
 }
 
-// locate names an object as users know it.
+// locate returns the URL of an object, for messages.
 func (t *Target) locate(name string) string {
 	return "s3://" + t.bucket + "/" + t.prefix + name
 }
 
-// credentials marks the errors of those it asks, which have no type.
+// credentials gives the errors of credential providers a type.
 type credentials struct {
 	aws.CredentialsProvider
 }

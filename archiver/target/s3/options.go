@@ -39,9 +39,8 @@ type Options struct {
 	// AWS_PROFILE.
 	Profile string
 
-	// VirtualHost addresses the bucket by a name of the server's, as bucket.host,
-	// also where an Endpoint is given. Default: by path with an Endpoint, by name
-	// with Amazon.
+	// VirtualHost addresses the bucket by host name, as bucket.host, also where an Endpoint is
+	// given. Default: by path with an Endpoint, by name with Amazon.
 	VirtualHost bool
 
 	// HTTPClient sends the requests. Default: one that waits as long as the
@@ -60,8 +59,8 @@ type Target struct {
 	region string
 }
 
-// Open returns the target that o describes. It reads the AWS configuration, and
-// sends nothing: whether the bucket is there and lets its user in, Probe finds out.
+// Open returns the target that o describes. It reads the AWS configuration, and sends nothing:
+// Probe finds out whether the bucket is there and may be used.
 func Open(ctx context.Context, o Options) (*Target, error) {
 	if o.Bucket == "" {
 		return nil, errors.New("an S3 target needs a bucket, as in s3://bucket/prefix")
@@ -145,7 +144,7 @@ func OpenURL(ctx context.Context, u *url.URL) (*Target, error) {
 	return Open(ctx, o)
 }
 
-// config returns what o says beside the environment and the files.
+// config returns the settings that o has beside the environment and the files.
 func (o *Options) config() []func(*config.LoadOptions) error {
 	opts := []func(*config.LoadOptions) error{config.WithAppID("varve")}
 	if o.Region != "" {
@@ -182,8 +181,8 @@ func (o *Options) url() string {
 	return u.String()
 }
 
-// checkEndpoint refuses what would only fail later, with a message that does
-// not say why. It does not repeat what may hold a password.
+// checkEndpoint refuses what would fail later, with a message that does not say why. Its error
+// repeats nothing that may hold a password.
 func checkEndpoint(endpoint string) error {
 	if endpoint == "" {
 		return nil

@@ -34,9 +34,9 @@ const (
 func (t *Target) URL() string { return t.url }
 
 // Probe puts an object twice, of which the second must be refused, and once more with a wrong
-// SHA-256, and deletes what it made. Credentials that may delete varve-probe-* and nothing
-// else are enough. It also removes what probes left that were killed an hour ago or
-// earlier. It takes a quarter of an hour at most. See [target.Target].
+// SHA-256, and deletes what it made. Credentials that may delete varve-probe-* and nothing else
+// are enough. It also removes objects of probes that were killed an hour ago or earlier. It
+// takes a quarter of an hour at most. See [target.Target].
 func (t *Target) Probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, probeTime, fmt.Errorf("the server did not answer within %v", probeTime))
 	defer cancel()
@@ -85,8 +85,7 @@ func (t *Target) probeTidy(ctx context.Context, name string) error {
 	return nil
 }
 
-// probePut is Probe's part about Put, with an object of that name, which it leaves
-// there: stored.
+// probePut tests Put, with an object of that name. stored reports that it left the object there.
 func (t *Target) probePut(ctx context.Context, name string) (stored bool, err error) {
 	content := "Made to find out whether this server can be archived to. It may be deleted."
 	sum := sha256.Sum256([]byte(content))

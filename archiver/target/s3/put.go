@@ -48,8 +48,8 @@ func (t *Target) Put(ctx context.Context, name string, r io.ReaderAt, size int64
 	if !failed.unknown() {
 		return failed
 	}
-	// A refusal may reach a client that still sends as a broken connection. So what
-	// is there is looked at: it may be another's, or this very upload.
+	// A client that still sends may see a refusal as a broken connection. So Put looks what is
+	// there: it may be another object, or this very upload.
 	if _, err := t.Stat(ctx, name); err == nil {
 		return fmt.Errorf("%w: %w", failed, target.ErrExists)
 	}

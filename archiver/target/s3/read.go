@@ -20,9 +20,9 @@ import (
 	"github.com/varve-db/varve/archiver/target"
 )
 
-// Stat describes an object by a HEAD. The SHA-256 is the one that the server checked
-// as the object came; it is zero for objects that came without, as from another
-// tool's copy in parts.
+// Stat describes an object by a HEAD. The SHA-256 is the one that the server checked as the
+// object came; it is zero for objects that were put without one, such as another tool's upload
+// in parts.
 func (t *Target) Stat(ctx context.Context, name string) (target.Info, error) {
 	if err := t.checkName("stat", name); err != nil {
 		return target.Info{}, err
@@ -41,7 +41,7 @@ func (t *Target) Stat(ctx context.Context, name string) (target.Info, error) {
 		return info, err
 	}
 	r.Close()
-	if info, failed = t.head(ctx, name); failed != nil { // the object came between the two
+	if info, failed = t.head(ctx, name); failed != nil { // the object was put between the two
 		return info, failed
 	}
 	return info, nil
@@ -186,9 +186,8 @@ func (t *Target) list(ctx context.Context, prefix, after string) iter.Seq2[targe
 			case last == begun || in.StartAfter == nil:
 				return
 			default:
-				// The end of a list from its middle on is believed only if nothing
-				// follows its last name: MinIO counts what it skips as listed, and
-				// ends too early.
+				// A list that began in the middle has ended only if nothing follows its last
+				// name: MinIO counts what it skips as listed, and ends too early.
 				begun, in.StartAfter, in.ContinuationToken = last, aws.String(t.prefix+last), nil
 			}
 		}
@@ -277,12 +276,12 @@ func (t *Target) listed(o types.Object, prefix, last string) (target.Info, bool,
 	if !ok || !strings.HasPrefix(name, prefix) || name <= last {
 		return target.Info{}, false, fmt.Errorf("list %s: %w: it lists %q after %q", t.locate(prefix), errOrder, aws.ToString(o.Key), t.prefix+last)
 	}
-	modified := aws.ToTime(o.LastModified).Truncate(time.Second) // as a HEAD tells it
+	modified := aws.ToTime(o.LastModified).Truncate(time.Second) // as a HEAD has it
 	return target.Info{Name: name, Size: aws.ToInt64(o.Size), Modified: modified}, true, nil
 }
 
-// errOrder says that a list cannot be relied on: what comes out of order may be
-// missing elsewhere.
+// errOrder says that a list cannot be relied on: if names come out of order, others may be
+// missing.
 var errOrder = errors.New("the server does not list in order of name")
 
 // Delete removes an object. In a bucket that keeps versions, they stay.

@@ -1,8 +1,9 @@
-// Package targettest holds implementations of target.Target to its
-// contract, and has what their tests share. A new target is tested by
+// Package targettest tests that implementations of target.Target keep its contract, and has what
+// their tests share. A new target is tested by
 //
 //	Run(t, func(t *testing.T) target.Target { return open(t) })
 //
-// The suite says what a target must do where it is reachable and sound. What it
-// must do when the power, the network or the room goes, its own tests say.
+// The suite covers a target that is reachable and sound. Its own tests cover lost power, network
+// and room. The invariant: each check is a sentence of the contract, so all targets pass the
+// same ones.
 package targettest

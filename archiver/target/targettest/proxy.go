@@ -16,9 +16,8 @@ import (
 	"time"
 )
 
-// A Proxy stands between an HTTP client and its server, and does to requests
-// what networks and servers do to them on a bad day. It passes on what no fault
-// was asked for.
+// A Proxy stands between an HTTP client and its server, and injects faults of networks and
+// servers into requests. It passes all other requests on.
 type Proxy struct {
 	URL string // what the client is given in place of the server's
 
@@ -88,8 +87,8 @@ func Method(name string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return r.Method == name }
 }
 
-// LoseReply passes the request on, waits for the answer, and cuts the client off
-// in place of it: what was to be done is done, and the client does not know.
+// LoseReply passes the request on, waits for the answer, and then cuts the client off: the
+// request was carried out, and the client does not know.
 func LoseReply() Fault {
 	return func(p *Proxy, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		forward.ServeHTTP(httptest.NewRecorder(), r)
@@ -125,7 +124,7 @@ func CutReply(n int) Fault {
 	}
 }
 
-// Answer answers as an S3 server does that is in trouble, and passes nothing on.
+// Answer answers with an error of S3, and passes nothing on.
 func Answer(status int, code string) Fault {
 	return func(p *Proxy, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		io.Copy(io.Discard, r.Body)
@@ -203,8 +202,7 @@ func answer(w http.ResponseWriter, status int, code string) {
 	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>injected</Message></Error>`, code)
 }
 
-// reset ends the client's connection as a crashed machine would, without a
-// goodbye.
+// reset ends the client's connection with a TCP reset, as a crashed machine would.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

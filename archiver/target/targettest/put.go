@@ -148,7 +148,7 @@ func shortSource(t reporter, to target.Target) {
 		t.Errorf("put of a source that is too short: %v", err)
 	}
 	lacks(t, to, "a/b")
-	// One that is longer has the size that was said.
+	// Of a longer source, only the stated size is stored.
 	if err := to.Put(t.Context(), "a/b", bytes.NewReader(b), 1000, sha256.Sum256(b[:1000])); err != nil {
 		t.Errorf("put of a source that is too long: %v", err)
 	}
@@ -166,8 +166,8 @@ func (l looker) ReadAt(p []byte, off int64) (int, error) {
 	return l.ReaderAt.ReadAt(p, off)
 }
 
-// wholeIfThere looks for an object while it is put. No more than a source that
-// is read must be there to be seen, so at no time may a part be.
+// wholeIfThere looks for an object while it is put. The target must not show a part of an
+// object, at any time.
 func wholeIfThere(t reporter, to target.Target) {
 	b := content(1, 1<<20)
 	var once sync.Once

@@ -115,8 +115,8 @@ func (s *S3Server) Setenv(t *testing.T) {
 	}
 }
 
-// NoAWS hides from the AWS libraries, for the test, the credentials and the settings
-// of whoever runs it, and the metadata service of the machine.
+// NoAWS hides from the AWS libraries, for the test, the user's credentials and settings, and the
+// metadata service of the machine.
 func NoAWS(t *testing.T) {
 	t.Helper()
 	(&S3Server{}).Setenv(t)
