@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
 	"github.com/varve-db/varve/segment"
 )
 
@@ -80,7 +81,7 @@ func (st storeState) hasAll(e *integrity.Entry) bool {
 // remove unlinks files, durably.
 func (db *DB) remove(names ...string) error {
 	for _, n := range names {
-		if err := removeIfThere(db.fs, n); err != nil {
+		if err := vfs.IgnoreAbsent(db.fs.Remove(n)); err != nil {
 			return err
 		}
 		db.report.Removed = append(db.report.Removed, n)

@@ -32,11 +32,3 @@ func isFolder(fsys vfs.FS) error {
 	}
 	return nil
 }
-
-// ignoreAbsent leaves out the error for a file that is not there.
-func ignoreAbsent(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}

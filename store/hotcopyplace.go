@@ -130,12 +130,12 @@ func (p *copyPlace) tidy() error {
 func removeCopy(above vfs.FS, name string) error {
 	list, err := above.ReadDir(name)
 	if err != nil {
-		return ignoreAbsent(err)
+		return vfs.IgnoreAbsent(err)
 	}
 	for _, d := range list {
-		err = errors.Join(err, ignoreAbsent(above.Remove(name+"/"+d.Name())))
+		err = errors.Join(err, vfs.IgnoreAbsent(above.Remove(name+"/"+d.Name())))
 	}
-	return errors.Join(err, ignoreAbsent(above.Remove(name)))
+	return errors.Join(err, vfs.IgnoreAbsent(above.Remove(name)))
 }
 
 // giveName gives the copy its name, durably, and returns its path. In a folder of

@@ -25,7 +25,7 @@ func (db *DB) freshLog(h *segment.Header, fill func(*segment.LogWriter) error) (
 		return nil, err
 	}
 	tmp := segment.FileName(h.Ref.ID, segment.TempExt)
-	if err := removeIfThere(db.fs, tmp); err != nil {
+	if err := vfs.IgnoreAbsent(db.fs.Remove(tmp)); err != nil {
 		return nil, err
 	}
 	f, err := db.fs.Create(tmp)
@@ -34,7 +34,7 @@ func (db *DB) freshLog(h *segment.Header, fill func(*segment.LogWriter) error) (
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(noRoom(err), f.Close(), removeIfThere(db.fs, tmp))
+			err = errors.Join(noRoom(err), f.Close(), vfs.IgnoreAbsent(db.fs.Remove(tmp)))
 		}
 	}()
 	w := segment.NewLogWriter(f, h)
@@ -178,7 +178,7 @@ func (db *DB) writeTorn(e *integrity.Entry, from int64, name string) error {
 	}
 	defer src.Close()
 	tmp := segment.FileName(e.ID, segment.TempExt)
-	if err := removeIfThere(db.fs, tmp); err != nil {
+	if err := vfs.IgnoreAbsent(db.fs.Remove(tmp)); err != nil {
 		return err
 	}
 	out, err := db.fs.Create(tmp)
@@ -190,7 +190,7 @@ func (db *DB) writeTorn(e *integrity.Entry, from int64, name string) error {
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		return errors.Join(noRoom(err), removeIfThere(db.fs, tmp))
+		return errors.Join(noRoom(err), vfs.IgnoreAbsent(db.fs.Remove(tmp)))
 	}
 	if err := db.fs.Rename(tmp, name); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/varve-db/varve/integrity"
+	"github.com/varve-db/varve/internal/vfs"
 )
 
 // SealRequest is the name, in the store's folder, of a file by which another
@@ -54,21 +55,21 @@ func (db *DB) answer() error {
 	if now, err := db.requested(); err != nil || now != asked {
 		return err
 	}
-	return ignoreAbsent(db.fs.Remove(SealRequest)) // another process may have taken its request back
+	return vfs.IgnoreAbsent(db.fs.Remove(SealRequest)) // another process may have taken its request back
 }
 
 // requested tells one request from another; empty: there is none.
 func (db *DB) requested() (string, error) {
 	info, err := db.fs.Stat(SealRequest)
 	if err != nil {
-		return "", ignoreAbsent(err)
+		return "", vfs.IgnoreAbsent(err)
 	}
 	if !info.Mode().IsRegular() {
 		return "", nil
 	}
 	f, err := db.fs.Open(SealRequest)
 	if err != nil {
-		return "", ignoreAbsent(err)
+		return "", vfs.IgnoreAbsent(err)
 	}
 	var b [64]byte
 	n, err := f.ReadAt(b[:], 0)

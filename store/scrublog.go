@@ -48,7 +48,7 @@ func (s *scrubber) save(last bool) {
 // write replaces the file, so that a crash leaves the old one or the new one.
 func (s *scrubber) write(b []byte) error {
 	fsys, tmp := s.db.fs, integrity.ScrubLogName+".tmp"
-	if err := removeIfThere(fsys, tmp); err != nil {
+	if err := vfs.IgnoreAbsent(fsys.Remove(tmp)); err != nil {
 		return err
 	}
 	f, err := fsys.Create(tmp)
@@ -63,7 +63,7 @@ func (s *scrubber) write(b []byte) error {
 		err = fsys.Rename(tmp, integrity.ScrubLogName)
 	}
 	if err != nil {
-		return errors.Join(err, removeIfThere(fsys, tmp))
+		return errors.Join(err, vfs.IgnoreAbsent(fsys.Remove(tmp)))
 	}
 	return fsys.SyncDir(".")
 }

@@ -204,7 +204,7 @@ func sealFile(fsys vfs.FS, f vfs.File, id segment.ID, end int64, anew bool) erro
 // own, puts that in place as the sealed segment, and removes the log.
 func writeAnew(fsys vfs.FS, f vfs.File, id segment.ID, end int64, footer []byte) (err error) {
 	tmp := segment.FileName(id, segment.TempExt)
-	if err := removeIfThere(fsys, tmp); err != nil {
+	if err := vfs.IgnoreAbsent(fsys.Remove(tmp)); err != nil {
 		return err
 	}
 	out, err := fsys.Create(tmp)
@@ -214,7 +214,7 @@ func writeAnew(fsys vfs.FS, f vfs.File, id segment.ID, end int64, footer []byte)
 	defer func() {
 		err = errors.Join(err, out.Close())
 		if err != nil { // its room may be wanted
-			err = errors.Join(err, removeIfThere(fsys, tmp))
+			err = errors.Join(err, vfs.IgnoreAbsent(fsys.Remove(tmp)))
 		}
 	}()
 	if err := copyRange(out, f, 0, end); err != nil {
@@ -235,7 +235,7 @@ func writeAnew(fsys vfs.FS, f vfs.File, id segment.ID, end int64, footer []byte)
 	if err := fsys.SyncDir("."); err != nil {
 		return err
 	}
-	return removeIfThere(fsys, logName(id))
+	return vfs.IgnoreAbsent(fsys.Remove(logName(id)))
 }
 
 // copyRange copies the bytes [from, to) of src to the beginning of dst.
@@ -250,13 +250,6 @@ func copyRange(dst, src vfs.File, from, to int64) error {
 			return err
 		}
 		off += int64(len(b))
-	}
-	return nil
-}
-
-func removeIfThere(fsys vfs.FS, name string) error {
-	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (u *executor) vacant(name string) error {
 	if err == nil {
 		err = &fs.PathError{Op: "make", Path: u.fs.Path(name), Err: fs.ErrExist}
 	}
-	return notThere(err)
+	return vfs.IgnoreAbsent(err)
 }
 
 // replace puts a new file in place.
@@ -112,7 +112,7 @@ func (u *executor) replace(s *Step) (err error) {
 	}
 	tmp := segment.FileName(s.Segment.ID, segment.TempExt)
 	if err := u.write(tmp, s); err != nil {
-		return errors.Join(err, removeIfThere(u.fs, tmp))
+		return errors.Join(err, vfs.IgnoreAbsent(u.fs.Remove(tmp)))
 	}
 	if s.File == "" {
 		if err := u.fs.Rename(tmp, s.target()); err != nil {
@@ -160,7 +160,7 @@ func (u *executor) write(name string, s *Step) (err error) {
 		return err
 	}
 	defer src.Close()
-	if err := removeIfThere(u.fs, name); err != nil {
+	if err := vfs.IgnoreAbsent(u.fs.Remove(name)); err != nil {
 		return err
 	}
 	f, err := u.fs.Create(name)
@@ -234,7 +234,7 @@ func (u *executor) describe(s *Step) (kept string, err error) {
 		if errors.Is(err, fs.ErrNotExist) && errors.Is(err2, fs.ErrNotExist) {
 			break
 		}
-		if err = errors.Join(notThere(err), notThere(err2)); err != nil {
+		if err = errors.Join(vfs.IgnoreAbsent(err), vfs.IgnoreAbsent(err2)); err != nil {
 			return "", err
 		}
 	}
@@ -259,13 +259,3 @@ func (u *executor) describe(s *Step) (kept string, err error) {
 	}
 	return kept, u.fs.SyncDir(integrity.QuarantineName)
 }
-
-// notThere returns err, or nil if it says that a file is not there.
-func notThere(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func removeIfThere(fsys vfs.FS, name string) error { return notThere(fsys.Remove(name)) }
