@@ -30,7 +30,7 @@ type Archiver struct {
 	tries    int            // failures in a row that make Once give up: on a segment, or on a target
 
 	verifying chan struct{} // holds one token: one segment is verified at a time
-	standing  standing      // of whoever scans
+	standing  standing      // of the goroutine that scans
 	saving    sync.Mutex    // held while the status is written
 
 	mu        sync.Mutex      // guards what follows; no shipper's lock is taken under it

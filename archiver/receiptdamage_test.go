@@ -163,7 +163,7 @@ func TestADamagedReceiptIsKeptWhereNoOtherCanBeMade(t *testing.T) {
 }
 
 // TestDamagedStateFilesAreNotBelieved: each flip in what the archiver keeps beside the
-// receipts is noticed by whoever reads the file.
+// receipts is noticed when the file is read.
 func TestDamagedStateFilesAreNotBelieved(t *testing.T) {
 	disk := crashfs.New()
 	testkit.Must(t, recordDrill(disk, Drill{Time: time.Unix(1e9, 0).UTC(), URL: "file:///mnt/a"}))

@@ -16,7 +16,7 @@ func (d *directory) writable(p *page) *page {
 	return c
 }
 
-// replace puts another leaf in the place of that of e, and returns where it is.
+// replace replaces the leaf of e by another, and returns where it is.
 func (d *directory) replace(e entry, f *leaf) entry {
 	p := d.writable(e.page)
 	p.leaf[e.i] = f

@@ -71,7 +71,7 @@ func (f *leaf) find(k keys, key []byte) (int, bool) {
 	return i, found && bytes.Equal(f.key(k, i), key)
 }
 
-// candidate returns the only item that can be that of a key. The key need not
+// candidate returns the only item that can have a key. The key need not
 // begin with the common bytes: then its prefix means nothing, but no whole key
 // will equal it.
 func (f *leaf) candidate(k keys, key []byte) (int, bool) {

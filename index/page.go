@@ -17,8 +17,8 @@ type page struct {
 	sep    [pageCap]string // in memory of its own
 }
 
-// find returns the last entry whose separator is not above key: that of the
-// leaf that key belongs in. That of the first must not be above it.
+// find returns the last entry whose separator is not above key: the entry of the
+// leaf that key belongs in. The first separator must not be above key.
 func (p *page) find(key []byte) int {
 	x := p.base.prefix(key)
 	i := p.n - 1

@@ -80,7 +80,7 @@ func (s *Snapshot) Scan(lo, hi []byte, reverse bool) iter.Seq2[[]byte, Loc] {
 	}
 }
 
-// ascend yields the leaves from that of lo on.
+// ascend yields the leaves from the leaf of lo on.
 func (s *Snapshot) ascend(lo, hi []byte, yield func(Run) bool) {
 	s.dir.ascend(s.dir.find(lo), func(e entry) bool {
 		if hi != nil && e.sep() >= string(hi) {
@@ -91,7 +91,7 @@ func (s *Snapshot) ascend(lo, hi []byte, yield func(Run) bool) {
 	})
 }
 
-// descend yields the leaves from that of hi on, down to that of lo.
+// descend yields the leaves from the leaf of hi down to the leaf of lo.
 func (s *Snapshot) descend(lo, hi []byte, yield func(Run) bool) {
 	visit := func(e entry) bool {
 		r := s.cut(e.leaf, lo, hi)

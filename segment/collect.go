@@ -6,7 +6,7 @@ import (
 )
 
 // collected is what a table is built from: items and their bytes laid out in the
-// table's order, for whoever goes over them, which is done twice.
+// table's order, so that they can be gone over twice.
 type collected struct {
 	sum   Summary
 	items []item

@@ -241,7 +241,7 @@ func (s *Summary) bounded(room int64) bool {
 		s.PutBytes >= s.Puts*MinRecord && s.PutBytes <= room
 }
 
-// checkCounts reports whether the summary can be that of this segment.
+// checkCounts reports whether the summary can belong to this segment.
 func (f *Footer) checkCounts() bool {
 	if !f.bounded(f.RecordsEnd - f.r.HeaderSize) {
 		return false

@@ -64,7 +64,7 @@ func (g *gathered) key(i int) []byte {
 
 // order returns the items in the table's order. Those of an output are in it
 // already; those of a log are in order of sequence number, and taken from the
-// last, so that of equal keys the newest comes first.
+// last, so among equal keys the newest comes first.
 func (g *gathered) order(kind Kind) []ranked {
 	order := make([]ranked, g.n)
 	if kind == Output {

@@ -98,9 +98,9 @@ type Head struct {
 	NextID    ID // no segment of the store has this id or a greater one, this log's successor apart
 }
 
-// Header is the first part of a segment. Whoever keeps the headers of many segments
-// keeps their Head: the sets of all logs together grow with the square of the segments
-// where each crash began a timeline.
+// Header is the first part of a segment. To keep the headers of many segments, keep their
+// Head: the sets of all logs together grow with the square of the segments where each
+// crash began a timeline.
 type Header struct {
 	Head
 

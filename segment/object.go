@@ -18,8 +18,8 @@ const (
 	Msgpack
 )
 
-// Object is a value with its key and what is known of it: what a Put record holds, in
-// the terms of who puts and gets it. Whose its slices are, whoever hands it out says.
+// Object is a value with its key and what is known of it: what a Put record holds, in the
+// terms of its user. The call that returns an Object says who owns its slices.
 type Object struct {
 	Key     []byte
 	Value   []byte

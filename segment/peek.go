@@ -5,8 +5,8 @@ const PeekSize = headerFixed
 
 // Peek reads what stands before the sets in the first PeekSize bytes of a
 // segment, and does not check it: it cannot, without the rest of the header.
-// It is for telling which of many files are known already; whoever goes on to
-// use one reads the whole header. The error is a *CorruptError, or wraps
+// It is for telling which of many files are known already; before one is used, its
+// whole header is read. The error is a *CorruptError, or wraps
 // ErrVersion: then too, only the whole header tells whether it is damaged.
 func Peek(b []byte) (*Head, error) {
 	if _, err := HeaderSize(b); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// An ArchiveError is the error for a folder that is no store: it is an archive, or that of one
-// store in an archive. An archive holds the segments of several states, on several timelines perhaps;
+// An ArchiveError is the error for a folder that is no store: it is an archive, or the folder of
+// one store in an archive. An archive holds the segments of several states, on several timelines perhaps;
 // which of them make up a state, a plan of package archiver says. It wraps ErrNotStore.
 type ArchiveError struct {
 	Dir     string // the folder
@@ -30,7 +30,7 @@ func (e *ArchiveError) Error() string {
 func (e *ArchiveError) Unwrap() error { return ErrNotStore }
 
 // orArchive is err, or an *ArchiveError where err says that fsys is no store's folder and it is
-// that of an archive, or of one store in it. A folder with segments is a store's, whatever
+// an archive, or the folder of one store in it. A folder with segments is a store's, whatever
 // else it holds.
 func orArchive(fsys vfs.FS, err error) error {
 	if !errors.Is(err, ErrNotStore) {

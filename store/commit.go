@@ -120,12 +120,13 @@ const maxPatience = 16
 
 // await lets a group grow to the size of the one before: those whose commits
 // were just synced are about to commit again, and half of them would miss this
-// sync. Whoever completes the crowd ends the wait, and so does whoever closes the group.
+// sync. The commit that completes the crowd ends the wait, and so does the one that closes the
+// group.
 // With 64 writers it brought 49 commits to a sync instead of 32. A lone writer never
 // waits; others at most a quarter of what a sync takes. Systems wake timers up to a
 // millisecond late, which is five syncs of a fast disk: patience sees to it that the
-// quarter holds over time. The caller holds db.ioMu: whoever else wants it would only
-// write this very group.
+// quarter holds over time. The caller holds db.ioMu: others that want it would only write
+// this very group.
 func (db *DB) await(g *group) {
 	most := db.syncTook / 4
 	if db.crowd <= 1 || g.log != db.newest || most <= 0 {

@@ -24,7 +24,7 @@ func (db *DB) fits(n int64) bool {
 	return err != nil || 2*n+minReserve <= free
 }
 
-// diskFull makes the system's error for a full disk that of a refused commit.
+// diskFull turns the system's error for a full disk into the error of a refused commit.
 func diskFull(err error) error {
 	if vfs.IsDiskFull(err) {
 		return &DiskFullError{Err: err}

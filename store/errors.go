@@ -33,7 +33,7 @@ var (
 	ErrLocked = vfs.ErrLocked
 
 	// ErrNotStore is wrapped by the error of Open for a folder that holds
-	// something else, and by that of OpenReadOnly for one that holds no store.
+	// something else, and by the error of OpenReadOnly for one that holds no store.
 	ErrNotStore = integrity.ErrNotStore
 
 	// ErrMissing is wrapped by the error of Open where segments of the store
@@ -53,7 +53,7 @@ var (
 	ErrTooLarge = segment.ErrTooLarge
 
 	// ErrDiskFull is wrapped by the error of a commit that had to be refused
-	// because the file system is full, and by that of Open where it needs room. Reads
+	// because the file system is full, and by the error of Open where it needs room. Reads
 	// and deletes go on, but a delete gives no room back; puts go on by themselves
 	// once others have made room on the disk. See [DiskFullError].
 	ErrDiskFull = errors.New("disk is full")

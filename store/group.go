@@ -26,7 +26,7 @@ type group struct {
 	whole         waker
 
 	taken   bool // being written, or kept to be written again: nobody joins any more
-	told    bool // those who waited have been told of an error
+	told    bool // the commits that waited have been told of an error
 	pending []change
 	place   index.Place   // of the first of pending, in a buffered store
 	done    chan struct{} // closed when the group is on the disk, or will not be

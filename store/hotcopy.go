@@ -70,7 +70,7 @@ type HotCopyReport struct {
 // snapshots.log there. A copy appears whole and checked, or not at all.
 //
 // The error wraps fs.ErrExist where dest holds something else, and is otherwise
-// that of OpenReadOnly, of ctx, or of writing.
+// one of OpenReadOnly, of ctx, or of writing.
 func HotCopy(ctx context.Context, dir, dest string, o HotCopyOptions) (*HotCopyReport, error) {
 	dir, err := storeFolder(dir)
 	if err != nil {

@@ -35,7 +35,7 @@ func (db *DB) lookNow(l *log) error {
 	return nil
 }
 
-// missed returns a GoneError if the name of a log is not that of the file in which it is
+// missed returns a GoneError if the name of a log does not name the file in which it is
 // written. Where that cannot be found out, it is taken for there: the store can go on.
 func missed(fsys vfs.FS, l *log) error {
 	own, err := l.f.Identity()

@@ -43,7 +43,7 @@ var losses = []struct {
 }
 
 // TestLostFolderIsNoticed takes the folder or the newest log of an open store away, and goes
-// on: whoever writes is told within a second, an idle store finds out by itself, and a close
+// on: a writer is told within a second, an idle store finds out by itself, and a close
 // says so.
 func TestLostFolderIsNoticed(t *testing.T) {
 	notice := map[string]func(db *DB) error{

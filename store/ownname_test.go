@@ -7,8 +7,8 @@ import (
 	"github.com/varve-db/varve/internal/crashfs"
 )
 
-// TestFolderWhoseNameWasNotSynced: whoever made the folder did not sync its name, and
-// nor did an open that failed there. What a later open acknowledges survives, for
+// TestFolderWhoseNameWasNotSynced: the maker of the folder did not sync its name, and
+// neither did an open that failed there. What a later open acknowledges survives, for
 // a new store and for a copy of one.
 func TestFolderWhoseNameWasNotSynced(t *testing.T) {
 	lost := crashfs.Kind{Data: crashfs.DataNone, Names: crashfs.NamesNone}

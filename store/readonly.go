@@ -42,7 +42,7 @@ type tip struct {
 // OpenReadOnly opens the store in the folder dir for reading. Of the options
 // it heeds Integrity, MaxIndexBytes, AllowDamaged and Logger; options may be nil. The error
 // wraps fs.ErrNotExist or ErrNotStore where there is no store, is an *ArchiveError where the
-// folder is that of an archive, and is otherwise one of Open's.
+// folder is an archive's, and is otherwise one of Open's.
 func OpenReadOnly(dir string, o *Options) (*Reader, error) {
 	opt, err := o.resolved()
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *Reader) load(live bool) error {
 	return nil
 }
 
-// swap makes the content of v that of the Reader.
+// swap gives the Reader the content of v.
 func (r *Reader) swap(v *view) {
 	r.rw.Lock()
 	old := r.segSet

@@ -51,7 +51,7 @@ func (db *DB) drain(sync bool) error {
 	return err
 }
 
-// isFull reports whether err is that of a full disk and of nothing worse: what
+// isFull reports whether err tells of a full disk and of nothing worse: what
 // could not be written is kept.
 func isFull(err error) bool {
 	return errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrPoisoned)

@@ -124,7 +124,7 @@ func folderViews(t *testing.T, fsys fs.FS) map[string]folderView {
 }
 
 // TestAllAgreeOnWhatAFolderHolds: whose folder it is, and which file stands for each
-// segment, is the same to whoever asks.
+// segment, is the same for all callers.
 func TestAllAgreeOnWhatAFolderHolds(t *testing.T) {
 	name := func(id int, ext string) string { return fmt.Sprintf("%020d.%s", id, ext) }
 	a, own := storeFiles(t, 3)

@@ -32,7 +32,7 @@ func TestRemediesNameCommands(t *testing.T) {
 }
 
 // The command that mends what an archive or a receipt lacks is named by the program, once,
-// for whoever reads or ships.
+// for reads and for shipping.
 func TestArchiveErrorsNameTheCommand(t *testing.T) {
 	for _, err := range []error{
 		fmt.Errorf("restore: %w", archive.ErrPruned),

@@ -100,7 +100,7 @@ func (im *importer) entry(path string, d fs.DirEntry) error {
 	return nil
 }
 
-// keyOf returns the key of a file or link of the tree, or that of a directory without its
+// keyOf returns the key of a file or link of the tree, or the key of a directory without its
 // slash.
 func (t *tree) keyOf(path string) (string, error) {
 	switch {

@@ -43,7 +43,7 @@ func (a archived) GetObject(key []byte) (store.Object, error) {
 // Has reports whether a key is there.
 func (a archived) Has(key []byte) (bool, error) { return a.r.Has(key) }
 
-// Scan iterates as that of a store does.
+// Scan iterates as the Scan of a store does.
 func (a archived) Scan(r store.Range) iter.Seq2[store.Object, error] { return a.r.Scan(r) }
 
 // sourceFlags say where a command that only reads finds its objects: in the store, or

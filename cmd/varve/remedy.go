@@ -59,7 +59,7 @@ func commandFor(next segment.Remedy, what string) string {
 	return string(next)
 }
 
-// inCommands puts commands in the place of the words of an error that say what has to be done.
+// inCommands replaces the words of an error that say what has to be done by commands.
 func inCommands(err error) string {
 	text, dir, from := err.Error(), "", "COPY"
 	if c, ok := errors.AsType[*store.CorruptError](err); ok {
@@ -98,8 +98,8 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// putCommands puts into findings of the store in dir the commands in the place of words, and
-// which archive has the segment, by the receipts beside the store.
+// putCommands replaces words by commands in findings of the store in dir, and adds which archive
+// has the segment, by the receipts beside the store.
 func putCommands(dir string, id segment.UUID, list []integrity.Finding) {
 	for i := range list {
 		f := &list[i]

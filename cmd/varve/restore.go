@@ -103,7 +103,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	return c
 }
 
-// stopped puts the signal that ended the work in the place of the error that it
+// stopped returns the signal that ended the work instead of the error that it
 // caused.
 func stopped(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {

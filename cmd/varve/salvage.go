@@ -97,7 +97,7 @@ func partOf(dest string) string { return dest + ".part" }
 func listOf(dest string) string { return dest + ".lost.json" }
 
 // name writes the list of what is lost, and gives the new store, which is in above, its name. The
-// list is there for good before the store is: whoever finds the store knows what it lacks.
+// list is durable before the store has its name, so a store that is found has its list.
 func (r *salvageReport) name(above vfs.FS, withList bool) error {
 	name := filepath.Base(r.Dest)
 	if withList {

@@ -180,7 +180,7 @@ func (a *app) initNew(ctx context.Context, flags *shipFlags, o *archiver.Options
 
 // initArchive makes a target an archive, if it is none, and is fit to be one: it holds nothing,
 // or with force only what an archive left there; and a server that overwrites would take a new
-// identity in the place of an old one.
+// identity where an old one was.
 func initArchive(ctx context.Context, t target.Target, force bool) error {
 	p := target.Retry(t)
 	if _, err := target.Identify(ctx, p); errors.Is(err, target.ErrNoIdentity) {

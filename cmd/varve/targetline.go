@@ -21,7 +21,7 @@ type targetError struct {
 func (e *targetError) Error() string { return e.line }
 func (e *targetError) Unwrap() error { return e.err }
 
-// targetErrors puts a line for each archive in the place of what the error of Once says of it.
+// targetErrors replaces what the error of Once says of each archive by one line.
 func targetErrors(r *archiver.OnceReport, err error) error {
 	if r.Targets == nil {
 		return shipError(err)
@@ -79,7 +79,7 @@ func waiting(segments int, bytes int64) string {
 }
 
 // alarmText says what is wrong with an archive, and what to do, beginning with its URL. text is
-// the error, and kind that of the alarm, if it is one.
+// the error, and kind the kind of the alarm, if it is one.
 func alarmText(url string, kind alarm.Kind, text string) string {
 	if kind == alarm.Full { // the error names the file that could not be written, which helps nobody
 		text = "the archive is full; " + commandFor(target.MakeRoom, "")

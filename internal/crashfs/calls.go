@@ -152,7 +152,7 @@ func (f *FS) Remove(name string) error {
 	})
 }
 
-// Mkdir makes a folder, if it is not there. That of "." makes its own name durable.
+// Mkdir makes a folder, if it is not there. Mkdir of "." makes its own name durable.
 func (f *FS) Mkdir(name string) error {
 	return f.named(OpMkdir, name, func() error {
 		in, err := f.lookup(name)

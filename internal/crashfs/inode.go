@@ -95,7 +95,7 @@ func (in *inode) setStart(b []byte) {
 	in.data, in.frozen = overwrite(slices.Clone(in.data), 0, b), 0
 }
 
-// freeze returns the present content for somebody else to keep.
+// freeze returns the present content, which the caller may keep.
 func (in *inode) freeze() []byte {
 	n := len(in.data)
 	in.frozen = n

@@ -81,7 +81,7 @@ type ShortWrite struct {
 	Err error
 }
 
-// Error is that of Err.
+// Error returns the text of Err.
 func (s *ShortWrite) Error() string { return s.Err.Error() }
 
 // Unwrap returns Err.

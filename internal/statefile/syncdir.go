@@ -8,7 +8,7 @@ import (
 
 // FolderSync syncs folders for many callers at once: who asks while a sync is under
 // way waits for the next one, and shares it with all who asked meanwhile. A sync
-// counts only for those who asked before it began.
+// counts only for callers that asked before it began.
 type FolderSync struct {
 	fsys vfs.FS
 

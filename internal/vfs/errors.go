@@ -43,7 +43,8 @@ func notRegular(path string, mode fs.FileMode) error {
 }
 
 // linkError tells a file system without hard links, which says EPERM on Linux,
-// from a file that may not be linked: whoever made the file may.
+// from a file that may not be linked. A file that this process made may be linked, so EPERM means the
+// former.
 func linkError(err error) error {
 	le, ok := errors.AsType[*os.LinkError](err)
 	if ok && (errors.Is(le.Err, syscall.EPERM) || errors.Is(le.Err, ErrUnsupported)) {

@@ -37,7 +37,7 @@ func (r fromFS) SyncOwnName() error                         { return errReadOnly
 func (r fromFS) Lock(string, string) (Lock, string, error)  { return nil, "", errReadOnly }
 func (r fromFS) Free() (int64, error)                       { return 0, errReadOnly }
 
-// Path is that of the folder behind a view.
+// Path returns the path of the folder behind a view.
 func (r fromFS) Path(name string) string {
 	if r.of != nil {
 		return r.of.Path(name)
@@ -45,7 +45,7 @@ func (r fromFS) Path(name string) string {
 	return name
 }
 
-// Locked is that of the folder behind a view; otherwise nothing is.
+// Locked asks the folder behind a view; without one nothing is locked.
 func (r fromFS) Locked(name string) (bool, error) {
 	if r.of != nil {
 		return r.of.Locked(name)

@@ -33,7 +33,7 @@ func NewHandles(open func(name string) (File, error), keep int) *Handles {
 	return p
 }
 
-// Open opens a file. The error is that of the opening.
+// Open opens a file. The error is one of opening it.
 func (p *Handles) Open(name string) (*Handle, error) {
 	h := &Handle{pool: p, name: name}
 	if err := h.take(); err != nil {
@@ -80,7 +80,7 @@ func (h *Handle) Close() error {
 	defer p.mu.Unlock()
 	h.closed = true
 	if h.f == nil || h.users > 0 {
-		return nil // whoever reads it closes it
+		return nil // the last reader closes it
 	}
 	p.idle = slices.DeleteFunc(p.idle, func(o *Handle) bool { return o == h })
 	return h.shut()

@@ -44,8 +44,8 @@ func SyncAll(path string) error {
 	return errors.Join(err, dir.Close())
 }
 
-// makeOwn makes the root, if it is absent, and its name durable, whoever made it:
-// a maker that was killed before the sync, or a user, may have left that to us.
+// makeOwn makes the root, if it is absent, and its name durable: another
+// process, or a user, may have made it and not synced its name.
 func (d dirFS) makeOwn() error {
 	err := os.Mkdir(d.root, 0o700)
 	if errors.Is(err, fs.ErrExist) {

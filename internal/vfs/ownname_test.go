@@ -47,8 +47,8 @@ func TestOwnName(t *testing.T) {
 	must(t, SyncAll("."))
 }
 
-// TestOwnNameBelowAFolderThatMayNotBeRead: whoever may not sync the folder above has
-// all of the file system synced.
+// TestOwnNameBelowAFolderThatMayNotBeRead: a process that may not sync the folder above syncs
+// the whole file system.
 func TestOwnNameBelowAFolderThatMayNotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(dir, "above", "store"), 0o700))

@@ -75,8 +75,8 @@ type FS interface {
 	SyncDir(name string) error
 
 	// SyncOwnName makes durable the name that the FS's own folder has in the folder
-	// above, which no name here can say. It is for whoever begins something in a
-	// folder that somebody else may have made, and not synced.
+	// above, which no name here can say. It is for beginning something in a
+	// folder that another process may have made, and not synced.
 	SyncOwnName() error
 
 	// Lock takes the exclusive lock of the file name, which it makes where it is
