@@ -115,7 +115,7 @@ func (l *shipper) status(looked time.Time, skipped []segment.Ref) TargetStatus {
 	defer l.mu.Unlock()
 	lacks := func(r segment.Ref) bool { _, ok := l.done[r]; return !ok }
 	switch j := l.queue.first(); {
-	case slices.ContainsFunc(skipped, lacks): // nobody knows when its commits were
+	case slices.ContainsFunc(skipped, lacks): // the times of its commits are unknown
 	case j == nil:
 		l.through = looked
 	case j.first != 0:

@@ -19,11 +19,11 @@ const (
 	statusName   = "status.json"
 )
 
-// staleStatus is how long a target that no archiver looks after stays in the status.
+// staleStatus is how long a target that no archiver ships to stays in the status.
 const staleStatus = 30 * 24 * time.Hour
 
-// save writes status.json. It keeps the targets that another archiver of this store looks
-// after, but for those that were never reached.
+// save writes status.json. It keeps the targets of other archivers of this store, except those
+// that were never reached.
 func (a *Archiver) save() error {
 	a.saving.Lock()
 	defer a.saving.Unlock()
@@ -107,7 +107,7 @@ func readStatusNow(store fs.FS, receipts vfs.FS, opens func(fs.FS) error) (Statu
 	return s, nil
 }
 
-// setBroken takes over whether the store opens for writing, as was just found out.
+// setBroken sets whether the store opens for writing, as just found.
 func (s *Status) setBroken(err error) {
 	i := slices.IndexFunc(s.Alarms, func(a Alarm) bool { return a.Kind == alarm.Broken })
 	switch {

@@ -98,9 +98,9 @@ func runInit(t *task) (figures, error) {
 	return figures{}, err
 }
 
-// runCatalog lists the backups, of which there are N; makes one more of a store
-// that has a new segment; prunes, first without changing anything; and lists all
-// names of the archive, as who knew nothing would have to.
+// runCatalog lists the backups, of which there are N; makes one more of a store that has a new
+// segment; prunes, first without changing anything; and lists all names of the archive, as a
+// program without its own records must.
 func runCatalog(t *task) (figures, error) {
 	ctx := context.Background()
 	f, c := figures{}, &traffic{}

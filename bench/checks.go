@@ -23,8 +23,8 @@ const (
 	plainly = "plain read"
 )
 
-// actCheck checks a store in full, beside those who only hash and who only read
-// its files, first with the files in the page cache, then without.
+// actCheck checks a store in full, beside programs that only hash or only read its files, first
+// with the files in the page cache, then without.
 func actCheck(gb float64) func(*stage) error {
 	return func(s *stage) error {
 		b, err := s.store(gb, 0)
@@ -70,8 +70,7 @@ func (s *stage) check(b *bigStore) (figures, error) {
 	return f, err
 }
 
-// sha256sum records the figure of the real program or, where there is none, of what
-// stands in for it.
+// sha256sum records the figure of the real program or, where there is none, of its replacement.
 func (s *stage) sha256sum(b *bigStore, all []string, instead figures) error {
 	_, err1 := exec.LookPath("sha256sum")
 	_, err2 := exec.LookPath("xargs")
@@ -109,7 +108,7 @@ func (s *stage) cold(b *bigStore, all []string, ours figures) error {
 			return err
 		}
 		x.f[x.name] = float64(b.bytes) / f["seconds"]
-		if x.name == "cold" { // which holds more than from the page cache
+		if x.name == "cold" { // these figures are more than those from the page cache
 			ours["peak"] = max(ours["peak"], f["peak"])
 		}
 	}
@@ -129,7 +128,7 @@ func (s *stage) evicted(all []string) (bool, error) {
 		s.note("nothing is measured from a cold disk: posix_fadvise left %.0f %% of the pages in the page cache", 100*left)
 		return false, nil
 	}
-	s.note("cold is without the page cache of this system; what the host of a virtual disk keeps, it keeps")
+	s.note("cold is without the page cache of this system; the host of a virtual disk may still cache")
 	return true, nil
 }
 

@@ -32,17 +32,17 @@
 //
 // # Integrity and archive
 //
-// The experiments of integrity/ and archive/ are no races of stores, but of varve and
-// other ways to do the same with its files: cp, sync, sha256sum, a plain read, the
-// S3 SDK's PutObject. Their sides take turns in the same way, and a ratio is one of the same
-// run. -gb says how large their largest store is; where that is less than what a target is
-// set for, the target's title says how much it was. Values have 1 KiB.
+// The experiments of integrity/ and archive/ compare varve not with other stores, but with other
+// ways to do the same with its files: cp, sync, sha256sum, a plain read, the S3 SDK's PutObject.
+// Their sides take turns in the same way, and both sides of a ratio are from the same run. -gb
+// says how large their largest store is; where that is less than what a target is set for, the
+// target's title says how much it was. Values have 1 KiB.
 //
-//   - integrity/open: each level, from the page cache, none, tail and log in turns, seven
-//     times. The newest log holds 60 MiB (less in a store below 1 GB). Memory of full
-//     is that of the process at its peak less that of one that opens at none: both without
-//     the pages of files, since the segments are mapped and the page cache is not
-//     the store's to give back; with those pages it is in the results, too.
+//   - integrity/open: each level, from the page cache, none, tail and log in turns, seven times.
+//     The newest log holds 60 MiB (less in a store below 1 GB). Memory of full is the peak
+//     memory of the process less the peak of one that opens at none: both without the pages of
+//     files, since the segments are mapped and the page cache is not the store's to give back;
+//     with those pages it is in the results, too.
 //   - integrity/check: check in full beside sha256sum, two at a time, and beside
 //     crypto/sha256 in two goroutines; then, with the page cache dropped by posix_fadvise
 //     before each turn, beside the better of one and two plain readers.
@@ -52,10 +52,9 @@
 //   - archive/ship, archive/restore: a quarter of -gb (large segments: half, in
 //     eight), into a fresh folder or bucket, read from the page cache. Rates are of the work
 //     alone, without the start of the process; cp has its start in.
-//   - archive/incremental: 63 MiB of objects, one segment, added to a store of -gb
-//     and to one of an eighth, both in archives before; then ship and backup.
-//     Bytes are those of system calls (/proc/self/io).
-//     RocksDB's backups, which they should not be slower than, are not beside it: that
+//   - archive/incremental: 63 MiB of objects, one segment, added to a store of -gb and to one of
+//     an eighth, both in archives before; then ship and backup. Bytes are those of system calls
+//     (/proc/self/io). RocksDB's backups, the model for their speed, are not measured: that
 //     needs a C library.
 //   - archive/one object: the oldest, one in the middle, a late one, each by a process
 //     of its own, with the server's files out of the page cache. The slowest counts,
@@ -63,10 +62,9 @@
 //   - archive/beside: one writer, puts one after the other for ten seconds, without and with
 //     an archiver at 50 MB/s, which has a backlog of a quarter of -gb, up to 1 GB, to
 //     send from the begin on.
-//   - archive/catalog: 100,000 tiny logs and 1,000 backups (fewer where -gb is below 4), made
-//     as files but real; one new segment is shipped and backed up, ten backups are given
-//     up. On S3 these files were not put by the server, which so knows no hashes of
-//     theirs.
+//   - archive/catalog: 100,000 tiny logs and 1,000 backups (fewer where -gb is below 4), made as
+//     files but real; one new segment is shipped and backed up, ten backups are given up. On S3
+//     these files were not put by the server, so it knows no hashes of them.
 //
 // The S3 server is versitygw on loopback, which .ci/tools installs, or VARVE_VERSITYGW
 // names. Without it what needs it is skipped, with a note below the tables, as is what this

@@ -23,7 +23,7 @@ type engine interface {
 	// Scan lends all objects to fn, by ascending key where kind.ordered.
 	Scan(fn func(key, value []byte)) error
 
-	// Sync has on the disk what was put before.
+	// Sync brings to the disk what was put before.
 	Sync() error
 
 	Close() error

@@ -30,9 +30,8 @@ var (
 // sizes of values.
 var sizes = []int{128, 1024}
 
-// limits bound the time of a turn: loop that of puts which otherwise go on to the
-// last key, timed that of puts which go on as long as they may; gb is the size of the
-// largest stores on a stage, in gigabytes.
+// limits bound the time of a turn: loop bounds puts that otherwise go on to the last key, timed
+// bounds puts without an end; gb is the size of the largest stores on a stage, in gigabytes.
 type limits struct {
 	loop, timed time.Duration
 	gb          float64

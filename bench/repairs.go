@@ -18,9 +18,9 @@ var growth = []struct {
 	part float64
 }{{"small", 0.25}, {"middle", 0.5}, {"large", 1}}
 
-// actLinear has work done on stores of a quarter, half and all of a size. For each
-// of its figures in seconds it records how it grows: the time for a byte of
-// the largest store, of that for a byte of the smallest.
+// actLinear has work done on stores of a quarter, half and all of a size. For each of its
+// figures in seconds it records how it grows: the time for a byte of the largest store, divided
+// by the time for a byte of the smallest.
 func actLinear(gb float64, work func(*stage, *bigStore) (figures, error)) func(*stage) error {
 	return func(s *stage) error {
 		all := figures{}

@@ -16,9 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A stage is where an experiment takes place that is no race of stores, but of
-// varve and other ways to do the same with its files, such as cp. It takes its
-// turns by itself, once for each round.
+// A stage is where an experiment takes place that compares varve with other ways to do the same
+// with its files, such as cp. It takes its turns by itself, once for each round.
 type stage struct {
 	r      *runner
 	ctx    context.Context

@@ -1,7 +1,7 @@
 package main
 
-// growthMost is what the time for a byte of a store may be, of that for a byte of
-// one of a quarter of its size, if work is to count as linear in bytes.
+// growthMost is how much more a byte of a store may cost than a byte of a store of a quarter of
+// its size, if work is to count as linear.
 const growthMost = 1.25
 
 // trustTargets are those of package integrity.

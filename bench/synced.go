@@ -49,7 +49,7 @@ const (
 	// slice is how many puts of either kind follow each other in runBare.
 	slice = 100
 
-	// pause lets a store write what it writes when it becomes idle in nobody's time.
+	// pause lets a store write its idle mark outside the time taken.
 	pause = 70 * time.Millisecond
 )
 

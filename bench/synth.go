@@ -21,9 +21,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// synthetic is a store of many tiny logs, one second apart, which all are in an archive,
-// with a backup after each of the last of them. All that the archiver can see of it
-// is as it would be, but that its making did not take days.
+// synthetic is a store of many tiny logs, one second apart, which all are in an archive, with a
+// backup after each of the last of them. The archiver sees the same as of a real store, which
+// would take days to make.
 type synthetic struct {
 	archive  string // the folder of the archive's objects
 	target   string // the ID of its identity

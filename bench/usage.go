@@ -26,8 +26,8 @@ func watchUsage() *usage {
 	return u
 }
 
-// watch looks every 2 ms for the memory of the process without the pages of files.
-// (The greatest since the process began is told only with them.)
+// watch looks every 2 ms for the memory of the process without the pages of files. (The system
+// reports the greatest since the process began only with them.)
 func (u *usage) watch() {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -81,8 +81,8 @@ func ownIO() map[string]float64 {
 	return io
 }
 
-// ownMemory returns the resident memory of the process without the pages of
-// files; 0 where the system does not tell.
+// ownMemory returns the resident memory of the process without the pages of files; 0 where the
+// system does not report it.
 func ownMemory() float64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	fields := strings.Fields(string(b))

@@ -193,8 +193,8 @@ func (l *Contents) add(info target.Info) {
 	}
 }
 
-// Segments lists the segments of one timeline in order of id, by names alone. The
-// names do not tell logs from outputs.
+// Segments lists the segments of one timeline in order of id, by names alone. The names do not
+// show which are logs and which outputs.
 func (a *Archive) Segments(ctx context.Context, store segment.UUID, t segment.Timeline) ([]Stored, error) {
 	l, err := a.Contents(ctx, store, t)
 	if err != nil {

@@ -76,11 +76,11 @@ func (s *Stream) Close() error {
 	return err
 }
 
-// VerifyObject reads a segment of the archive once and proves that it is, byte for
-// byte, the file that was sealed, and the segment that its name says. The error
-// is a *segment.CorruptError, wraps segment.ErrVersion or target.ErrNotExist, or is the
-// target's. onRead is told of bytes read; it may be nil. sum is
-// the SHA-256 of the whole file.
+// VerifyObject reads a segment of the archive once and proves that it is, byte for byte, the
+// file that was sealed, and the segment that its name says. The error is a
+// *segment.CorruptError, wraps segment.ErrVersion or target.ErrNotExist, or is the target's.
+// onRead gets the number of bytes of each read; it may be nil. sum is the SHA-256 of the whole
+// file.
 func (a *Archive) VerifyObject(ctx context.Context, store segment.UUID, ref segment.Ref, size int64, onRead func(int64)) (sum [32]byte, err error) {
 	name := SegmentName(store, ref)
 	s := &Stream{Object: Object{ctx, a.target, name, size}, onRead: onRead}

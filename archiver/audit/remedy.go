@@ -13,7 +13,7 @@ const (
 
 	// ReadAll is for an object without a receipt, of a segment that the store does not have: an
 	// audit with Options.Data reads it.
-	ReadAll segment.Remedy = "the store does not have the segment any more, so nothing tells what the object was; an audit that reads every byte proves it by its own checksums"
+	ReadAll segment.Remedy = "the store does not have the segment any more, so there is nothing to compare the object with; an audit that reads every byte proves it by its own checksums"
 
 	// AcceptGap is for a segment that is in neither store nor archive: archive.Archive.AcceptGap
 	// records that it is lost.

@@ -25,7 +25,7 @@ type RepairOptions struct {
 
 	Data   bool           // find damage by reading every byte; else by size and hash as the target keeps it
 	DryRun bool           // find out what would be done, and do nothing
-	Done   func(Repaired) // is told of each segment that was put back; may be nil
+	Done   func(Repaired) // called for each segment that was put back; may be nil
 }
 
 // RepairReport is what a repair of an archive found and did.

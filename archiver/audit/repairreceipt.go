@@ -54,7 +54,7 @@ func (h *repairer) renew(ctx context.Context, receipts *receipt.Folder, bad *rec
 func (h *repairer) verified(ctx context.Context, bad *receipt.DamagedError) (*sealed.Segment, error) {
 	g, ok := h.local[bad.Segment]
 	if !ok {
-		return nil, refuse("the store does not have the segment any more, so nothing tells what the object was")
+		return nil, refuse("the store does not have the segment any more, so there is nothing to compare the object with")
 	}
 	f, err := h.source.Open(g.Name)
 	if err != nil {

@@ -66,9 +66,9 @@ func jumped(t *testing.T, begin time.Time, span time.Duration) *archivetest.Forg
 	return f
 }
 
-// TestAPlanForAMomentNamesAClockThatRanAhead: a plan for a moment among commits whose
-// times do not tell when they were made says so, with the numbers, whatever it is that
-// tells: now, the target's clock, or the times alone. Others do not.
+// TestAPlanForAMomentNamesAClockThatRanAhead: a plan for a moment among commits whose times do
+// not show when they were made says so, with the numbers, whether now, the target's clock or the
+// times alone show it. Others do not.
 func TestAPlanForAMomentNamesAClockThatRanAhead(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	now := time.Now()

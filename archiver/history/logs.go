@@ -7,8 +7,8 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Logs are segments in order of id, logs and outputs. Their names do not tell which is which,
-// so each step over an output costs a header.
+// Logs are segments in order of id, logs and outputs. Their names do not show which is which, so
+// each step over an output costs a header.
 type Logs struct {
 	header func(context.Context, segment.Ref) (*segment.Header, error)
 	ref    func(i int) segment.Ref

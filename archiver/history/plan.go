@@ -30,9 +30,9 @@ type Plan struct {
 	Hole *MissingError `json:"-"`
 	Held []segment.Ref `json:"held,omitempty"`
 
-	// Clock says, of a plan for a moment, that a clock ran ahead: commit times do not tell
-	// what had been committed by then. The plan holds the commits whose times are not later;
-	// others may have been made by then, too. A sequence number is exact.
+	// Clock says, of a plan for a moment, that a clock ran ahead: commit times do not show what
+	// had been committed by then. The plan holds the commits whose times are not later; others
+	// may have been made by then, too. A sequence number is exact.
 	Clock *segment.ClockJump `json:"clock,omitempty"`
 
 	Last    segment.Ref `json:"last"`    // the last log: the one that is cut, or one of Segments

@@ -92,7 +92,8 @@ func TestAbsentKeyAsksLittle(t *testing.T) {
 }
 
 // TestAbsentKeyOfAnOutput: what compaction made, whose header is needed to read entries, is
-// asked once for an absent key, too; and what is there and what was deleted is told right.
+// asked once for an absent key, too; and keys that are there and keys that were deleted get the
+// right answer.
 func TestAbsentKeyOfAnOutput(t *testing.T) {
 	f := archivetest.NewForger(t)
 	var puts, items []string

@@ -208,8 +208,8 @@ func (p *pruner) removeVoid(ctx context.Context) error {
 	})
 }
 
-// firstPhase writes down the tips that are given up, and what nobody needs and no earlier
-// prune has written down, and deletes the backups that are given up.
+// firstPhase writes down the tips that are given up, and the segments that are not needed and
+// that no earlier prune has written down, and deletes the backups that are given up.
 func (p *pruner) firstPhase(ctx context.Context) error {
 	for _, b := range p.surplus {
 		p.rep.Backups = append(p.rep.Backups, b.ID)

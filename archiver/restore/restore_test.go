@@ -100,8 +100,8 @@ func checkPoint(t *testing.T, what string, a *archive.Archive, u segment.UUID, p
 	archivetest.ReadsInPlace(t, what+", in place", inplace.NewReader(t.Context(), a, plan, nil), m.Want)
 }
 
-// TestADiskWithoutRoomIsFoundBefore also fills the disk on the way, where the system
-// did not tell how much is free.
+// TestADiskWithoutRoomIsFoundBefore also fills the disk on the way, where the system did not
+// report how much is free.
 func TestADiskWithoutRoomIsFoundBefore(t *testing.T) {
 	l, v, a := archivetest.Grown(t, 70, 60)
 	o := restore.Options{Plan: archivetest.PlanOf(t, a, l.UUID, history.Point{Seq: l.Moments[50].Seq}), Parallel: 1}

@@ -28,8 +28,8 @@ const (
 	// that what one more segment costs does not grow with the store.
 	cacheStep = 256
 
-	// cacheAge is how old a file's last change must be to be believed later: above the
-	// grain of the times of any file system, so that no other change has the same.
+	// cacheAge is how old a file's last change must be for the file to be kept: above the
+	// resolution of any file system's times, so that no later change has the same time.
 	cacheAge = 5 * time.Second
 )
 

@@ -33,7 +33,7 @@ var commands = map[segment.Remedy]string{
 	audit.SealAndShip:        "varve archive once has it sealed and ships it",
 	audit.AskByShipping:      "varve archive once asks the archive for the object, and writes the receipt",
 	audit.AskByRepair:        "varve archive repair asks the archive for the object, and writes the receipt",
-	audit.ReadAll: "the store does not have the segment any more, so nothing tells what the object was; " +
+	audit.ReadAll: "the store does not have the segment any more, so there is nothing to compare the object with; " +
 		"varve archive audit --data proves it by its own checksums",
 	audit.AcceptGap:     string(audit.AcceptGap) + ": varve archive audit --accept-gap {} --reason TEXT",
 	audit.RepairStore:   "varve check shows what is wrong; varve repair --from brings it back from the archive",
