@@ -63,8 +63,10 @@ var kinds = []kind{
 	{"varve", "github.com/varve-db/varve", openVarve, true, true},
 	{"pebble", "github.com/cockroachdb/pebble/v2", openPebble, true, true},
 	{"pebble-large", "github.com/cockroachdb/pebble/v2", openPebbleLarge, true, true},
+	{"badger", "github.com/dgraph-io/badger/v4", openBadger, true, true},
 	{"bbolt", "go.etcd.io/bbolt", openBolt, true, true},
 	{"pogreb", "github.com/akrylysov/pogreb", openPogreb, false, false},
+	{"goleveldb", "github.com/syndtr/goleveldb", openLevel, false, true},
 	{"buntdb", "github.com/tidwall/buntdb", openBunt, true, true},
 	{"rosedb", "github.com/rosedblabs/rosedb/v2", openRose, false, true},
 }

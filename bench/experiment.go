@@ -23,8 +23,8 @@ type experiment struct {
 
 // Groups of stores.
 var (
-	putters = []string{"varve", "pebble", "pebble-large", "bbolt", "pogreb", "buntdb"}
-	openers = []string{"varve", "pebble", "bbolt", "pogreb", "buntdb", "rosedb"}
+	putters = []string{"varve", "pebble", "pebble-large", "badger", "bbolt", "pogreb", "goleveldb", "buntdb"}
+	openers = []string{"varve", "pebble", "badger", "bbolt", "pogreb", "goleveldb", "buntdb", "rosedb"}
 )
 
 // sizes of values.
@@ -100,7 +100,7 @@ func filling(l limits) []experiment {
 	return append(all, experiment{
 		name:   caseName("stall", random, 128),
 		task:   task{Work: "stall", Keys: random, Value: 128, Limit: l.loop},
-		stores: []string{"varve", "pebble", "pebble-large", "pogreb"}, rivals: []string{"varve"},
+		stores: []string{"varve", "pebble", "pebble-large", "badger", "pogreb", "goleveldb"}, rivals: []string{"varve"},
 	})
 }
 

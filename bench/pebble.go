@@ -20,7 +20,7 @@ func openPebble(dir string, c config) (engine, error) {
 }
 
 // openPebbleLarge opens pebble with more memory than it takes by default:
-// memtables of 64 MiB and a block cache of 256 MiB. The
+// memtables of 64 MiB and a block cache of 256 MiB, as much as badger's. The
 // targets are set against the defaults; this shows what they leave out.
 func openPebbleLarge(dir string, c config) (engine, error) {
 	return openPebbleWith(dir, c, &pebble.Options{MemTableSize: 64 << 20, CacheSize: 256 << 20})
