@@ -7,11 +7,11 @@
 // there already. Incremental backups, point-in-time restore, hot copies and audits all rest on
 // this.
 //
-// Exactly once takes two rules. First, an object is created only where no object has its name;
-// the target itself decides that (target.Target.Put). Second, a receipt is written on the
-// store's side when, and only when, the object is known to be durable. If an answer is lost,
-// the archiver asks what is there. So it may be killed anywhere: no segment is missing, none
-// is there twice, none was overwritten.
+// The invariant is exactly once. It takes two rules. First, an object is created only where no
+// object has its name; the target itself decides that (target.Target.Put). Second, a receipt is
+// written on the store's side when, and only when, the object is known to be durable. If an
+// answer is lost, the archiver asks what is there. So it may be killed anywhere: no segment is
+// missing, none is there twice, none was overwritten.
 //
 // What is shipped was verified as it was read, so damage never reaches an archive.
 //
