@@ -10,9 +10,9 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// better orders files by segment. Of several files of one segment, a file with the segment's
-// name comes first, and then a sealed file: a seal that was written anew may have left the
-// log from which it was made.
+// better orders files by segment. Of several files of one segment, a file with the segment's name
+// comes first, and then a sealed file: a seal that was written anew may have left the log from
+// which it was made.
 func better(a, b *Entry) int {
 	return cmp.Or(a.Header.Ref.Compare(b.Header.Ref), boolOrder(b.Fits(), a.Fits()), boolOrder(b.Sealed, a.Sealed), strings.Compare(a.Name, b.Name))
 }

@@ -17,10 +17,9 @@ type Inventory struct {
 	FS   vfs.FS
 	UUID segment.UUID // of the store whose folder it is: see owner
 
-	// Own is the files with a sound header of this store, in order of Ref.Compare. Of
-	// several files of one segment the best comes first: see better and Twice. Only
-	// ReadHeaders sets it. Survey and SurveyTolerant decide between the files, and sort
-	// them into Files, Dups and Bare.
+	// Own is the files with a sound header of this store, in order of Ref.Compare. Of several files
+	// of one segment the best comes first: see better and Twice. Only ReadHeaders sets it. Survey
+	// and SurveyTolerant decide between the files, and sort them into Files, Dups and Bare.
 	Own []*Entry
 
 	Files  []*Entry    // one for each segment with a sound header of this store, in order of Ref.Compare; see File

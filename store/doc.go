@@ -8,12 +8,11 @@
 //
 // # What survives what
 //
-// With SyncAlways, the default, an object is on the disk when Put returns, and
-// survives the end of the process, of the system and of the power. Writers that
-// come together share one fdatasync. Nobody reads an object before it is on
-// the disk. With SyncEvery(d) Put returns at once, and an end of any kind, that
-// of the process included, takes back at most what was put within d; what
-// remains is always a prefix of what was written, and batches are whole.
+// With SyncAlways, the default, an object is on the disk when Put returns, and survives the end of
+// the process, of the system and of the power. Writers that come together share one fdatasync.
+// Nobody reads an object before it is on the disk. With SyncEvery(d) Put returns at once, and a
+// crash of the process, the system or the power loses at most what was put within d; what remains
+// is always a prefix of what was written, and batches are whole.
 //
 // [Open] tells the torn end of a write from damage to what was acknowledged, by
 // proof (package integrity). The first it cuts off, by copying the log, never

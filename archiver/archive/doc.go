@@ -3,7 +3,7 @@
 // a time. What they mean together is for other packages: history plans points, prune decides
 // what may go, audit what must be there.
 //
-// The invariant: whether segments are kept is decided by manifests, and each manifest holds its
-// own checksum. One that cannot be read stops every deletion. So damage and newer formats never
-// cost a segment.
+// The invariant: backups, pins and prune plans decide which segments are kept. Each is a manifest:
+// a JSON object with its own checksum. One that cannot be read stops every deletion. So damage and
+// newer formats never cost a segment.
 package archive

@@ -50,7 +50,7 @@ type Report struct {
 	Broken string `json:"broken,omitempty"`
 }
 
-// Finding is something that breaks exactly once.
+// A Finding is a violation of the rule that each segment is stored exactly once.
 type Finding struct {
 	Kind    string         `json:"kind"`
 	Segment segment.Ref    `json:"segment"`

@@ -2,7 +2,7 @@
 // segment of the store's chain was stored exactly once. Repair puts back what an archive lost,
 // from segments of the store that were verified.
 //
-// Neither ships nor prunes. The invariant: an audit changes nothing, and believes nothing that
-// it can check against something else. A repair overwrites nothing, and deletes only what it has
-// copied before. So a wrong receipt or a killed repair costs no bytes.
+// Neither ships nor prunes. The invariant: an audit changes nothing. It trusts no single source: it
+// compares store, receipts and archive with each other. A repair overwrites nothing, and deletes
+// only what it has copied before. So a wrong receipt or a killed repair costs no bytes.
 package audit

@@ -78,9 +78,9 @@ func (l *lineage) clockJump(ctx context.Context, at *place, t time.Time) (*segme
 	return nil, nil
 }
 
-// near returns the logs that are looked at, in order: the log i of a point, the one before
-// and two behind. Where one of them runs ahead, these are also the first and the last log
-// of the run, and the one before it.
+// near returns the logs that are looked at, in order: the log i of a point, the one before and two
+// behind. Where a clock ran ahead in one of them, the result also has the first and the last log of
+// that run, and the log before it.
 func (s *clockSight) near(ctx context.Context, i int) (logs []int, err error) {
 	segs := s.logs()
 	if before, _, err := segs.Last(ctx, 0, i); err != nil {

@@ -2,8 +2,8 @@
 // what is damaged, which keys and sequence numbers are touched, since when, and what has to be
 // done.
 //
-// It decides nothing by itself: what files amount to, and what is damage, package integrity says,
-// as it says it to an open. It heals nothing.
+// Package integrity decides what is damage, with the same code as for an open; check only collects
+// and reports. It heals nothing.
 //
 // The invariant: a finding is one problem, named once, and no finding means that an open at the
 // same level would find nothing either. So a check can stand in for an open, and a

@@ -104,7 +104,7 @@ func fileName(id segment.ID, sealed bool) string {
 func (p *planner) rename(s *integrity.Inventory) {
 	var todo []*integrity.Entry
 	for _, e := range s.Own {
-		if !e.Fits() || e.Sealed != strings.HasSuffix(e.Name, ".seg") {
+		if !e.Fits() || e.Sealed != strings.HasSuffix(e.Name, segment.SealedExt) {
 			todo = append(todo, e)
 		}
 	}

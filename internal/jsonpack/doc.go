@@ -1,5 +1,5 @@
-// Package jsonpack turns JSON into msgpack and back, exactly. What would not come back as it
-// was is refused, or written in another way.
+// Package jsonpack turns JSON into msgpack and back, exactly. A value that would not come back as
+// it was is refused.
 //
 // There is one form of msgpack, the canonical one: the names of fields in bytewise order at
 // all depths, each integer in its shortest form, all other numbers as float64. So two objects

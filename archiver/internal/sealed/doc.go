@@ -1,4 +1,4 @@
-// Package sealed proves that a file is a sealed segment, by every byte of it: as it is read, or
-// as it is copied. It repairs nothing. The invariant: nothing else decides what may be shipped,
-// restored or put back, so damage passes nowhere.
+// Package sealed proves that a file is a sealed segment, by every byte of it: as it is read, or as
+// it is copied. It repairs nothing. The invariant: only this package decides whether a file may be
+// shipped, restored or put back. So there is one check that damage has to pass.
 package sealed
