@@ -31,7 +31,7 @@ type Backup struct {
 	Digest   segment.Digest    `json:"digest"`    // over the segments' sizes and hashes: see package backup
 	Meta     map[string]string `json:"meta,omitempty"`
 	Segments []segment.Run     `json:"segments"` // the whole state: the tip and the live set at its end
-	Sum      string            `json:"sum"`      // see manifest
+	Sum      string            `json:"sum"`      // the checksum of all before it
 }
 
 func (b *Backup) format() *int { return &b.Format }

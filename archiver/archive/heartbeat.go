@@ -27,7 +27,7 @@ type Heartbeat struct {
 	Timeline segment.Timeline `json:"timeline"`
 	Seq      uint64           `json:"seq"` // the last sequence number of the timeline at that moment, which is archived
 	At       time.Time        `json:"at"`  // whatever is committed after Seq has a later commit time
-	Sum      string           `json:"sum"` // see manifest
+	Sum      string           `json:"sum"` // the checksum of all before it
 }
 
 func (h *Heartbeat) format() *int { return &h.Format }

@@ -23,7 +23,7 @@ type Pin struct {
 	Made     time.Time     `json:"made"`
 	Expires  time.Time     `json:"expires"`
 	Segments []segment.Run `json:"segments"`
-	Sum      string        `json:"sum"` // see manifest
+	Sum      string        `json:"sum"` // the checksum of all before it
 
 	stored time.Time // by the target's clock
 }

@@ -30,7 +30,7 @@ type PrunePlan struct {
 	Drops    []Drop        `json:"drops,omitempty"` // tips given up
 	Bytes    int64         `json:"bytes"`           // of the segments
 	Segments []segment.Run `json:"segments"`
-	Sum      string        `json:"sum"` // see manifest
+	Sum      string        `json:"sum"` // the checksum of all before it
 
 	stored time.Time // by the target's clock
 	Waits  bool      // the second phase has not begun

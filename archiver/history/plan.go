@@ -28,7 +28,7 @@ type Plan struct {
 	// segments that are missing, as far as their names are known. Nil: the plan is for the
 	// point. See Point.AcceptOlder.
 	Hole *MissingError `json:"-"`
-	Held []segment.Ref `json:"held,omitempty"`
+	Held []segment.Ref `json:"held,omitempty"` // the segments that Hole misses
 
 	// Clock says, of a plan for a moment, that a clock ran ahead: commit times do not show what
 	// had been committed by then. The plan holds the commits whose times are not later; others

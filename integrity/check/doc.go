@@ -5,7 +5,7 @@
 // Package integrity decides what is damage, with the same code as for an open; check only collects
 // and reports. It heals nothing.
 //
-// The invariant: a finding is one problem, named once, and no finding means that an open at the
-// same level would find nothing either. So a check can stand in for an open, and a
-// store without findings at level Full has no byte that is not what was written.
+// The invariant: a finding is one problem, named once. If a check finds nothing at a level, an open
+// at that level finds nothing, and a store without findings at level Full has no byte that is not
+// what was written.
 package check

@@ -9,7 +9,7 @@ import (
 	"github.com/varve-db/varve/segment"
 )
 
-// Report is what Check found out.
+// Report is what Run found out.
 type Report struct {
 	Path     string           `json:"path"`
 	UUID     segment.UUID     `json:"uuid"`
