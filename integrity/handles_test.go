@@ -3,6 +3,8 @@ package integrity_test
 import (
 	"context"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/varve-db/varve/integrity/salvage"
 	"github.com/varve-db/varve/internal/testkit"
 	"github.com/varve-db/varve/internal/vfs"
+	"github.com/varve-db/varve/segment"
 )
 
 // meagre is a folder of which at most so many files can be open at once.
@@ -90,5 +93,26 @@ func TestFewFileHandlesAreEnough(t *testing.T) {
 	}
 	if s, err := salvage.Run(context.Background(), vfs.AsFS(m), salvage.Options{}); !vfs.IsTooManyFiles(err) {
 		t.Errorf("salvage without any file handle: %v, %+v", err, s)
+	}
+}
+
+// TestAFailedLookLeavesNoFileOpen has the third of many segments lose its footer: the parts
+// before it were opened, and some behind it, ahead of time. No seed: nothing is drawn.
+func TestAFailedLookLeavesNoFileOpen(t *testing.T) {
+	dir := t.TempDir() + "/db"
+	db := fixture.FillStore(t, dir, 300)
+	segs := db.Stats().Segments
+	testkit.Must(t, db.Close())
+	path := filepath.Join(dir, segment.FileName(segs[2].Segment.ID, segment.SealedExt))
+	info, err := os.Stat(path)
+	testkit.Must(t, err)
+	testkit.Must(t, os.Chmod(path, 0o600))
+	testkit.Must(t, os.Truncate(path, info.Size()-8))
+	m := &meagre{FS: integrity.Folder(dir), most: 100}
+	if err := integrity.Opens(m); !segment.IsCorrupt(err) {
+		t.Errorf("opens: %v", err)
+	}
+	if m.open != 0 {
+		t.Errorf("%d files are still open", m.open)
 	}
 }

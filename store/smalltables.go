@@ -44,7 +44,7 @@ func (t *tables) add(table index.Source, entries int64) error {
 	return err
 }
 
-// part adds the table of a part, for integrity.StandOptions.Table: all parts have one then,
+// part adds the table of a part, for integrity.ResolveOptions.Table: all parts have one then,
 // so that they get their slots in the order in which they come.
 func (t *tables) part(p *integrity.Part) (keep bool, err error) {
 	n := p.Footer.Entries()

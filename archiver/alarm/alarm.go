@@ -17,7 +17,7 @@ const (
 	Away          Kind = "away"          // no archive is there: its disk is not mounted, its bucket is gone
 	Denied        Kind = "denied"        // credentials, rights
 	Full          Kind = "full"          // no room
-	Failing       Kind = "failing"       // several failures in a row, of whatever kind
+	Failing       Kind = "failing"       // several failures in a row, of any kind
 	GivenUp       Kind = "given_up"      // prune gave up what the store needs
 )
 

@@ -234,7 +234,7 @@ func (a *Archive) PutBackup(ctx context.Context, b *Backup) error {
 }
 
 // confirmed resolves an unknown outcome. If the manifest is there, whole and ours, it was
-// stored, whatever the target answered.
+// stored, even if the target answered with an error.
 func (a *Archive) confirmed(ctx context.Context, b *Backup, err error) error {
 	if err == nil {
 		return nil

@@ -23,8 +23,9 @@ func cannotSyncDir(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, ErrUnsupported)
 }
 
-// statOpen is what is asked of every file that is opened. It allocates a sixth of what
-// os.File.Stat does, which an open of 50,000 segments calls three times for each.
+// statOpen is what is asked of every file that is opened. It makes no
+// fs.FileInfo, as os.File.Stat does: with 50,000 segments those were 34 of the 294 MB that an
+// open allocated.
 func statOpen(f *os.File) (regular bool, size int64, err error) {
 	err = control(f, func(fd int) error {
 		var st unix.Stat_t

@@ -38,8 +38,8 @@ func (d *Digests) Write(p []byte) (int, error) {
 // Whole returns the SHA-256 of all that was added.
 func (d *Digests) Whole() [32]byte { return [32]byte(d.sum.Sum(nil)) }
 
-// Segment proves that what was added is, byte for byte, a file that was sealed. file is where
-// it was written to: only header and footer are read there. The errors are those of Verify.
+// Segment proves that what was added is, byte for byte, a file that was sealed. file is the
+// file that it was written to, of which only header and footer are read. The errors are those of Verify.
 func (d *Digests) Segment(file io.ReaderAt, size int64) (*Segment, error) {
 	r, f, err := Footed(file, size)
 	if err != nil {
